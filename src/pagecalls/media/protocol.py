@@ -1,0 +1,464 @@
+"""The media port: what the control plane asks of a media engine, and what the engine reports.
+
+This is the one written list of commands and events. `crates/pagecalls-media/src/protocol.rs` states the same list in Rust;
+`tests/data/protocol.json` holds one sample frame of each, and a test on either side decodes and re-encodes them all.
+
+On the wire a frame is a big-endian u32 length and that many bytes of JSON, at most 1 MiB. A command carries `id` and `op`; its
+reply carries the same `id` and either `ok` (the reply's body) or `err` (`code`, `message`). An event carries `ev` and `seq`, which
+counts from 1 without gaps for the life of the engine.
+
+The engine knows no SDP, no versions and no policy. Each leg gets its full desired state (`LegApply`, with a growing `rev`) and the
+engine makes it so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Literal, Protocol
+
+import msgspec
+
+PROTOCOL_VERSION = 1
+MAX_FRAME_BYTES = 1024 * 1024
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of everything that crosses the border. Unknown members are ignored, as in the Rust side."""
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+class Candidate(Record, kw_only=True):
+    """A host candidate that the engine listens on, as a peer should see it."""
+
+    proto: Literal["udp", "tcp"]
+    ip: str
+    port: int
+
+
+class Fingerprint(Record, kw_only=True):
+    """A certificate hash as in `a=fingerprint` (RFC 8122): lower-case algorithm, upper-case hex with colons."""
+
+    alg: Literal["sha-1", "sha-256", "sha-384", "sha-512"]
+    value: str
+
+
+class Remote(Record, kw_only=True):
+    """The peer's transport facts. Any one of `fingerprints` may match its certificate.
+
+    `role` is ours: `passive` means that the engine is the DTLS server.
+    """
+
+    ufrag: str
+    pwd: str
+    fingerprints: list[Fingerprint]
+    role: Literal["passive", "active"] = "passive"
+
+
+class Timers(Record, kw_only=True):
+    """Milliseconds; `None` is off.
+
+    `conn_ms` starts when it first becomes set on a leg that is not up, and reports `leg.failed` with `conn_timeout`. `dead_ms` is the
+    silence (nothing authenticated: STUN, SRTP, SRTCP) after which a leg that once was heard fails with `dead`. `bye_ms` is the wait
+    after the peer's close_notify before `leg.bye` (messenger-calling 3.1).
+    """
+
+    conn_ms: int | None = None
+    dead_ms: int | None = 30_000
+    bye_ms: int | None = 5_000
+
+
+class Codec(Record, kw_only=True):
+    """`key` is `name/clock[/channels]` in lower case: `opus/48000/2`, `telephone-event/8000`, `vp8/90000`."""
+
+    key: str
+    pt: int
+    rtx_pt: int | None = None
+
+
+class Extensions(Record, kw_only=True):
+    """Negotiated RTP header extension ids (RFC 8285); `None` where not negotiated.
+
+    `mid` sdes:mid, `level` ssrc-audio-level, `twcc` transport-wide-cc, `ast` abs-send-time, `rot` video-orientation,
+    `ctype` video-content-type.
+    """
+
+    mid: int | None = None
+    level: int | None = None
+    twcc: int | None = None
+    ast: int | None = None
+    rot: int | None = None
+    ctype: int | None = None
+
+
+class RecvTrack(Record, kw_only=True):
+    """A track that the peer sends us.
+
+    A packet finds its track by SSRC, then MID, then the only track that has its payload type, then the first track of the kind
+    without a stream.
+    """
+
+    track: str
+    mid: str
+    kind: Literal["audio", "video"]
+    ssrcs: list[int] = []
+    rtx_ssrcs: list[int] = []
+    codecs: list[Codec]
+    ext: Extensions
+    fb: list[str] = []
+
+
+class Output(Record, kw_only=True):
+    """One copy of a sent track: equal payload, payload type, sequence number and timestamp; own SSRC and MID (messenger-calling 6.6)."""
+
+    ssrc: int
+    mid: str
+    rtx_ssrc: int | None = None
+
+
+class SendTrack(Record, kw_only=True):
+    """A track that we send to the peer, in one numbering, on one or more outputs."""
+
+    track: str
+    kind: Literal["audio", "video"]
+    cname: str
+    codecs: list[Codec]
+    ext: Extensions
+    fb: list[str] = []
+    outputs: list[Output]
+
+
+class TrackRef(Record, kw_only=True):
+    """A track on a leg."""
+
+    leg: str
+    track: str
+
+
+class Route(Record, kw_only=True):
+    """Packets of the received track `from_` go out on the sent track `to` while `on`; otherwise they are received and go no further."""
+
+    from_: TrackRef = msgspec.field(name="from")
+    to: TrackRef
+    on: bool = True
+
+
+class TrackCounters(Record, kw_only=True):
+    """Counters of one direction of one track since its start. `lost`, `jitter_ms` after RFC 3550 6.4.1; received tracks only."""
+
+    track: str
+    direction: Literal["recv", "send"]
+    packets: int
+    bytes: int
+    lost: int = 0
+    jitter_ms: float = 0.0
+
+
+class LegStats(Record, kw_only=True):
+    """One leg's state and counters; `auth_failures` counts packets that SRTP or STUN refused, `dropped` those that no track wanted."""
+
+    call: str
+    leg: str
+    rev: int
+    ice: Literal["new", "connected"]
+    dtls: Literal["new", "connecting", "connected", "closed", "failed"]
+    profile: str | None = None
+    remote: str | None = None
+    silent_ms: int | None = None
+    auth_failures: int = 0
+    dropped: int = 0
+    tracks: list[TrackCounters] = []
+
+
+# --- commands and their replies ---------------------------------------------------------------------------------------
+
+
+class Command(Record, kw_only=True, tag_field="op"):
+    """What the control plane asks."""
+
+
+class HelloOk(Record, kw_only=True):
+    """The engine's self-description. `candidates` has one list per worker."""
+
+    proto: int
+    data_dir: str
+    node: str
+    pid: int
+    fingerprint: Fingerprint
+    candidates: list[list[Candidate]]
+    capacity: int
+
+
+class Hello(Command, kw_only=True, tag="hello"):
+    """Must be the first command of a connection; the newest connection that passes it owns the engine.
+
+    Errors: `proto_mismatch`, `data_dir_mismatch`.
+    """
+
+    proto: int
+    data_dir: str
+
+
+class CallCreateOk(Record, kw_only=True):
+    """The worker that carries both legs."""
+
+    worker: int
+
+
+class CallCreate(Command, kw_only=True, tag="call.create"):
+    """Errors: `exists`, `full`."""
+
+    call: str
+
+
+class LegCreateOk(Record, kw_only=True):
+    """Our ICE credentials and candidates for this leg."""
+
+    ufrag: str
+    pwd: str
+    candidates: list[Candidate]
+
+
+class LegCreate(Command, kw_only=True, tag="leg.create"):
+    """A new leg that listens for its peer's checks as soon as `leg.apply` names the peer. Errors: `unknown_call`, `exists`, `full`."""
+
+    call: str
+    leg: str
+
+
+class LegApplyOk(Record, kw_only=True):
+    """The revision that is now in force: the highest seen."""
+
+    rev: int
+
+
+class LegApply(Command, kw_only=True, tag="leg.apply"):
+    """The leg's full desired state. A `rev` at or below the one in force changes nothing. Errors: `unknown_leg`, `bad_state`.
+
+    An output whose SSRC stays keeps its stream; one that is gone stops; a new one starts.
+    """
+
+    leg: str
+    rev: int
+    remote: Remote | None = None
+    timers: Timers
+    recv: list[RecvTrack]
+    send: list[SendTrack]
+
+
+class CallRouteOk(Record, kw_only=True):
+    """The revision that is now in force."""
+
+    rev: int
+
+
+class CallRoute(Command, kw_only=True, tag="call.route"):
+    """The call's full routing table; a `rev` at or below the one in force changes nothing. Errors: `unknown_call`, `unknown_leg`."""
+
+    call: str
+    rev: int
+    routes: list[Route]
+
+
+class LegDtmfOk(Record, kw_only=True):
+    """Digits now waiting, the new ones included."""
+
+    queued: int
+
+
+class LegDtmf(Command, kw_only=True, tag="leg.dtmf"):
+    """RFC 4733 events on a sent audio track; `,` is a pause of 1 s; at most 32 wait (messenger-calling 10).
+
+    Errors: `unknown_leg`, `unknown_track`, `no_telephone_event`, `queue_full`, `bad_digits`.
+    """
+
+    leg: str
+    track: str
+    digits: str
+    tone_ms: int = 500
+    gap_ms: int = 100
+
+
+class Done(Record, kw_only=True):
+    """Nothing to report."""
+
+
+class LegClose(Command, kw_only=True, tag="leg.close"):
+    """BYE, close_notify, and the leg is gone. Errors: `unknown_leg`."""
+
+    leg: str
+
+
+class CallClose(Command, kw_only=True, tag="call.close"):
+    """Closes every leg of the call. Errors: `unknown_call`."""
+
+    call: str
+
+
+class SnapshotOk(Record, kw_only=True):
+    """`seq` is the number of the last event sent before this snapshot."""
+
+    seq: int
+    legs: list[LegStats]
+    calls: list[str]
+
+
+class Snapshot(Command, kw_only=True, tag="snapshot"):
+    """Everything the engine holds, or one call of it."""
+
+    call: str | None = None
+
+
+class Exit(Command, kw_only=True, tag="exit"):
+    """Ends all legs and the process."""
+
+
+type_of_reply: dict[type[Command], type[Record]] = {
+    Hello: HelloOk,
+    CallCreate: CallCreateOk,
+    LegCreate: LegCreateOk,
+    LegApply: LegApplyOk,
+    CallRoute: CallRouteOk,
+    LegDtmf: LegDtmfOk,
+    LegClose: Done,
+    CallClose: Done,
+    Snapshot: SnapshotOk,
+    Exit: Done,
+}
+
+
+# --- events -----------------------------------------------------------------------------------------------------------
+
+
+class Event(Record, kw_only=True, tag_field="ev"):
+    """What the engine reports."""
+
+    seq: int
+
+
+class LegIce(Event, kw_only=True, tag="leg.ice"):
+    """The leg has its first valid pair, or moved to a new one."""
+
+    call: str
+    leg: str
+    remote: str
+
+
+class LegDtls(Event, kw_only=True, tag="leg.dtls"):
+    """The handshake is done and the fingerprint matched: the leg is up. `handshake_ms` counts from the first DTLS record."""
+
+    call: str
+    leg: str
+    profile: str
+    handshake_ms: float
+
+
+class TrackFirstRtp(Event, kw_only=True, tag="track.first_rtp"):
+    """The first authenticated packet of a received stream."""
+
+    call: str
+    leg: str
+    track: str
+    ssrc: int
+
+
+class TrackStalled(Event, kw_only=True, tag="track.stalled"):
+    """A received track that had flowed has been silent for 5 s (legal: mute, DTX); once until it flows again."""
+
+    call: str
+    leg: str
+    track: str
+    silent_ms: int
+
+
+class TrackAccepted(Event, kw_only=True, tag="track.accepted"):
+    """The first report block, NACK, PLI or FIR that names this output: the far side receives it (messenger-calling 6.6, 4)."""
+
+    call: str
+    leg: str
+    track: str
+    ssrc: int
+    by: Literal["rr", "nack", "pli", "fir"]
+
+
+class LegDtmfDone(Event, kw_only=True, tag="leg.dtmf_done"):
+    """A queued digit has been sent whole."""
+
+    call: str
+    leg: str
+    track: str
+    digit: str
+
+
+class LegConsentLost(Event, kw_only=True, tag="leg.consent_lost"):
+    """Nothing authenticated for 15 s; a warning, once until the leg is heard again."""
+
+    call: str
+    leg: str
+    silent_ms: int
+
+
+class LegFailed(Event, kw_only=True, tag="leg.failed"):
+    """The leg is over and gone.
+
+    `why`: `dtls` (handshake error), `fingerprint` (certificate is not the one in the SDP), `conn_timeout`, `dead`, `internal`.
+    """
+
+    call: str
+    leg: str
+    why: Literal["dtls", "fingerprint", "conn_timeout", "dead", "internal"]
+    detail: str = ""
+
+
+class LegBye(Event, kw_only=True, tag="leg.bye"):
+    """close_notify came and nothing more within `bye_ms`. The leg stays until it is closed."""
+
+    call: str
+    leg: str
+
+
+class Stats(Event, kw_only=True, tag="stats"):
+    """All legs, every 5 s while there are any."""
+
+    legs: list[LegStats]
+
+
+AnyCommand = Hello | CallCreate | LegCreate | LegApply | CallRoute | LegDtmf | LegClose | CallClose | Snapshot | Exit
+AnyEvent = (
+    LegIce | LegDtls | TrackFirstRtp | TrackStalled | TrackAccepted | LegDtmfDone | LegConsentLost | LegFailed | LegBye | Stats
+)
+
+
+class EngineError(Exception):
+    """The engine refused a command (`code`, as listed at each command) or is not there (`code="gone"`)."""
+
+    def __init__(self, code: str, message: str = "") -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}" if self.message else self.code
+
+
+class MediaEngine(Protocol):
+    """A media engine, as the switchboard sees it. `engine.py` speaks to the real one, `fake.py` plays one."""
+
+    @property
+    def hello(self) -> HelloOk:
+        """What the engine said of itself at the start. Raises `EngineError("gone")` while there is none."""
+        ...
+
+    async def call_create(self, call: str) -> CallCreateOk: ...
+    async def leg_create(self, call: str, leg: str) -> LegCreateOk: ...
+    async def leg_apply(self, command: LegApply) -> LegApplyOk: ...
+    async def call_route(self, command: CallRoute) -> CallRouteOk: ...
+    async def leg_dtmf(self, command: LegDtmf) -> LegDtmfOk: ...
+    async def leg_close(self, leg: str) -> None: ...
+    async def call_close(self, call: str) -> None: ...
+    async def snapshot(self, call: str | None = None) -> SnapshotOk: ...
+
+    def events(self) -> AsyncIterator[AnyEvent | None]:
+        """Events in order, for one consumer. `None` says that the engine is lost and all its calls with it."""
+        ...

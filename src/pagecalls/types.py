@@ -1,0 +1,107 @@
+"""The words that every part shares: identifiers, sides, tracks. Read this file first.
+
+Nothing here knows HTTP, SDP, storage or time. An identifier is never a bare `str`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+AppId = NewType("AppId", str)
+"""An app, decimal digits: one integration that holds tokens and receives webhooks."""
+
+PageId = NewType("PageId", str)
+"""A Page, decimal digits."""
+
+Psid = NewType("Psid", str)
+"""A page-scoped consumer id, decimal digits."""
+
+CallId = NewType("CallId", str)
+"""`c_` and 43 url-safe base64 characters (messenger-calling 2)."""
+
+LegId = NewType("LegId", str)
+"""One peer's transport inside a call, unique per engine."""
+
+DeviceId = NewType("DeviceId", str)
+"""One consumer device: its token's identity, stable across reconnects with the same token."""
+
+
+class Platform(StrEnum):
+    """Where the consumer writes and calls from (the reference's `platform`)."""
+
+    MESSENGER = "messenger"
+    INSTAGRAM = "instagram"
+    WHATSAPP = "whatsapp"
+
+
+class Side(StrEnum):
+    """The two ends of a call."""
+
+    BUSINESS = "business"
+    CONSUMER = "consumer"
+
+    @property
+    def other(self) -> Side:
+        """The far end."""
+        return Side.CONSUMER if self is Side.BUSINESS else Side.BUSINESS
+
+
+class Direction(StrEnum):
+    """Who started the call, spelled as in the `connect` webhook (messenger-calling 7.2)."""
+
+    USER_INITIATED = "user_initiated"
+    BUSINESS_INITIATED = "business_initiated"
+
+
+class MediaKind(StrEnum):
+    """The media of one m-line or track."""
+
+    AUDIO = "audio"
+    VIDEO = "video"
+
+
+class TrackLabel(StrEnum):
+    """The four track labels of the reference (messenger-calling 5.1)."""
+
+    DEFAULT_AUDIO = "default_audio"
+    DEFAULT_VIDEO = "default_video"
+    SCREEN_AUDIO = "screen_audio"
+    SCREEN_VIDEO = "screen_video"
+
+    @property
+    def kind(self) -> MediaKind:
+        """The m-line kind that this label fits (messenger-calling 5.2, 4)."""
+        return MediaKind.AUDIO if self.value.endswith("audio") else MediaKind.VIDEO
+
+
+class TrackStatus(StrEnum):
+    """Whether a track is forwarded."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One entry of the wire's `tracks[]`."""
+
+    msid: str
+    label: TrackLabel
+    status: TrackStatus = TrackStatus.ENABLED
+
+
+class SdpType(StrEnum):
+    """The two description types of the offer/answer model (RFC 3264)."""
+
+    OFFER = "offer"
+    ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A description as it crosses the wire: its type and its text, CRLF line ends on output."""
+
+    sdp_type: SdpType
+    sdp: str
