@@ -1,0 +1,140 @@
+"""What happened to a call, in the past tense. Each event is a fact; `machine.apply` decides what follows.
+
+Requests of the API and of devices may be refused (a `CallError` is raised and nothing changes). Facts of media, time and the server
+never are: where they mean nothing any more, they change nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pagecalls.types import AppId, DeviceId, Side
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptRequested:
+    """API accept. `digest`: SHA-256 hex of the offer's text, for the replay rule."""
+
+    app: AppId
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectRequested:
+    """API reject."""
+
+    app: AppId
+
+
+@dataclass(frozen=True, slots=True)
+class TerminateRequested:
+    """API terminate."""
+
+    app: AppId
+
+
+@dataclass(frozen=True, slots=True)
+class MediaUpdateRequested:
+    """API media_update, before its own rules are looked at."""
+
+    app: AppId
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRang:
+    """`call.incoming` reached a device."""
+
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLost:
+    """A device's socket is gone."""
+
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReturned:
+    """The device is connected again with the same token."""
+
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerAccepted:
+    """A ringing device picked up."""
+
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerDeclined:
+    """A ringing device declined."""
+
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerHungUp:
+    """The consumer's device ends its call: a cancel before accept, a hang-up after it."""
+
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class LegUp:
+    """ICE pair and DTLS are there."""
+
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class LegFailed:
+    """The engine gave the leg up."""
+
+    side: Side
+    why: Literal["dtls", "fingerprint", "conn_timeout", "dead", "internal"]
+
+
+@dataclass(frozen=True, slots=True)
+class LegBye:
+    """close_notify and T_bye passed."""
+
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """Time moved; every deadline at or before `now` is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStopping:
+    """Orderly stop after the drain (row 35)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLost:
+    """The engine is gone, or a restart finds no leg of the call (row 35)."""
+
+
+Event = (
+    AcceptRequested
+    | RejectRequested
+    | TerminateRequested
+    | MediaUpdateRequested
+    | DeviceRang
+    | DeviceLost
+    | DeviceReturned
+    | ConsumerAccepted
+    | ConsumerDeclined
+    | ConsumerHungUp
+    | LegUp
+    | LegFailed
+    | LegBye
+    | DeadlinePassed
+    | ServerStopping
+    | MediaLost
+)

@@ -1,0 +1,77 @@
+"""One call as a value. Only `machine.apply` makes a changed one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pagecalls.call.states import Action, CallState, DeadlineKind, EndReason
+from pagecalls.types import AppId, CallId, DeviceId, Direction, PageId, Platform, Psid, Side
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Something is due at `at` (Unix seconds). `device` belongs to `DEVICE_AWAY` alone."""
+
+    kind: DeadlineKind
+    at: float
+    device: DeviceId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedBy:
+    """The API action that ended the call, for the 30 s replay (messenger-calling 2.5)."""
+
+    app: AppId
+    action: Action
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedWith:
+    """The accepted offer, for the 30 s replay of accept (messenger-calling 2.3). `digest`: SHA-256 hex of the offer's text."""
+
+    digest: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The whole signalling state of one call. Times are Unix seconds.
+
+    `version` is V of the business's peer connection (messenger-calling 4.1), `consumer_version` that of the consumer's device.
+    `ringing` are devices that ring now; `device` is the consumer's device that is in the call. `up` are the sides whose leg is up.
+    """
+
+    id: CallId
+    page_id: PageId
+    psid: Psid
+    platform: Platform
+    direction: Direction
+    state: CallState
+    created_at: float
+    is_routed: bool = True
+    owner: AppId | None = None
+    device: DeviceId | None = None
+    ringing: frozenset[DeviceId] = frozenset()
+    away: frozenset[DeviceId] = frozenset()
+    up: frozenset[Side] = frozenset()
+    deadlines: tuple[Deadline, ...] = ()
+    version: int = 0
+    consumer_version: int = 0
+    accepted: AcceptedWith | None = None
+    connected_at: float | None = None
+    ended_at: float | None = None
+    end_reason: EndReason | None = None
+    ended_by: EndedBy | None = None
+
+    @property
+    def next_deadline(self) -> float | None:
+        """When something is due next, Unix seconds."""
+        return min((deadline.at for deadline in self.deadlines), default=None)
+
+    @property
+    def duration_s(self) -> int | None:
+        """Whole seconds of conversation, rounded up, at least 1; `None` if it never connected (messenger-calling 3.1)."""
+        if self.connected_at is None or self.ended_at is None:
+            return None
+        return max(1, -int(-(self.ended_at - self.connected_at) // 1))

@@ -1,0 +1,460 @@
+"""Everything that can go wrong, by whose fault it is.
+
+    PageCallsError
+    ├── CallerError                 the request cannot be done; the caller can change that
+    │   ├── AccessError             token and rights
+    │   │   NoToken, BadToken, WrongProof, MissingScope, PageTokenRequired, AppTokenRequired, WrongPage,
+    │   │   CurrentUserUnknown
+    │   ├── AddressError            the path names nothing that we serve
+    │   │   UnknownObject, UnknownAlias, UnknownPath
+    │   ├── RequestError            the parameters
+    │   │   BodyTooLarge, UnreadableBody, MissingParameter, InvalidValue, CallbackUnverified
+    │   └── CallError               the call, its state or its parties
+    │       CallingNotAllowed, CallingOff, UnknownCall, NotInCall, NotOwner, AlreadyTaken, NotRouted, CallFailed, CallEnded,
+    │       AlreadyConnected, WrongState, NoPermission, NoSuchConsumer, ConsumerUnavailable, ConsumerBusy, MediaConflict,
+    │       NotOffered
+    ├── PeerError                   a description that a peer sent is unusable
+    │   MalformedSdp, UnusableConnection
+    └── OurFault                    the caller may try again later
+        InternalFault, Unavailable
+
+Each class carries typed fields and makes its text in `__str__`; names in capitals in the docstrings are those of
+messenger-calling 1.4. HTTP statuses and Graph codes are known to `graph/envelope.py` alone.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class PageCallsError(Exception):
+    """Root of the tree."""
+
+
+class CallerError(PageCallsError):
+    """The caller's mistake."""
+
+
+class PeerError(PageCallsError):
+    """A description that cannot be used."""
+
+
+class OurFault(PageCallsError):
+    """Our fault, or our limit; transient."""
+
+
+# --- access -----------------------------------------------------------------------------------------------------------
+
+
+class AccessError(CallerError):
+    """Token and rights."""
+
+
+class NoToken(AccessError):
+    """E_NO_TOKEN."""
+
+    def __str__(self) -> str:
+        return "An access token is required to request this resource."
+
+
+class CurrentUserUnknown(AccessError):
+    """`me` without a token that stands for a node (graph-platform 1)."""
+
+    def __str__(self) -> str:
+        return "An active access token must be used to query information about the current user."
+
+
+class TokenFault(StrEnum):
+    """Why a token is refused (graph-platform 2.4)."""
+
+    UNPARSEABLE = "unparseable"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class BadToken(AccessError):
+    """E_BAD_TOKEN. `expired_at` and `now`, Unix seconds, only with `EXPIRED`."""
+
+    def __init__(self, fault: TokenFault, expired_at: float = 0, now: float = 0) -> None:
+        super().__init__(fault)
+        self.fault = fault
+        self.expired_at = expired_at
+        self.now = now
+
+    def __str__(self) -> str:
+        match self.fault:
+            case TokenFault.EXPIRED:
+                return "Error validating access token: Session has expired."
+            case TokenFault.REVOKED:
+                return "Error validating access token: The session is invalid because the token was revoked."
+            case TokenFault.UNPARSEABLE:
+                return "Invalid OAuth access token - Cannot parse access token"
+
+
+class WrongProof(AccessError):
+    """E_PROOF: `appsecret_proof` missing where required, or wrong."""
+
+    def __init__(self, missing: bool) -> None:
+        super().__init__(missing)
+        self.missing = missing
+
+    def __str__(self) -> str:
+        if self.missing:
+            return "API calls from the server require an appsecret_proof argument"
+        return "Invalid appsecret_proof provided in the API argument"
+
+
+class MissingScope(AccessError):
+    """E_SCOPE."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(scope)
+        self.scope = scope
+
+    def __str__(self) -> str:
+        return f"(#200) This token lacks the permission {self.scope}."
+
+
+class PageTokenRequired(AccessError):
+    """E_TOKEN_KIND."""
+
+    def __str__(self) -> str:
+        return "(#210) A page access token is required to request this resource."
+
+
+class AppTokenRequired(AccessError):
+    """An app's own node, asked with another token (graph-platform 4.1, code 15)."""
+
+    def __str__(self) -> str:
+        return "(#15) This method must be called with an app access_token."
+
+
+class WrongPage(AccessError):
+    """E_WRONG_PAGE."""
+
+    def __str__(self) -> str:
+        return "(#200) This token belongs to another Page."
+
+
+# --- address ----------------------------------------------------------------------------------------------------------
+
+
+class AddressError(CallerError):
+    """The path names nothing that we serve."""
+
+
+class UnknownObject(AddressError):
+    """E_NO_PAGE and E_METHOD: an unknown id, the id of something else, or a verb that the edge does not have."""
+
+    def __init__(self, method: str, object_id: str) -> None:
+        super().__init__(method, object_id)
+        self.method = method.lower()
+        self.object_id = object_id
+
+    def __str__(self) -> str:
+        return (
+            f"Unsupported {self.method} request. Object with ID '{self.object_id}' does not exist, cannot be loaded due to missing "
+            "permissions, or does not support this operation."
+        )
+
+
+class UnknownAlias(AddressError):
+    """E_ALIAS."""
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(alias)
+        self.alias = alias
+
+    def __str__(self) -> str:
+        return f"(#803) Some of the aliases you requested do not exist: {self.alias}"
+
+
+class UnknownPath(AddressError):
+    """E_VERSION: an unknown version or edge. `rest` starts with a slash."""
+
+    def __init__(self, rest: str) -> None:
+        super().__init__(rest)
+        self.rest = rest
+
+    def __str__(self) -> str:
+        return f"Unknown path components: {self.rest}"
+
+
+# --- request ----------------------------------------------------------------------------------------------------------
+
+
+class RequestError(CallerError):
+    """The parameters."""
+
+
+class BodyTooLarge(RequestError):
+    """E_SIZE."""
+
+    def __str__(self) -> str:
+        return "The request body is larger than 1 MiB."
+
+
+class UnreadableBody(RequestError):
+    """E_BODY."""
+
+    def __init__(self, content_type: str) -> None:
+        super().__init__(content_type)
+        self.content_type = content_type
+
+    def __str__(self) -> str:
+        return f"The request body could not be read as {self.content_type}."
+
+
+class MissingParameter(RequestError):
+    """E_MISSING."""
+
+    def __init__(self, parameter: str) -> None:
+        super().__init__(parameter)
+        self.parameter = parameter
+
+    def __str__(self) -> str:
+        return f"(#100) The parameter {self.parameter} is required."
+
+
+class InvalidValue(RequestError):
+    """E_VALUE. `allowed`, where there is a list, and `got` are shown in the text (graph-platform 3.2)."""
+
+    def __init__(self, parameter: str, allowed: tuple[str, ...] = (), got: str = "") -> None:
+        super().__init__(parameter, allowed, got)
+        self.parameter = parameter
+        self.allowed = allowed
+        self.got = got
+
+    def __str__(self) -> str:
+        if self.allowed:
+            values = ", ".join(value.upper() for value in self.allowed)
+            return f'(#100) Param {self.parameter} must be one of {{{values}}} - got "{self.got}".'
+        return f"(#100) {self.parameter} has a value that is not allowed."
+
+
+class CallbackUnverified(RequestError):
+    """The verification handshake of a callback URL failed (graph-platform 7.3, code 2200)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"(#2200) {self.reason}"
+
+
+# --- call -------------------------------------------------------------------------------------------------------------
+
+
+class CallError(CallerError):
+    """The call, its state or its parties."""
+
+
+class CallingNotAllowed(CallError):
+    """E_NOT_ALLOWED: the Page is not eligible."""
+
+    def __str__(self) -> str:
+        return "(#2018389) Calling is not open to this Page."
+
+
+class CallingOff(CallError):
+    """E_CALLING_OFF: `audio_enabled` is false."""
+
+    def __str__(self) -> str:
+        return "(#2018389) Call settings are not enabled for this Page."
+
+
+class UnknownCall(CallError):
+    """E_CALL_ID."""
+
+    def __str__(self) -> str:
+        return "(#2018390) No such call on this Page."
+
+
+class NotInCall(CallError):
+    """E_NOT_IN_CALL: the call is another Page's."""
+
+    def __str__(self) -> str:
+        return "(#2018393) This Page is not part of the call."
+
+
+class NotOwner(CallError):
+    """E_NOT_OWNER."""
+
+    def __str__(self) -> str:
+        return "(#2018394) Another app controls this call."
+
+
+class AlreadyTaken(CallError):
+    """E_TAKEN."""
+
+    def __str__(self) -> str:
+        return "(#2018394) The call was already accepted by another app."
+
+
+class NotRouted(CallError):
+    """E_NOT_ROUTED."""
+
+    def __str__(self) -> str:
+        return "(#2018394) Incoming calls of this Page are not routed to partner apps."
+
+
+class CallFailed(CallError):
+    """E_FAILED."""
+
+    def __str__(self) -> str:
+        return "(#2018395) The call has failed."
+
+
+class EndedHow(StrEnum):
+    """The three subcodes of E_ENDED."""
+
+    REJECTED = "rejected"
+    ENDED = "ended"
+    RANG_OUT = "rang_out"
+
+
+class CallEnded(CallError):
+    """E_ENDED."""
+
+    def __init__(self, how: EndedHow) -> None:
+        super().__init__(how)
+        self.how = how
+
+    def __str__(self) -> str:
+        return "(#2018396) The call is over."
+
+
+class AlreadyConnected(CallError):
+    """E_CONNECTED: the owner accepts again with another description."""
+
+    def __str__(self) -> str:
+        return "(#100) The call is already accepted by this app."
+
+
+class WrongState(CallError):
+    """E_STATE. `hint` says what would do instead, if anything."""
+
+    def __init__(self, action: str, state: str, hint: str = "") -> None:
+        super().__init__(action, state, hint)
+        self.action = action
+        self.state = state
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"(#100) {self.action} is not possible while the call is {self.state}.{' ' + self.hint if self.hint else ''}"
+
+
+class NoPermission(CallError):
+    """E_NO_PERMISSION. The only call error that speaks of a permission given (messenger-calling 1.3)."""
+
+    def __str__(self) -> str:
+        return "(#10) The consumer has not given permission to call."
+
+
+class NoSuchConsumer(CallError):
+    """E_NO_USER."""
+
+    def __str__(self) -> str:
+        return "(#100) No matching user found"
+
+
+class ConsumerUnavailable(CallError):
+    """E_UNAVAILABLE (only with `strict_reach`, ruling 19)."""
+
+    def __str__(self) -> str:
+        return "(#551) This person isn't available right now."
+
+
+class ConsumerBusy(CallError):
+    """E_BUSY. `call_id` is set when the call in progress is this Page's."""
+
+    def __init__(self, call_id: str | None) -> None:
+        super().__init__(call_id)
+        self.call_id = call_id
+
+    def __str__(self) -> str:
+        return "(#551) A call with this person is already in progress."
+
+
+class MediaConflict(CallError):
+    """E_CONFLICT."""
+
+    def __init__(self, current_version: int) -> None:
+        super().__init__(current_version)
+        self.current_version = current_version
+
+    def __str__(self) -> str:
+        return "(#100) Conflicting media status."
+
+
+class NotOffered(CallError):
+    """A consumer's call that the Page does not take; no call exists (messenger-calling 9.3). `reason` as in consumer-protocol."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"The Page does not take this call: {self.reason}."
+
+
+# --- descriptions -----------------------------------------------------------------------------------------------------
+
+
+class MalformedSdp(PeerError):
+    """E_SDP. `line` counts from 1; 0 is the text as a whole."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(line, reason)
+        self.line = line
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"(#2018392) The SDP could not be parsed: line {self.line}, {self.reason}."
+
+
+class ConnectionFault(StrEnum):
+    """What E_CONN's subcodes 9901101..9901113 name, in that order (messenger-calling 1.4; there is no ..09)."""
+
+    SESSION_ABSENT = "session"
+    WRONG_SDP_TYPE = "sdp_type"
+    NO_BUNDLE = "BUNDLE"
+    NO_RTCP_MUX = "rtcp-mux"
+    NO_CREDENTIALS = "ICE credentials or fingerprint"
+    DTLS_ROLE = "DTLS role"
+    NO_OPUS = "audio with Opus"
+    LINES_CHANGED = "m-lines"
+    UNKNOWN_MSID = "track msid"
+    LABEL_MISFIT = "track label"
+    TOO_MANY_TRACKS = "more than 4 tracks"
+    VIDEO_OFF = "video is not enabled on this Page"
+
+
+class UnusableConnection(PeerError):
+    """E_CONN. `detail` may name the line or the value."""
+
+    def __init__(self, fault: ConnectionFault, detail: str = "") -> None:
+        super().__init__(fault, detail)
+        self.fault = fault
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"(#2018391) A connection parameter is unusable: {self.fault.value}{f' ({self.detail})' if self.detail else ''}."
+
+
+# --- ours -------------------------------------------------------------------------------------------------------------
+
+
+class InternalFault(OurFault):
+    """E_INTERNAL: an unexpected fault; the cause is in the log, never in the answer."""
+
+    def __str__(self) -> str:
+        return "An unexpected error has occurred. Please retry your request later."
+
+
+class Unavailable(OurFault):
+    """The server is draining or its media engine is gone; same code as E_INTERNAL."""
+
+    def __str__(self) -> str:
+        return "The service is temporarily unavailable. Please retry your request later."

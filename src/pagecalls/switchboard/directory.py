@@ -1,0 +1,224 @@
+"""Who is who: apps, Pages, tokens, consumers, permissions and subscriptions, as the faces need them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, replace
+
+from pagecalls.call import permission
+from pagecalls.clock import Clock
+from pagecalls.errors import BadToken, NoSuchConsumer, TokenFault, UnknownObject
+from pagecalls.store.base import (
+    App,
+    AppSubscription,
+    Consumer,
+    ConsumerToken,
+    Page,
+    PageSubscription,
+    Store,
+    Token,
+    TokenKind,
+    Transaction,
+)
+from pagecalls.switchboard.base import DeviceIdentity, PermissionFacts
+from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid
+from pagecalls.webhooks.base import CallbackVerifier
+
+CONSUMER_TOKEN_S = 30 * 24 * 3600.0
+PAGE_SCOPES = frozenset({"pages_messaging", "pages_manage_metadata", "pages_show_list"})
+
+
+def digest(token: str) -> str:
+    """What the store keeps of a token: SHA-256 of its UTF-8 text, hex."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A consumer's identity and the token just made for it. `expires_at` Unix seconds."""
+
+    consumer: Consumer
+    page: Page
+    access_token: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NewApp:
+    """An app with its Page token, whose text is known only now."""
+
+    app: App
+    page: Page
+    access_token: str
+
+
+class Directory:
+    """Look-ups and registrations over the store. Every method is one unit of work."""
+
+    def __init__(self, store: Store, clock: Clock, verifier: CallbackVerifier) -> None:
+        self._store = store
+        self._clock = clock
+        self._verifier = verifier
+
+    # --- tokens -------------------------------------------------------------------------------------------------------
+
+    async def token(self, text: str) -> Token:
+        """The token behind `text`: a stored one, or an app token `<app id>|<app secret>`. Raises `BadToken`."""
+        found = await self._store.read(lambda tx: tx.token(digest(text)) or _app_token(tx, text))
+        if found is None:
+            raise BadToken(TokenFault.UNPARSEABLE)
+        if found.is_revoked:
+            raise BadToken(TokenFault.REVOKED)
+        now = self._clock.now()
+        if found.expires_at is not None and found.expires_at <= now:
+            raise BadToken(TokenFault.EXPIRED, found.expires_at, now)
+        return found
+
+    async def app(self, app_id: AppId) -> App | None:
+        """The app, if there is one."""
+        return await self._store.read(lambda tx: tx.app(app_id))
+
+    async def page(self, page_id: PageId) -> Page | None:
+        """The Page, if there is one."""
+        return await self._store.read(lambda tx: tx.page(page_id))
+
+    async def add_app(self, app_id: AppId, name: str, page_id: PageId) -> NewApp:
+        """A further app with full rights on a Page. Raises `UnknownObject` for an unknown Page."""
+        app = App(id=app_id, name=name, secret=secrets.token_hex(16))
+        text = "EAA" + secrets.token_urlsafe(48)
+
+        def work(tx: Transaction) -> Page:
+            page = tx.page(page_id)
+            if page is None:
+                raise UnknownObject("post", page_id)
+            tx.put_app(app)
+            tx.put_token(Token(digest(text), TokenKind.PAGE, app.id, page_id, PAGE_SCOPES))
+            return page
+
+        page = await self._store.write(work)
+        return NewApp(app, page, text)
+
+    # --- consumers ----------------------------------------------------------------------------------------------------
+
+    async def open_session(self, page_id: PageId, platform: Platform, name: str | None, psid: Psid | None) -> NewSession:
+        """A new consumer of the Page, or a further device of a known one. Raises `UnknownObject` for an unknown Page."""
+        text = secrets.token_urlsafe(32)
+        now = self._clock.now()
+        expires_at = now + CONSUMER_TOKEN_S
+        fresh = Psid("".join(secrets.choice("123456789") for _ in range(16)))
+
+        def work(tx: Transaction) -> tuple[Consumer, Page]:
+            page = tx.page(page_id)
+            if page is None:
+                raise UnknownObject("post", page_id)
+            known = tx.consumer(page_id, psid) if psid is not None else None
+            consumer = known or Consumer(psid or fresh, page_id, platform, name or "Consumer")
+            if name is not None and consumer.name != name:
+                consumer = replace(consumer, name=name)
+            if consumer != known:
+                tx.put_consumer(consumer)
+            device = DeviceId(secrets.token_hex(8))
+            tx.put_consumer_token(ConsumerToken(digest(text), consumer.psid, page_id, device, expires_at))
+            return consumer, page
+
+        consumer, page = await self._store.write(work)
+        return NewSession(consumer, page, text, expires_at)
+
+    async def device(self, text: str) -> DeviceIdentity | None:
+        """The device behind a consumer's token; `None` if the token is unknown or expired."""
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> DeviceIdentity | None:
+            token = tx.consumer_token(digest(text))
+            if token is None or token.expires_at <= now:
+                return None
+            consumer = tx.consumer(token.page_id, token.psid)
+            if consumer is None:
+                return None
+            return DeviceIdentity(token.device_id, token.psid, token.page_id, consumer.platform, consumer.name)
+
+        return await self._store.read(work)
+
+    # --- permissions --------------------------------------------------------------------------------------------------
+
+    async def permission(self, page_id: PageId, psid: Psid) -> PermissionFacts:
+        """The state of the call permission (messenger-calling 8.1). Raises `NoSuchConsumer`."""
+
+        def work(tx: Transaction) -> float | None:
+            if tx.consumer(page_id, psid) is None:
+                raise NoSuchConsumer
+            return tx.permission(page_id, psid)
+
+        view = permission.view(await self._store.read(work), self._clock.now())
+        return PermissionFacts(view.has_permission, view.expires_at, view.can_request, view.requests_in_24h, view.can_call)
+
+    async def grant_permission(self, page_id: PageId, psid: Psid, ttl_s: float) -> float:
+        """Let the Page call the consumer for `ttl_s` from now; when that ends. Raises `UnknownObject`, `NoSuchConsumer`."""
+        expires_at = self._clock.now() + ttl_s
+
+        def work(tx: Transaction) -> None:
+            if tx.page(page_id) is None:
+                raise UnknownObject("post", page_id)
+            if tx.consumer(page_id, psid) is None:
+                raise NoSuchConsumer
+            tx.put_permission(page_id, psid, expires_at)
+
+        await self._store.write(work)
+        return expires_at
+
+    # --- subscriptions ------------------------------------------------------------------------------------------------
+
+    async def subscribe_app(self, subscription: AppSubscription) -> None:
+        """Verify the callback, then store it; earlier fields of the same object stay (graph-platform 7.2).
+
+        Raises `CallbackUnverified`; the old subscription then stays as it was.
+        """
+        await self._verifier.verify(subscription.callback_url, subscription.verify_token)
+
+        def work(tx: Transaction) -> None:
+            old = next((s for s in tx.app_subscriptions(subscription.app_id) if s.object == subscription.object), None)
+            fields = tuple(dict.fromkeys((*(old.fields if old else ()), *subscription.fields)))
+            tx.put_app_subscription(replace(subscription, fields=fields, is_active=True))
+
+        await self._store.write(work)
+
+    async def app_subscriptions(self, app_id: AppId) -> list[AppSubscription]:
+        """Every object that the app is subscribed to."""
+        return await self._store.read(lambda tx: tx.app_subscriptions(app_id))
+
+    async def unsubscribe_app(self, app_id: AppId, object_: str | None, fields: tuple[str, ...]) -> None:
+        """Drop `fields` of `object_`; all fields if empty, all objects if `None`."""
+
+        def work(tx: Transaction) -> None:
+            for old in tx.app_subscriptions(app_id):
+                if object_ is not None and old.object != object_:
+                    continue
+                left = tuple(name for name in old.fields if name not in fields) if fields else ()
+                if left:
+                    tx.put_app_subscription(replace(old, fields=left))
+                else:
+                    tx.delete_app_subscription(app_id, old.object)
+
+        await self._store.write(work)
+
+    async def subscribe_page(self, subscription: PageSubscription) -> None:
+        """Replace the app's fields on the Page."""
+        await self._store.write(lambda tx: tx.put_page_subscription(subscription))
+
+    async def page_subscription(self, app_id: AppId, page_id: PageId) -> PageSubscription | None:
+        """The app's fields on the Page, if any."""
+        return await self._store.read(lambda tx: tx.page_subscription(app_id, page_id))
+
+    async def unsubscribe_page(self, app_id: AppId, page_id: PageId) -> None:
+        """Drop the app's fields on the Page."""
+        await self._store.write(lambda tx: tx.delete_page_subscription(app_id, page_id))
+
+
+def _app_token(tx: Transaction, text: str) -> Token | None:
+    app_id, separator, secret = text.partition("|")
+    app = tx.app(AppId(app_id)) if separator else None
+    if app is None or not hmac.compare_digest(app.secret.encode(), secret.encode("utf-8", "surrogatepass")):
+        return None
+    return Token(digest(text), TokenKind.APP, app.id, None, frozenset())

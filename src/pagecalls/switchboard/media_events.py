@@ -1,0 +1,125 @@
+"""What the engine and the courier report, as events of calls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import assert_never
+
+from pagecalls.call.events import Event, LegBye, LegFailed, LegUp, MediaLost
+from pagecalls.media import protocol
+from pagecalls.store.base import OutboxRow, WebhookKind
+from pagecalls.switchboard.calls import Calls
+from pagecalls.types import CallId, LegId, Side
+
+log = logging.getLogger("pagecalls.switchboard")
+
+HAND_OVER_S = 1.0
+"""A webhook that carries an offer counts as handed over this long after its first attempt began (messenger-calling 6.6, 3)."""
+
+
+class MediaEvents:
+    """Reads the engine's events for as long as the server runs."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._task = asyncio.create_task(self._run(), name="media-events")
+
+    async def stop(self) -> None:
+        """Stop reading."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        async for event in self._calls.engine.events():
+            if event is None:
+                self._calls.journal.note("engine_lost")
+                self._calls.spawn(self._calls.end_all(MediaLost()))
+            else:
+                self._handle(event)
+
+    def _handle(self, event: protocol.AnyEvent) -> None:
+        journal = self._calls.journal
+        match event:
+            case protocol.LegIce():
+                journal.note("ice", event.call, side=self._side(event.leg), remote=event.remote)
+            case protocol.LegDtls():
+                journal.note("dtls", event.call, side=self._side(event.leg), profile=event.profile, handshake_ms=event.handshake_ms)
+                self._happened(event.leg, LegUp)
+            case protocol.TrackFirstRtp():
+                journal.note("first_packet", event.call, side=self._side(event.leg), track=event.track, ssrc=event.ssrc)
+            case protocol.TrackStalled():
+                journal.note("stalled", event.call, side=self._side(event.leg), track=event.track, silent_ms=event.silent_ms)
+            case protocol.TrackAccepted():
+                journal.note("stream_confirmed", event.call, side=self._side(event.leg), ssrc=event.ssrc, by=event.by)
+                self._calls.spawn(self._track_accepted(event))
+            case protocol.LegDtmfDone():
+                journal.note("dtmf_sent", event.call, digit=event.digit)
+            case protocol.LegConsentLost():
+                journal.note("leg_silent", event.call, side=self._side(event.leg), silent_ms=event.silent_ms)
+            case protocol.LegFailed():
+                journal.note("leg_failed", event.call, side=self._side(event.leg), why=event.why, detail=event.detail)
+                found = self._calls.legs.get(LegId(event.leg))
+                if found is not None:
+                    self._calls.spawn(self._calls.happened(found[0], LegFailed(found[1], event.why)))
+            case protocol.LegBye():
+                journal.note("leg_bye", event.call, side=self._side(event.leg))
+                self._happened(event.leg, LegBye)
+            case protocol.Stats():
+                for leg in event.legs:
+                    self._note_stats(leg)
+            case _:
+                assert_never(event)
+
+    def _happened(self, leg: str, event: type[LegUp] | type[LegBye]) -> None:
+        found = self._calls.legs.get(LegId(leg))
+        if found is not None:
+            call_id, side = found
+            fact: Event = event(side)
+            self._calls.spawn(self._calls.happened(call_id, fact))
+
+    async def _track_accepted(self, event: protocol.TrackAccepted) -> None:
+        found = self._calls.legs.get(LegId(event.leg))
+        live = await self._calls.load(found[0]) if found is not None else None
+        if found is None or live is None:
+            return
+        call_id, side = found
+        leg = live.media.leg(side)
+        if leg is not None and leg.b_line is not None and leg.b_line.far_ssrc == event.ssrc:
+            await self._calls.b_accepted(call_id, side)
+
+    def _note_stats(self, leg: protocol.LegStats) -> None:
+        facts: dict[str, int | float] = {}
+        for track in leg.tracks:
+            prefix = f"{track.direction}_{track.track}"
+            facts[f"{prefix}_packets"] = track.packets
+            if track.direction == "recv":
+                facts[f"{prefix}_lost"] = track.lost
+                facts[f"{prefix}_jitter_ms"] = round(track.jitter_ms, 2)
+        self._calls.journal.note("stats", leg.call, side=self._side(leg.leg), **facts)
+
+    def _side(self, leg: str) -> str:
+        found = self._calls.legs.get(LegId(leg))
+        return found[1].value if found is not None else "unknown"
+
+    # --- the courier's reports ----------------------------------------------------------------------------------------
+
+    def on_attempt(self, row: OutboxRow) -> None:
+        """An attempt begins; an offer counts as handed over `HAND_OVER_S` later."""
+        self._calls.journal.note("webhook", row.call_id, event=row.kind.value, app=row.app_id, attempt=row.attempts + 1)
+        if row.kind is WebhookKind.MEDIA_UPDATE and row.attempts == 0 and row.call_id is not None:
+            call_id = row.call_id
+            self._calls.timers.once(self._calls.clock.now() + HAND_OVER_S, lambda: self._hand_over(call_id))
+
+    def on_acknowledged(self, row: OutboxRow) -> None:
+        """A 2xx: an offer is in the business's hands."""
+        if row.kind is WebhookKind.MEDIA_UPDATE and row.call_id is not None:
+            self._calls.handed_over(row.call_id, Side.BUSINESS)
+
+    async def _hand_over(self, call_id: CallId) -> None:
+        self._calls.handed_over(call_id, Side.BUSINESS)

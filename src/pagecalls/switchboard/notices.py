@@ -1,0 +1,113 @@
+"""Which webhook goes to whom, and when it may leave.
+
+Rows are written in the transaction of their cause. Those that a request caused are held until its response is out (ruling 18), and
+whatever the same call adds meanwhile waits behind them, so that a call's events keep their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from pagecalls.call.effects import Audience, Effect, NotifyConnect, NotifyStatus, NotifyTerminate
+from pagecalls.call.model import Call
+from pagecalls.store.base import Hold, OutboxRow, Transaction, WebhookKind
+from pagecalls.switchboard.ids import Ids
+from pagecalls.types import AppId, CallId
+from pagecalls.webhooks import payloads
+
+CALLS_FIELD = "calls"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookOffer:
+    """A renegotiation offer that leaves in a `media_update` webhook."""
+
+    version: int
+    sdp: str
+
+
+@dataclass(slots=True)
+class _Held:
+    holders: int = 0
+    rows: list[int] = field(default_factory=list)
+
+
+class Notices:
+    """Writes outbox rows and remembers which are held back."""
+
+    def __init__(self, ids: Ids) -> None:
+        self._ids = ids
+        self._held: dict[CallId, _Held] = {}
+
+    def hold(self, call_id: CallId) -> None:
+        """From now until the matching `let_go`, rows of the call are held."""
+        self._held.setdefault(call_id, _Held()).holders += 1
+
+    def let_go(self, call_id: CallId) -> list[int]:
+        """One holder less; the rows to release if it was the last one."""
+        held = self._held[call_id]
+        held.holders -= 1
+        if held.holders:
+            return []
+        del self._held[call_id]
+        return held.rows
+
+    def write(self, tx: Transaction, call: Call, effects: Iterable[Effect], offer: WebhookOffer | None, now: float) -> list[int]:
+        """Write the rows that `effects` and `offer` ask for; their ids. Runs on the store's thread.
+
+        Each app gets bytes of its own, equal but for nothing: the event id is one per event.
+        """
+        rows: list[OutboxRow] = []
+        for kind, audience, render in _events(call, effects, offer, now):
+            event_id = self._ids.event_id()
+            body = render(event_id)
+            rows += [self._row(call, kind, app, event_id, body, now) for app in _receivers(tx, call, audience)]
+        if any(isinstance(effect, NotifyTerminate) for effect in effects):
+            tx.drop_stale_outbox(call.id)
+        return tx.add_outbox(rows)
+
+    def written(self, call_id: CallId, row_ids: list[int]) -> None:
+        """The rows are committed; those that are held will be released with the rest of the call's."""
+        held = self._held.get(call_id)
+        if held is not None:
+            held.rows += row_ids
+
+    def _row(self, call: Call, kind: WebhookKind, app: AppId, event_id: str, body: bytes, now: float) -> OutboxRow:
+        hold = Hold.HELD if call.id in self._held else Hold.READY
+        return OutboxRow(event_id, app, payloads.object_of(call.platform), call.id, kind, body, now, hold, now)
+
+
+Render = Callable[[str], bytes]
+
+
+def _events(
+    call: Call, effects: Iterable[Effect], offer: WebhookOffer | None, now: float
+) -> Iterable[tuple[WebhookKind, Audience, Render]]:
+    for effect in effects:
+        match effect:
+            case NotifyConnect():
+                yield WebhookKind.CONNECT, Audience.ALL, lambda event_id: payloads.connect(call, event_id)
+            case NotifyStatus(status):
+                yield (
+                    WebhookKind.CALL_STATUS,
+                    Audience.OWNER,
+                    lambda event_id, status=status: payloads.call_status(call, status, event_id, now),  # type: ignore[misc]
+                )
+            case NotifyTerminate():
+                yield WebhookKind.TERMINATE, Audience.ALL, lambda event_id: payloads.terminate(call, event_id, now)
+            case _:
+                continue
+    if offer is not None:
+        yield (
+            WebhookKind.MEDIA_UPDATE,
+            Audience.OWNER,
+            lambda event_id: payloads.media_update(call, offer.version, offer.sdp, event_id, now),
+        )
+
+
+def _receivers(tx: Transaction, call: Call, audience: Audience) -> list[AppId]:
+    subscribed = tx.subscribers(call.page_id, payloads.object_of(call.platform), CALLS_FIELD)
+    if audience is Audience.OWNER:
+        return [app for app in subscribed if app == call.owner]
+    return subscribed
