@@ -8,7 +8,7 @@
     │   ├── AddressError            the path names nothing that we serve
     │   │   UnknownObject, UnknownAlias, UnknownPath
     │   ├── RequestError            the parameters
-    │   │   BodyTooLarge, UnreadableBody, MissingParameter, InvalidValue, CallbackUnverified
+    │   │   BodyTooLarge, UnreadableBody, MissingParameter, InvalidValue, UnknownField, CallbackUnverified
     │   └── CallError               the call, its state or its parties
     │       CallingNotAllowed, CallingOff, UnknownCall, NotInCall, NotOwner, AlreadyTaken, NotRouted, CallFailed, CallEnded,
     │       AlreadyConnected, WrongState, NoPermission, NoSuchConsumer, ConsumerUnavailable, ConsumerBusy, MediaConflict,
@@ -24,6 +24,7 @@ messenger-calling 1.4. HTTP statuses and Graph codes are known to `graph/envelop
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 
 
@@ -72,6 +73,11 @@ class TokenFault(StrEnum):
     REVOKED = "revoked"
 
 
+def _date(at: float) -> str:
+    """A date as the platform prints it, `Saturday, 30-Mar-24 16:00:00 UTC` (graph-platform 2.4)."""
+    return datetime.fromtimestamp(at, UTC).strftime("%A, %d-%b-%y %H:%M:%S UTC")
+
+
 class BadToken(AccessError):
     """E_BAD_TOKEN. `expired_at` and `now`, Unix seconds, only with `EXPIRED`."""
 
@@ -84,7 +90,10 @@ class BadToken(AccessError):
     def __str__(self) -> str:
         match self.fault:
             case TokenFault.EXPIRED:
-                return "Error validating access token: Session has expired."
+                return (
+                    f"Error validating access token: Session has expired on {_date(self.expired_at)}. "
+                    f"The current time is {_date(self.now)}."
+                )
             case TokenFault.REVOKED:
                 return "Error validating access token: The session is invalid because the token was revoked."
             case TokenFault.UNPARSEABLE:
@@ -153,8 +162,8 @@ class UnknownObject(AddressError):
 
     def __str__(self) -> str:
         return (
-            f"Unsupported {self.method} request. Object with ID '{self.object_id}' does not exist, cannot be loaded due to missing "
-            "permissions, or does not support this operation."
+            f"Unsupported {self.method} request. Object with ID '{self.object_id}' does not exist, cannot be loaded "
+            "due to missing permissions, or does not support this operation."
         )
 
 
@@ -230,6 +239,18 @@ class InvalidValue(RequestError):
             values = ", ".join(value.upper() for value in self.allowed)
             return f'(#100) Param {self.parameter} must be one of {{{values}}} - got "{self.got}".'
         return f"(#100) {self.parameter} has a value that is not allowed."
+
+
+class UnknownField(RequestError):
+    """E_VALUE, in the words of graph-platform 3.3: `fields` names a member that the node does not have."""
+
+    def __init__(self, field: str, node_type: str) -> None:
+        super().__init__(field, node_type)
+        self.field = field
+        self.node_type = node_type
+
+    def __str__(self) -> str:
+        return f"(#100) Tried accessing nonexisting field ({self.field}) on node type ({self.node_type})"
 
 
 class CallbackUnverified(RequestError):

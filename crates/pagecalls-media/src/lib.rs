@@ -1,1 +1,52 @@
-//! lib
+//! The media engine of Page Calls: ICE-lite, DTLS, SRTP and RTP translation.
+//!
+//! # The invariant
+//!
+//! Everything but [`worker`], [`udp`], [`sys`] and [`control`] is pure: bytes, commands and the time come in; datagrams and events go to an
+//! [`outbox::Outbox`]. Nothing in there reads a clock, a socket or a source of randomness, nothing allocates per media packet,
+//! and **after every call the outbox holds all that is to be sent**. One place owns the drain: the worker's loop.
+//!
+//! # The map
+//!
+//! | module | story |
+//! |---|---|
+//! | [`protocol`] | the control protocol as data, twin of `src/pagecalls/media/protocol.py` |
+//! | [`control`], [`frames`] | the Unix socket: commands in, events out, what happens without a parent; its frames |
+//! | [`worker`], [`udp`], [`sys`] | the thread: one port, one poll loop, one mailbox; datagrams in batches; system calls |
+//! | [`shard`] | all calls of one worker: who gets a datagram, timers, faults contained |
+//! | [`call`], [`reports`] | one call: routes between its legs; RTCP across |
+//! | [`leg`] | one peer: transport, tracks, desired state, timers |
+//! | [`inlet`], [`outlet`] | received tracks and their streams; sent tracks and their outputs |
+//! | [`translate`], [`dtmf`] | numbers, timestamps, payload types; digits as RFC 4733 events |
+//! | [`rtp`], [`rtcp`], [`demux`], [`stats`] | the formats and the arithmetic of their RFCs |
+//! | [`ice`], [`stun`], [`dtls`], [`srtp`] | the transport's parts, each usable by itself |
+//! | [`outbox`], [`fresh`], [`error`] | what leaves, what must be new, what can go wrong |
+//!
+//! The engine knows no SDP, no versions and no policy: those are the control plane's. A leg gets its full desired state with a
+//! growing revision, and makes it so.
+
+pub mod call;
+pub mod control;
+pub mod demux;
+pub mod dtls;
+pub mod dtmf;
+pub mod error;
+pub mod frames;
+pub mod fresh;
+pub mod ice;
+pub mod inlet;
+pub mod leg;
+pub mod outbox;
+pub mod outlet;
+pub mod protocol;
+pub mod reports;
+pub mod rtcp;
+pub mod rtp;
+pub mod shard;
+pub mod srtp;
+pub mod stats;
+pub mod stun;
+pub mod sys;
+pub mod translate;
+pub mod udp;
+pub mod worker;

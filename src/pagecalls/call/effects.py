@@ -32,8 +32,8 @@ class NotifyStatus:
 class OfferFarTracks:
     """The far side's tracks are offered to `side` on appended lines.
 
-    To the business by a `media_update` webhook with `version`; to the consumer's device by `call.accepted` or a response. `in_response`:
-    the offer goes out in the response of the request that caused it and belongs to version 0.
+    To the business by a `media_update` webhook with `version`; to the consumer's device by `call.accepted` or a response.
+    `in_response`: the offer goes out in the response of the request that caused it and belongs to version 0.
     """
 
     side: Side

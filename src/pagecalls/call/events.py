@@ -1,7 +1,7 @@
 """What happened to a call, in the past tense. Each event is a fact; `machine.apply` decides what follows.
 
-Requests of the API and of devices may be refused (a `CallError` is raised and nothing changes). Facts of media, time and the server
-never are: where they mean nothing any more, they change nothing.
+Requests of the API and of devices may be refused (a `CallError` is raised and nothing changes). Facts of media, time and the
+server never are: where they mean nothing any more, they change nothing.
 """
 
 from __future__ import annotations

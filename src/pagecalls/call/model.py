@@ -39,7 +39,8 @@ class Call:
     """The whole signalling state of one call. Times are Unix seconds.
 
     `version` is V of the business's peer connection (messenger-calling 4.1), `consumer_version` that of the consumer's device.
-    `ringing` are devices that ring now; `device` is the consumer's device that is in the call. `up` are the sides whose leg is up.
+    `ringing` are devices that ring now, or that rang when the call ended; `device` is the consumer's device that is in the call.
+    `away` are those of them without a socket. `up` are the sides whose leg is up.
     """
 
     id: CallId

@@ -4,11 +4,11 @@ This is the one written list of commands and events. `crates/pagecalls-media/src
 `tests/data/protocol.json` holds one sample frame of each, and a test on either side decodes and re-encodes them all.
 
 On the wire a frame is a big-endian u32 length and that many bytes of JSON, at most 1 MiB. A command carries `id` and `op`; its
-reply carries the same `id` and either `ok` (the reply's body) or `err` (`code`, `message`). An event carries `ev` and `seq`, which
-counts from 1 without gaps for the life of the engine.
+reply carries the same `id` and either `ok` (the reply's body) or `err` (`code`, `message`). An event carries `ev` and `seq`,
+which counts from 1 without gaps for the life of the engine.
 
-The engine knows no SDP, no versions and no policy. Each leg gets its full desired state (`LegApply`, with a growing `rev`) and the
-engine makes it so.
+The engine knows no SDP, no versions and no policy. Each leg gets its full desired state (`LegApply`, with a growing `rev`) and
+the engine makes it so.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-class Candidate(Record, kw_only=True):
+class Candidate(Record, frozen=True, kw_only=True):
     """A host candidate that the engine listens on, as a peer should see it."""
 
     proto: Literal["udp", "tcp"]
@@ -37,14 +37,18 @@ class Candidate(Record, kw_only=True):
     port: int
 
 
-class Fingerprint(Record, kw_only=True):
+HashName = Literal["sha-1", "sha-256", "sha-384", "sha-512"]
+HASH_NAMES: dict[str, HashName] = {"sha-1": "sha-1", "sha-256": "sha-256", "sha-384": "sha-384", "sha-512": "sha-512"}
+
+
+class Fingerprint(Record, frozen=True, kw_only=True):
     """A certificate hash as in `a=fingerprint` (RFC 8122): lower-case algorithm, upper-case hex with colons."""
 
-    alg: Literal["sha-1", "sha-256", "sha-384", "sha-512"]
+    alg: HashName
     value: str
 
 
-class Remote(Record, kw_only=True):
+class Remote(Record, frozen=True, kw_only=True):
     """The peer's transport facts. Any one of `fingerprints` may match its certificate.
 
     `role` is ours: `passive` means that the engine is the DTLS server.
@@ -56,12 +60,12 @@ class Remote(Record, kw_only=True):
     role: Literal["passive", "active"] = "passive"
 
 
-class Timers(Record, kw_only=True):
+class Timers(Record, frozen=True, kw_only=True):
     """Milliseconds; `None` is off.
 
-    `conn_ms` starts when it first becomes set on a leg that is not up, and reports `leg.failed` with `conn_timeout`. `dead_ms` is the
-    silence (nothing authenticated: STUN, SRTP, SRTCP) after which a leg that once was heard fails with `dead`. `bye_ms` is the wait
-    after the peer's close_notify before `leg.bye` (messenger-calling 3.1).
+    `conn_ms` starts when it first becomes set on a leg that is not up, and reports `leg.failed` with `conn_timeout`. `dead_ms`
+    is the silence (nothing authenticated: STUN, SRTP, SRTCP) after which a leg that once was heard fails with `dead`. `bye_ms`
+    is the wait after the peer's close_notify before `leg.bye` (messenger-calling 3.1).
     """
 
     conn_ms: int | None = None
@@ -69,7 +73,7 @@ class Timers(Record, kw_only=True):
     bye_ms: int | None = 5_000
 
 
-class Codec(Record, kw_only=True):
+class Codec(Record, frozen=True, kw_only=True):
     """`key` is `name/clock[/channels]` in lower case: `opus/48000/2`, `telephone-event/8000`, `vp8/90000`."""
 
     key: str
@@ -77,7 +81,7 @@ class Codec(Record, kw_only=True):
     rtx_pt: int | None = None
 
 
-class Extensions(Record, kw_only=True):
+class Extensions(Record, frozen=True, kw_only=True):
     """Negotiated RTP header extension ids (RFC 8285); `None` where not negotiated.
 
     `mid` sdes:mid, `level` ssrc-audio-level, `twcc` transport-wide-cc, `ast` abs-send-time, `rot` video-orientation,
@@ -92,7 +96,7 @@ class Extensions(Record, kw_only=True):
     ctype: int | None = None
 
 
-class RecvTrack(Record, kw_only=True):
+class RecvTrack(Record, frozen=True, kw_only=True):
     """A track that the peer sends us.
 
     A packet finds its track by SSRC, then MID, then the only track that has its payload type, then the first track of the kind
@@ -109,15 +113,16 @@ class RecvTrack(Record, kw_only=True):
     fb: list[str] = []
 
 
-class Output(Record, kw_only=True):
-    """One copy of a sent track: equal payload, payload type, sequence number and timestamp; own SSRC and MID (messenger-calling 6.6)."""
+class Output(Record, frozen=True, kw_only=True):
+    """One copy of a sent track: equal payload, payload type, sequence number and timestamp; own SSRC and MID (messenger-calling
+    6.6)."""
 
     ssrc: int
     mid: str
     rtx_ssrc: int | None = None
 
 
-class SendTrack(Record, kw_only=True):
+class SendTrack(Record, frozen=True, kw_only=True):
     """A track that we send to the peer, in one numbering, on one or more outputs."""
 
     track: str
@@ -129,22 +134,23 @@ class SendTrack(Record, kw_only=True):
     outputs: list[Output]
 
 
-class TrackRef(Record, kw_only=True):
+class TrackRef(Record, frozen=True, kw_only=True):
     """A track on a leg."""
 
     leg: str
     track: str
 
 
-class Route(Record, kw_only=True):
-    """Packets of the received track `from_` go out on the sent track `to` while `on`; otherwise they are received and go no further."""
+class Route(Record, frozen=True, kw_only=True):
+    """Packets of the received track `from_` go out on the sent track `to` while `on`; otherwise they are received and go no
+    further."""
 
     from_: TrackRef = msgspec.field(name="from")
     to: TrackRef
     on: bool = True
 
 
-class TrackCounters(Record, kw_only=True):
+class TrackCounters(Record, frozen=True, kw_only=True):
     """Counters of one direction of one track since its start. `lost`, `jitter_ms` after RFC 3550 6.4.1; received tracks only."""
 
     track: str
@@ -155,8 +161,9 @@ class TrackCounters(Record, kw_only=True):
     jitter_ms: float = 0.0
 
 
-class LegStats(Record, kw_only=True):
-    """One leg's state and counters; `auth_failures` counts packets that SRTP or STUN refused, `dropped` those that no track wanted."""
+class LegStats(Record, frozen=True, kw_only=True):
+    """One leg's state and counters; `auth_failures` counts packets that SRTP or STUN refused, `dropped` those that no track
+    wanted."""
 
     call: str
     leg: str
@@ -174,11 +181,11 @@ class LegStats(Record, kw_only=True):
 # --- commands and their replies ---------------------------------------------------------------------------------------
 
 
-class Command(Record, kw_only=True, tag_field="op"):
+class Command(Record, frozen=True, kw_only=True, tag_field="op"):
     """What the control plane asks."""
 
 
-class HelloOk(Record, kw_only=True):
+class HelloOk(Record, frozen=True, kw_only=True):
     """The engine's self-description. `candidates` has one list per worker."""
 
     proto: int
@@ -190,7 +197,7 @@ class HelloOk(Record, kw_only=True):
     capacity: int
 
 
-class Hello(Command, kw_only=True, tag="hello"):
+class Hello(Command, frozen=True, kw_only=True, tag="hello"):
     """Must be the first command of a connection; the newest connection that passes it owns the engine.
 
     Errors: `proto_mismatch`, `data_dir_mismatch`.
@@ -200,19 +207,19 @@ class Hello(Command, kw_only=True, tag="hello"):
     data_dir: str
 
 
-class CallCreateOk(Record, kw_only=True):
+class CallCreateOk(Record, frozen=True, kw_only=True):
     """The worker that carries both legs."""
 
     worker: int
 
 
-class CallCreate(Command, kw_only=True, tag="call.create"):
+class CallCreate(Command, frozen=True, kw_only=True, tag="call.create"):
     """Errors: `exists`, `full`."""
 
     call: str
 
 
-class LegCreateOk(Record, kw_only=True):
+class LegCreateOk(Record, frozen=True, kw_only=True):
     """Our ICE credentials and candidates for this leg."""
 
     ufrag: str
@@ -220,20 +227,21 @@ class LegCreateOk(Record, kw_only=True):
     candidates: list[Candidate]
 
 
-class LegCreate(Command, kw_only=True, tag="leg.create"):
-    """A new leg that listens for its peer's checks as soon as `leg.apply` names the peer. Errors: `unknown_call`, `exists`, `full`."""
+class LegCreate(Command, frozen=True, kw_only=True, tag="leg.create"):
+    """A new leg that listens for its peer's checks as soon as `leg.apply` names the peer. Errors: `unknown_call`, `exists`,
+    `full`."""
 
     call: str
     leg: str
 
 
-class LegApplyOk(Record, kw_only=True):
+class LegApplyOk(Record, frozen=True, kw_only=True):
     """The revision that is now in force: the highest seen."""
 
     rev: int
 
 
-class LegApply(Command, kw_only=True, tag="leg.apply"):
+class LegApply(Command, frozen=True, kw_only=True, tag="leg.apply"):
     """The leg's full desired state. A `rev` at or below the one in force changes nothing. Errors: `unknown_leg`, `bad_state`.
 
     An output whose SSRC stays keeps its stream; one that is gone stops; a new one starts.
@@ -247,27 +255,28 @@ class LegApply(Command, kw_only=True, tag="leg.apply"):
     send: list[SendTrack]
 
 
-class CallRouteOk(Record, kw_only=True):
+class CallRouteOk(Record, frozen=True, kw_only=True):
     """The revision that is now in force."""
 
     rev: int
 
 
-class CallRoute(Command, kw_only=True, tag="call.route"):
-    """The call's full routing table; a `rev` at or below the one in force changes nothing. Errors: `unknown_call`, `unknown_leg`."""
+class CallRoute(Command, frozen=True, kw_only=True, tag="call.route"):
+    """The call's full routing table; a `rev` at or below the one in force changes nothing. Errors: `unknown_call`,
+    `unknown_leg`."""
 
     call: str
     rev: int
     routes: list[Route]
 
 
-class LegDtmfOk(Record, kw_only=True):
+class LegDtmfOk(Record, frozen=True, kw_only=True):
     """Digits now waiting, the new ones included."""
 
     queued: int
 
 
-class LegDtmf(Command, kw_only=True, tag="leg.dtmf"):
+class LegDtmf(Command, frozen=True, kw_only=True, tag="leg.dtmf"):
     """RFC 4733 events on a sent audio track; `,` is a pause of 1 s; at most 32 wait (messenger-calling 10).
 
     Errors: `unknown_leg`, `unknown_track`, `no_telephone_event`, `queue_full`, `bad_digits`.
@@ -280,23 +289,23 @@ class LegDtmf(Command, kw_only=True, tag="leg.dtmf"):
     gap_ms: int = 100
 
 
-class Done(Record, kw_only=True):
+class Done(Record, frozen=True, kw_only=True):
     """Nothing to report."""
 
 
-class LegClose(Command, kw_only=True, tag="leg.close"):
+class LegClose(Command, frozen=True, kw_only=True, tag="leg.close"):
     """BYE, close_notify, and the leg is gone. Errors: `unknown_leg`."""
 
     leg: str
 
 
-class CallClose(Command, kw_only=True, tag="call.close"):
+class CallClose(Command, frozen=True, kw_only=True, tag="call.close"):
     """Closes every leg of the call. Errors: `unknown_call`."""
 
     call: str
 
 
-class SnapshotOk(Record, kw_only=True):
+class SnapshotOk(Record, frozen=True, kw_only=True):
     """`seq` is the number of the last event sent before this snapshot."""
 
     seq: int
@@ -304,13 +313,13 @@ class SnapshotOk(Record, kw_only=True):
     calls: list[str]
 
 
-class Snapshot(Command, kw_only=True, tag="snapshot"):
+class Snapshot(Command, frozen=True, kw_only=True, tag="snapshot"):
     """Everything the engine holds, or one call of it."""
 
     call: str | None = None
 
 
-class Exit(Command, kw_only=True, tag="exit"):
+class Exit(Command, frozen=True, kw_only=True, tag="exit"):
     """Ends all legs and the process."""
 
 
@@ -331,13 +340,13 @@ type_of_reply: dict[type[Command], type[Record]] = {
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
-class Event(Record, kw_only=True, tag_field="ev"):
+class Event(Record, frozen=True, kw_only=True, tag_field="ev"):
     """What the engine reports."""
 
     seq: int
 
 
-class LegIce(Event, kw_only=True, tag="leg.ice"):
+class LegIce(Event, frozen=True, kw_only=True, tag="leg.ice"):
     """The leg has its first valid pair, or moved to a new one."""
 
     call: str
@@ -345,7 +354,7 @@ class LegIce(Event, kw_only=True, tag="leg.ice"):
     remote: str
 
 
-class LegDtls(Event, kw_only=True, tag="leg.dtls"):
+class LegDtls(Event, frozen=True, kw_only=True, tag="leg.dtls"):
     """The handshake is done and the fingerprint matched: the leg is up. `handshake_ms` counts from the first DTLS record."""
 
     call: str
@@ -354,7 +363,7 @@ class LegDtls(Event, kw_only=True, tag="leg.dtls"):
     handshake_ms: float
 
 
-class TrackFirstRtp(Event, kw_only=True, tag="track.first_rtp"):
+class TrackFirstRtp(Event, frozen=True, kw_only=True, tag="track.first_rtp"):
     """The first authenticated packet of a received stream."""
 
     call: str
@@ -363,7 +372,7 @@ class TrackFirstRtp(Event, kw_only=True, tag="track.first_rtp"):
     ssrc: int
 
 
-class TrackStalled(Event, kw_only=True, tag="track.stalled"):
+class TrackStalled(Event, frozen=True, kw_only=True, tag="track.stalled"):
     """A received track that had flowed has been silent for 5 s (legal: mute, DTX); once until it flows again."""
 
     call: str
@@ -372,7 +381,7 @@ class TrackStalled(Event, kw_only=True, tag="track.stalled"):
     silent_ms: int
 
 
-class TrackAccepted(Event, kw_only=True, tag="track.accepted"):
+class TrackAccepted(Event, frozen=True, kw_only=True, tag="track.accepted"):
     """The first report block, NACK, PLI or FIR that names this output: the far side receives it (messenger-calling 6.6, 4)."""
 
     call: str
@@ -382,7 +391,7 @@ class TrackAccepted(Event, kw_only=True, tag="track.accepted"):
     by: Literal["rr", "nack", "pli", "fir"]
 
 
-class LegDtmfDone(Event, kw_only=True, tag="leg.dtmf_done"):
+class LegDtmfDone(Event, frozen=True, kw_only=True, tag="leg.dtmf_done"):
     """A queued digit has been sent whole."""
 
     call: str
@@ -391,7 +400,7 @@ class LegDtmfDone(Event, kw_only=True, tag="leg.dtmf_done"):
     digit: str
 
 
-class LegConsentLost(Event, kw_only=True, tag="leg.consent_lost"):
+class LegConsentLost(Event, frozen=True, kw_only=True, tag="leg.consent_lost"):
     """Nothing authenticated for 15 s; a warning, once until the leg is heard again."""
 
     call: str
@@ -399,7 +408,7 @@ class LegConsentLost(Event, kw_only=True, tag="leg.consent_lost"):
     silent_ms: int
 
 
-class LegFailed(Event, kw_only=True, tag="leg.failed"):
+class LegFailed(Event, frozen=True, kw_only=True, tag="leg.failed"):
     """The leg is over and gone.
 
     `why`: `dtls` (handshake error), `fingerprint` (certificate is not the one in the SDP), `conn_timeout`, `dead`, `internal`.
@@ -411,14 +420,14 @@ class LegFailed(Event, kw_only=True, tag="leg.failed"):
     detail: str = ""
 
 
-class LegBye(Event, kw_only=True, tag="leg.bye"):
+class LegBye(Event, frozen=True, kw_only=True, tag="leg.bye"):
     """close_notify came and nothing more within `bye_ms`. The leg stays until it is closed."""
 
     call: str
     leg: str
 
 
-class Stats(Event, kw_only=True, tag="stats"):
+class Stats(Event, frozen=True, kw_only=True, tag="stats"):
     """All legs, every 5 s while there are any."""
 
     legs: list[LegStats]

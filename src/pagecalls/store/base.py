@@ -1,7 +1,7 @@
 """The store port: what is kept, and the one unit of work.
 
-A unit of work is a plain function over a `Transaction`. It runs whole or not at all; `Store.write` returns its result only after the
-commit is durable, so memory is never ahead of the disk. Reads run on the last committed state.
+A unit of work is a plain function over a `Transaction`. It runs whole or not at all; `Store.write` returns its result only after
+the commit is durable, so memory is never ahead of the disk. Reads run on the last committed state.
 
 Secrets of apps are kept as they are, because webhooks are signed with them; tokens are kept as SHA-256 digests.
 """
@@ -105,7 +105,10 @@ class ConsumerToken:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """A call with its media facts. `media` is the switchboard's own JSON (legs, connections, stored replies); the store keeps it whole."""
+    """A call with its media facts.
+
+    `media` is the switchboard's own JSON (legs, connections, stored replies); the store keeps it whole.
+    """
 
     call: Call
     media: bytes = b"{}"
@@ -151,6 +154,16 @@ class OutboxRow:
     id: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class OutboxKey:
+    """Where a due outbox row belongs, without its bytes."""
+
+    id: int
+    app_id: AppId
+    call_id: CallId | None
+    attempts: int
+
+
 class LiveCallExists(Exception):
     """The consumer and the Page already have a live call (the partial unique index has the last word)."""
 
@@ -159,25 +172,68 @@ class Transaction(Protocol):
     """One unit of work. Every method is synchronous and runs on the store's own thread."""
 
     # metadata
-    def meta(self, key: str) -> str | None: ...
-    def put_meta(self, key: str, value: str) -> None: ...
+    def meta(self, key: str) -> str | None:
+        """The value stored under `key`."""
+        ...
+
+    def put_meta(self, key: str, value: str) -> None:
+        """Insert or replace."""
+        ...
 
     # apps, Pages, tokens
-    def app(self, app_id: AppId) -> App | None: ...
-    def apps(self) -> list[App]: ...
-    def put_app(self, app: App) -> None: ...
-    def page(self, page_id: PageId) -> Page | None: ...
-    def put_page(self, page: Page) -> None: ...
-    def token(self, digest: str) -> Token | None: ...
-    def put_token(self, token: Token) -> None: ...
+    def app(self, app_id: AppId) -> App | None:
+        """The app, if it exists."""
+        ...
+
+    def apps(self) -> list[App]:
+        """Every app, in order of id."""
+        ...
+
+    def put_app(self, app: App) -> None:
+        """Insert or replace."""
+        ...
+
+    def page(self, page_id: PageId) -> Page | None:
+        """The Page, if it exists."""
+        ...
+
+    def put_page(self, page: Page) -> None:
+        """Insert or replace."""
+        ...
+
+    def token(self, digest: str) -> Token | None:
+        """The access token, if it was ever given out."""
+        ...
+
+    def put_token(self, token: Token) -> None:
+        """Insert or replace."""
+        ...
 
     # subscriptions
-    def app_subscriptions(self, app_id: AppId) -> list[AppSubscription]: ...
-    def put_app_subscription(self, subscription: AppSubscription) -> None: ...
-    def delete_app_subscription(self, app_id: AppId, object_: str) -> None: ...
-    def page_subscription(self, app_id: AppId, page_id: PageId) -> PageSubscription | None: ...
-    def put_page_subscription(self, subscription: PageSubscription) -> None: ...
-    def delete_page_subscription(self, app_id: AppId, page_id: PageId) -> None: ...
+    def app_subscriptions(self, app_id: AppId) -> list[AppSubscription]:
+        """The app's subscriptions, in order of object."""
+        ...
+
+    def put_app_subscription(self, subscription: AppSubscription) -> None:
+        """Insert, or replace the app's subscription to the same object."""
+        ...
+
+    def delete_app_subscription(self, app_id: AppId, object_: str) -> None:
+        """Delete; nothing happens if there is none."""
+        ...
+
+    def page_subscription(self, app_id: AppId, page_id: PageId) -> PageSubscription | None:
+        """The app's fields on the Page."""
+        ...
+
+    def put_page_subscription(self, subscription: PageSubscription) -> None:
+        """Insert or replace."""
+        ...
+
+    def delete_page_subscription(self, app_id: AppId, page_id: PageId) -> None:
+        """Delete; nothing happens if there is none."""
+        ...
+
     def subscribers(self, page_id: PageId, object_: str, field_: str) -> list[AppId]:
         """Apps that have `field_` on the Page and, in an active subscription to `object_`, at app level (graph-platform 7.1)."""
         ...
@@ -187,29 +243,54 @@ class Transaction(Protocol):
         ...
 
     # consumers
-    def consumer(self, page_id: PageId, psid: Psid) -> Consumer | None: ...
-    def put_consumer(self, consumer: Consumer) -> None: ...
-    def consumer_token(self, digest: str) -> ConsumerToken | None: ...
-    def put_consumer_token(self, token: ConsumerToken) -> None: ...
+    def consumer(self, page_id: PageId, psid: Psid) -> Consumer | None:
+        """The person, if the Page knows them."""
+        ...
+
+    def put_consumer(self, consumer: Consumer) -> None:
+        """Insert or replace."""
+        ...
+
+    def consumer_token(self, digest: str) -> ConsumerToken | None:
+        """The consumer's token, if it was ever given out."""
+        ...
+
+    def put_consumer_token(self, token: ConsumerToken) -> None:
+        """Insert or replace."""
+        ...
+
     def permission(self, page_id: PageId, psid: Psid) -> float | None:
         """When the call permission expires, Unix seconds; `None` if there never was one."""
         ...
 
-    def put_permission(self, page_id: PageId, psid: Psid, expires_at: float) -> None: ...
+    def put_permission(self, page_id: PageId, psid: Psid, expires_at: float) -> None:
+        """Insert or replace."""
+        ...
 
     # calls
-    def call(self, call_id: CallId) -> CallRecord | None: ...
+    def call(self, call_id: CallId) -> CallRecord | None:
+        """The call, live or ended."""
+        ...
+
     def put_call(self, record: CallRecord) -> None:
         """Insert or replace. Raises `LiveCallExists`."""
         ...
 
-    def live_call(self, page_id: PageId, psid: Psid) -> CallRecord | None: ...
-    def live_calls(self) -> list[CallRecord]: ...
+    def live_call(self, page_id: PageId, psid: Psid) -> CallRecord | None:
+        """The consumer's live call with the Page; there is at most one."""
+        ...
+
+    def live_calls(self) -> list[CallRecord]:
+        """Every live call, in order of creation."""
+        ...
+
     def calls_due(self, now: float) -> list[CallId]:
         """Live calls with a deadline at or before `now`, earliest first."""
         ...
 
-    def next_deadline(self) -> float | None: ...
+    def next_deadline(self) -> float | None:
+        """The earliest deadline of any live call, Unix seconds."""
+        ...
 
     # outbox
     def add_outbox(self, rows: Iterable[OutboxRow]) -> list[int]:
@@ -228,8 +309,25 @@ class Transaction(Protocol):
         """READY rows in order of id."""
         ...
 
-    def outbox_row(self, row_id: int) -> OutboxRow | None: ...
-    def outbox_delivered(self, row_id: int, now: float) -> None: ...
+    def due_outbox(self, now: float, per_app: int) -> list[OutboxKey]:
+        """READY rows due at or before `now`: of each app, at most `per_app` never tried, in order of id, then as many retries.
+
+        A row never tried stays out while an earlier row of its app and call is HELD, so first attempts keep the order of writing.
+        """
+        ...
+
+    def next_outbox_at(self, now: float) -> float | None:
+        """When the next READY row is due after `now`, Unix seconds."""
+        ...
+
+    def outbox_row(self, row_id: int) -> OutboxRow | None:
+        """One row, whatever its hold."""
+        ...
+
+    def outbox_delivered(self, row_id: int, now: float) -> None:
+        """The receiver acknowledged; the attempt that did it is counted."""
+        ...
+
     def outbox_failed(self, row_id: int, attempts: int, next_at: float | None) -> None:
         """Note a failed attempt; `next_at` `None` gives the row up."""
         ...
@@ -250,4 +348,6 @@ class Store(Protocol):
         """Run `work`, which must not write, on the committed state."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Finish what is queued, then close. May be called again."""
+        ...

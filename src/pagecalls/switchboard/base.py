@@ -1,7 +1,7 @@
 """What the faces ask of the switchboard, and what they hand in.
 
-A face decodes, asks one method here and encodes the answer. It never sees the store, the engine or the outbox. Errors are those of
-`pagecalls.errors`; a face turns them into its own envelope.
+A face decodes, asks one method here and encodes the answer. It never sees the store, the engine or the outbox. Errors are those
+of `pagecalls.errors`; a face turns them into its own envelope.
 """
 
 from __future__ import annotations
@@ -15,6 +15,22 @@ from pagecalls.types import AppId, CallId, DeviceId, PageId, Platform, Psid, Ses
 
 Release = Callable[[], None]
 """Called once, when the response has been handed to the socket or the client is gone (ruling 18). Never raises, never blocks."""
+
+
+class CallbackVerifier(Protocol):
+    """The verification handshake of a callback URL (graph-platform 7.3)."""
+
+    async def verify(self, url: str, verify_token: str) -> None:
+        """Raises `CallbackUnverified`."""
+        ...
+
+
+class Wakeable(Protocol):
+    """Whoever delivers the outbox: told that there may be something to do."""
+
+    def wake(self) -> None:
+        """Look again."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +138,8 @@ class Ended:
 
 
 class DeviceLine(Protocol):
-    """The way to one connected device; `consumer/endpoint.py` implements it. No method blocks or raises: a dead socket drops silently.
+    """The way to one connected device; `consumer/endpoint.py` implements it. No method blocks or raises: a dead socket drops
+    silently.
 
     `released` of a notification with an offer is called once the frame was handed to the socket (messenger-calling 6.6, 3).
     """
@@ -166,8 +183,12 @@ class ConsumerDoor(Protocol):
         """The socket is gone. Ignored if the device has a newer line."""
         ...
 
-    async def call_start(self, device: DeviceIdentity, page_id: PageId, session: Session, tracks: Sequence[Track]) -> StartReply: ...
-    async def call_accept(self, device: DeviceIdentity, call_id: CallId, session: Session, tracks: Sequence[Track]) -> PickUpReply: ...
+    async def call_start(
+        self, device: DeviceIdentity, page_id: PageId, session: Session, tracks: Sequence[Track]
+    ) -> StartReply: ...
+    async def call_accept(
+        self, device: DeviceIdentity, call_id: CallId, session: Session, tracks: Sequence[Track]
+    ) -> PickUpReply: ...
     async def call_decline(self, device: DeviceIdentity, call_id: CallId) -> None: ...
     async def call_hangup(self, device: DeviceIdentity, call_id: CallId) -> None: ...
     async def call_answer(self, device: DeviceIdentity, call_id: CallId, version: int, session: Session) -> None: ...

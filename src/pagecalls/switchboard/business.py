@@ -6,7 +6,6 @@ Each action checks in the order of messenger-calling 1.4: the call, its end, its
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 from pagecalls.call import permission
 from pagecalls.call.effects import Effect, Replay
@@ -31,7 +30,7 @@ from pagecalls.sdp.profile import check_offer
 from pagecalls.store.base import Consumer, LiveCallExists, Page, Transaction
 from pagecalls.switchboard.base import AcceptRequest, Caller, CallReply, ConnectRequest, EndRequest, MediaUpdateRequest
 from pagecalls.switchboard.calls import Calls, Live
-from pagecalls.switchboard.media import AcceptReply, Leg
+from pagecalls.switchboard.media import Leg
 from pagecalls.types import PageId, Platform, Psid, SdpType, Session, Side
 
 
@@ -81,7 +80,7 @@ class Business:
         return CallReply(call_id, _answer(media.business), version=call.version, release=release)
 
     async def accept(self, caller: Caller, request: AcceptRequest) -> CallReply:
-        """Answer a consumer's call (2.3). A bad offer never takes ownership; the same offer again gets the same answer for 30 s."""
+        """Answer a consumer's call (2.3). A bad offer never takes ownership; the same offer again gets the same answer."""
         calls = self._calls
         async with calls.locked(request.call_id) as found:
             live = self._of_page(found, caller, request.platform)
@@ -95,7 +94,6 @@ class Business:
             media = await calls.open_leg(request.call_id, live.media, Side.BUSINESS, offer, request.tracks)
             release = calls.hold_webhooks(request.call_id)
             try:
-                media = replace(media, accept_reply=AcceptReply(_answer(media.business), None))
                 step = await calls.step(live, event, media)
             except BaseException:
                 release()

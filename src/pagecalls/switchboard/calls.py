@@ -1,14 +1,15 @@
 """Load, apply, save, act: the one path that every change of a call takes.
 
-An event goes through the state machine under the pair's lock. Call, media facts and outbox rows are committed together; only then the
-engine, the devices and the timers learn of it. The doors (`business.py`, `consumers.py`) and the media events (`media_events.py`) feed
-this path; it knows none of them.
+An event goes through the state machine under the pair's lock. Call, media facts and outbox rows are committed together; only
+then the engine, the devices and the timers learn of it. The doors (`business.py`, `consumers.py`) and the media events
+(`media_events.py`) feed this path; it knows none of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -20,23 +21,23 @@ from pagecalls.call import effects as do
 from pagecalls.call.events import DeadlinePassed, DeviceRang, Event, MediaLost, ServerStopping
 from pagecalls.call.machine import apply
 from pagecalls.call.model import Call
+from pagecalls.call.states import CallState
 from pagecalls.clock import Clock
 from pagecalls.errors import CallError, Unavailable
 from pagecalls.media.protocol import EngineError, MediaEngine
 from pagecalls.sdp.connection import FarTrack
 from pagecalls.sdp.description import Description
-from pagecalls.sdp.negotiate import answer_first, append_tracks, render_offer
+from pagecalls.sdp.negotiate import answer_first, append_tracks, render_answer, render_offer
 from pagecalls.store.base import CallRecord, Page, Store, Transaction
-from pagecalls.switchboard.base import Ended, Release
+from pagecalls.switchboard.base import Ended, Release, Wakeable
 from pagecalls.switchboard.devices import Devices
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.locks import Locks
-from pagecalls.switchboard.media import CallMedia, Leg, leg_state, routing, transport
+from pagecalls.switchboard.media import AcceptReply, CallMedia, Leg, leg_state, routing, transport
 from pagecalls.switchboard.notices import Notices, WebhookOffer
 from pagecalls.switchboard.timers import Timers
 from pagecalls.types import CallId, DeviceId, LegId, Side, Track, TrackLabel
-from pagecalls.webhooks.base import Wakeable
 
 log = logging.getLogger("pagecalls.switchboard")
 
@@ -72,13 +73,11 @@ class Step:
 class Calls:
     """The heart of the switchboard."""
 
-    def __init__(
-        self, store: Store, engine: MediaEngine, clock: Clock, courier: Wakeable, ids: Ids, journal: Journal, devices: Devices
-    ) -> None:
+    def __init__(self, store: Store, engine: MediaEngine, clock: Clock, ids: Ids, journal: Journal, devices: Devices) -> None:
         self.store = store
         self.engine = engine
         self.clock = clock
-        self.courier = courier
+        self.courier: Wakeable = _Nobody()
         self.ids = ids
         self.journal = journal
         self.devices = devices
@@ -86,6 +85,7 @@ class Calls:
         self.locks = Locks()
         self.timers = Timers(clock, self._deadline_passed)
         self.legs: dict[LegId, tuple[CallId, Side]] = {}
+        self.entered: Counter[CallState] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -114,7 +114,8 @@ class Calls:
                 await self.step(live, event)
 
     async def step(self, live: Live, event: Event, media: CallMedia | None = None) -> Step:
-        """Apply `event` and commit what follows. The lock is held by the caller. Raises `CallError`, and then nothing has changed.
+        """Apply `event` and commit what follows. The lock is held by the caller. Raises `CallError`, and then nothing has
+        changed.
 
         `media`: the media facts to go on with, if the caller made new ones for this event.
         """
@@ -143,6 +144,7 @@ class Calls:
         self.notices.written(call.id, rows)
         self.timers.schedule(call)
         if before is None or before.state is not call.state:
+            self.entered[call.state] += 1
             self.journal.note("call", call.id, state=call.state.value, reason=call.end_reason.value if call.end_reason else None)
         step = Step(Live(call, media), effects, offers)
         await self._act(before, step, page)
@@ -197,7 +199,9 @@ class Calls:
         except EngineError as error:
             raise Unavailable from error
 
-    async def open_leg(self, call_id: CallId, media: CallMedia, side: Side, offer: Description, tracks: Iterable[Track]) -> CallMedia:
+    async def open_leg(
+        self, call_id: CallId, media: CallMedia, side: Side, offer: Description, tracks: Iterable[Track]
+    ) -> CallMedia:
         """A leg for `side` that answers `offer`. Raises `PeerError`, `Unavailable`; then the engine keeps nothing of it."""
         leg_id = self.ids.leg_id()
         try:
@@ -220,7 +224,7 @@ class Calls:
         offers = Offers()
         for effect in effects:
             match effect:
-                case do.OfferFarTracks(side, version, _):
+                case do.OfferFarTracks(side, version, in_response):
                     leg = media.leg(side)
                     if leg is None:
                         continue
@@ -230,6 +234,8 @@ class Calls:
                     connection = append_tracks(leg.connection, [far])
                     media = media.with_leg(side, replace(leg, connection=connection, rev=leg.rev + 1))
                     made = WebhookOffer(version, render_offer(connection))
+                    if in_response and side is Side.BUSINESS:
+                        media = replace(media, accept_reply=AcceptReply(render_answer(leg.connection), made.sdp))
                     offers = replace(offers, business=made) if side is Side.BUSINESS else replace(offers, consumer=made)
                 case do.StartMedia():
                     media = replace(media, is_through=True, route_rev=media.route_rev + 1)
@@ -350,6 +356,13 @@ class Calls:
         """Every live call takes `event`: the engine is lost, or the server stops."""
         for record in await self.store.read(lambda tx: tx.live_calls()):
             await self._guard(self.happened(record.call.id, event))
+
+
+class _Nobody:
+    """Stands in until the courier exists: it needs this switchboard's hooks, and this switchboard wakes it."""
+
+    def wake(self) -> None:
+        pass
 
 
 def _live(record: CallRecord) -> Live:

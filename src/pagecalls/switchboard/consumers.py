@@ -11,7 +11,7 @@ from pagecalls.call.machine import apply, start_user_call
 from pagecalls.call.model import Call
 from pagecalls.call.states import CallState
 from pagecalls.errors import ConsumerBusy, InvalidValue, NotOffered, UnknownCall, WrongState
-from pagecalls.media.protocol import EngineError
+from pagecalls.media.protocol import EngineError, LegDtmf
 from pagecalls.sdp.description import parse
 from pagecalls.sdp.negotiate import read_answer, render_answer
 from pagecalls.store.base import LiveCallExists, Transaction
@@ -21,7 +21,6 @@ from pagecalls.switchboard.calls import Calls, Live
 from pagecalls.switchboard.media import SOUND
 from pagecalls.switchboard.notices import CALLS_FIELD
 from pagecalls.types import CallId, PageId, SdpType, Session, Side, Track
-
 
 DTMF_ALPHABET = frozenset("0123456789*#ABCDabcd,")
 MAX_STATS_BYTES = 8 * 1024
@@ -108,7 +107,9 @@ class Consumers:
 
         return StartReply(call_id, render_answer(media.consumer.connection) if media.consumer else "", handed_over)
 
-    async def call_accept(self, device: DeviceIdentity, call_id: CallId, session: Session, tracks: Sequence[Track]) -> PickUpReply:
+    async def call_accept(
+        self, device: DeviceIdentity, call_id: CallId, session: Session, tracks: Sequence[Track]
+    ) -> PickUpReply:
         """Pick up a ringing call. The first device to do so has it."""
         calls = self._calls
         async with calls.locked(call_id) as found:
@@ -160,7 +161,7 @@ class Consumers:
         if live.media.business is None:
             return
         try:
-            await self._calls.engine.leg_dtmf(live.media.business.id, SOUND, digits.upper())
+            await self._calls.engine.leg_dtmf(LegDtmf(leg=live.media.business.id, track=SOUND, digits=digits.upper()))
         except EngineError as error:
             if error.code in ("queue_full", "bad_digits"):
                 raise InvalidValue("digits", got=digits[:40]) from error

@@ -1,4 +1,5 @@
-"""The consumers' devices that are connected here and now. A registry of sockets, nothing else: what rings on what is the call's state."""
+"""The consumers' devices that are connected here and now. A registry of sockets, nothing else: what rings on what is the call's
+state."""
 
 from __future__ import annotations
 

@@ -22,9 +22,8 @@ from pagecalls.store.base import (
     TokenKind,
     Transaction,
 )
-from pagecalls.switchboard.base import DeviceIdentity, PermissionFacts
+from pagecalls.switchboard.base import CallbackVerifier, DeviceIdentity, PermissionFacts
 from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid
-from pagecalls.webhooks.base import CallbackVerifier
 
 CONSUMER_TOKEN_S = 30 * 24 * 3600.0
 PAGE_SCOPES = frozenset({"pages_messaging", "pages_manage_metadata", "pages_show_list"})

@@ -1,7 +1,8 @@
 """One lock per consumer and Page.
 
-A call belongs to one consumer of one Page and they have at most one live call, so this lock serialises everything that happens to a
-call: API actions, device requests, timers and media events (messenger-calling 2). Waiters are served in the order of their coming.
+A call belongs to one consumer of one Page and they have at most one live call, so this lock serialises everything that happens
+to a call: API actions, device requests, timers and media events (messenger-calling 2). Waiters are served in the order of their
+coming.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The media facts of one call, and the desired state of its legs that follows from them. Pure.
 
-A leg's sound goes out as the two copies of messenger-calling 6.6: A on the peer's own audio line from the first moment, B on the line
-of the renegotiation offer once that was handed over. Here stands which of them runs; the engine only makes it so.
+A leg's sound goes out as the two copies of messenger-calling 6.6: A on the peer's own audio line from the first moment, B on
+the line of the renegotiation offer once that was handed over. Here stands which of them runs; the engine only makes it so.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pagecalls.media import protocol
-from pagecalls.sdp.connection import Connection, Line, Transport
-from pagecalls.types import LegId, Side, TrackLabel, TrackStatus
+from pagecalls.sdp.connection import Connection, HostCandidate, Line, Transport
+from pagecalls.types import LegId, MediaKind, Side, TrackLabel, TrackStatus
 
 SOUND = TrackLabel.DEFAULT_AUDIO.value
 T_CONN_MS = 20_000
@@ -76,8 +76,6 @@ class CallMedia:
 
 def transport(created: protocol.LegCreateOk, fingerprint: protocol.Fingerprint) -> Transport:
     """What the engine said of a new leg, in the words of `sdp`."""
-    from pagecalls.sdp.connection import HostCandidate
-
     candidates = tuple(HostCandidate(candidate.proto, candidate.ip, candidate.port) for candidate in created.candidates)
     return Transport(created.ufrag, created.pwd, fingerprint.value, candidates)
 
@@ -97,7 +95,9 @@ def leg_state(media: CallMedia, side: Side) -> protocol.LegApply:
             fingerprints=[protocol.Fingerprint(alg=_hash(alg), value=value) for alg, value in peer.fingerprints],
         ),
         timers=protocol.Timers(conn_ms=T_CONN_MS if media.is_through else None),
-        recv=[_recv(line) for line in leg.connection.lines if line.peer_label is not None and not line.is_rejected],
+        recv=[
+            _recv(line, line.peer_label) for line in leg.connection.lines if line.peer_label is not None and not line.is_rejected
+        ],
         send=[_sound(leg, media.stream(side.other))],
     )
 
@@ -121,11 +121,11 @@ def routing(call: str, media: CallMedia) -> protocol.CallRoute:
     return protocol.CallRoute(call=call, rev=media.route_rev, routes=routes)
 
 
-def _recv(line: Line) -> protocol.RecvTrack:
+def _recv(line: Line, label: TrackLabel) -> protocol.RecvTrack:
     return protocol.RecvTrack(
-        track=line.peer_label.value if line.peer_label else "",
+        track=label.value,
         mid=line.mid,
-        kind=line.kind.value,
+        kind="audio" if label.kind is MediaKind.AUDIO else "video",
         ssrcs=list(line.peer_ssrcs),
         codecs=_codecs(line),
         ext=_extensions(line),

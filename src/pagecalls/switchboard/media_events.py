@@ -11,6 +11,7 @@ from pagecalls.media import protocol
 from pagecalls.store.base import OutboxRow, WebhookKind
 from pagecalls.switchboard.calls import Calls
 from pagecalls.types import CallId, LegId, Side
+from pagecalls.webhooks.base import Outcome
 
 log = logging.getLogger("pagecalls.switchboard")
 
@@ -49,7 +50,9 @@ class MediaEvents:
             case protocol.LegIce():
                 journal.note("ice", event.call, side=self._side(event.leg), remote=event.remote)
             case protocol.LegDtls():
-                journal.note("dtls", event.call, side=self._side(event.leg), profile=event.profile, handshake_ms=event.handshake_ms)
+                journal.note(
+                    "dtls", event.call, side=self._side(event.leg), profile=event.profile, handshake_ms=event.handshake_ms
+                )
                 self._happened(event.leg, LegUp)
             case protocol.TrackFirstRtp():
                 journal.note("first_packet", event.call, side=self._side(event.leg), track=event.track, ssrc=event.ssrc)
@@ -116,9 +119,17 @@ class MediaEvents:
             call_id = row.call_id
             self._calls.timers.once(self._calls.clock.now() + HAND_OVER_S, lambda: self._hand_over(call_id))
 
-    def on_acknowledged(self, row: OutboxRow) -> None:
+    def on_outcome(self, row: OutboxRow, outcome: Outcome) -> None:
         """A 2xx: an offer is in the business's hands."""
-        if row.kind is WebhookKind.MEDIA_UPDATE and row.call_id is not None:
+        self._calls.journal.note(
+            "webhook_answer",
+            row.call_id,
+            event=row.kind.value,
+            app=row.app_id,
+            status=outcome.status,
+            error=outcome.error or None,
+        )
+        if outcome.ok and row.kind is WebhookKind.MEDIA_UPDATE and row.call_id is not None:
             self._calls.handed_over(row.call_id, Side.BUSINESS)
 
     async def _hand_over(self, call_id: CallId) -> None:

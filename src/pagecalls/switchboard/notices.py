@@ -1,7 +1,7 @@
 """Which webhook goes to whom, and when it may leave.
 
-Rows are written in the transaction of their cause. Those that a request caused are held until its response is out (ruling 18), and
-whatever the same call adds meanwhile waits behind them, so that a call's events keep their order.
+Rows are written in the transaction of their cause. Those that a request caused are held until its response is out (ruling 18),
+and whatever the same call adds meanwhile waits behind them, so that a call's events keep their order.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pagecalls.call.effects import Audience, Effect, NotifyConnect, NotifyStatus
 from pagecalls.call.model import Call
 from pagecalls.store.base import Hold, OutboxRow, Transaction, WebhookKind
 from pagecalls.switchboard.ids import Ids
-from pagecalls.types import AppId, CallId
+from pagecalls.types import AppId, CallId, SdpType, Session
 from pagecalls.webhooks import payloads
 
 CALLS_FIELD = "calls"
@@ -102,7 +102,7 @@ def _events(
         yield (
             WebhookKind.MEDIA_UPDATE,
             Audience.OWNER,
-            lambda event_id: payloads.media_update(call, offer.version, offer.sdp, event_id, now),
+            lambda event_id: payloads.media_update(call, offer.version, Session(SdpType.OFFER, offer.sdp), event_id, now),
         )
 
 

@@ -1,7 +1,7 @@
 """The one owner of deadlines but the engine's (ruling 17).
 
-Deadlines of calls are data of the call and survive a restart; `once` is for waits that do not need to. All of them run on the injected
-clock: `advance` returns when everything due by then has been handled.
+Deadlines of calls are data of the call and survive a restart; `once` is for waits that do not need to. All of them run on the
+injected clock: `advance` returns when everything due by then has been handled.
 """
 
 from __future__ import annotations

@@ -1,0 +1,76 @@
+# Everything a developer or CI does has one name here. `make help` lists them.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+CARGO ?= cargo
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help preflight install build fmt lint types test test-py test-rust test-fast fuzz docs demo serve bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+preflight:
+	@PYTHON=$(PYTHON) tools/preflight build
+
+$(VENV)/.installed: requirements/dev.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned Python packages ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+install: preflight $(VENV)/.installed ## set up .venv with the pinned packages and build everything
+	@$(MAKE) --no-print-directory build
+
+build: ## build the media engine and install the package into .venv (editable)
+	@echo "Building the media engine ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+fmt: ## format Python and Rust
+	$(BIN)/ruff format src tests bench examples
+	$(BIN)/ruff check --fix --quiet src tests bench examples
+	$(CARGO) fmt --all
+
+lint: ## ruff, rustfmt and clippy, all strict
+	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/ruff check src tests bench examples
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --all-targets --locked --quiet -- -D warnings
+
+types: ## mypy --strict
+	$(BIN)/mypy
+
+demo: install ## a real call in both directions, heard on both sides
+	@$(BIN)/pagecalls demo
+
+serve: install ## the server on loopback, with an app, a Page and a consumer ready to use
+	@$(BIN)/pagecalls serve
+
+test: ## everything: set-up, lint, types, Rust and Python tests with real browsers
+	@PYTHON=$(PYTHON) tools/preflight test
+	@$(MAKE) --no-print-directory install lint types test-rust test-py
+
+test-rust: ## the engine's tests
+	$(CARGO) test --release --locked --quiet
+
+test-py: ## the Python tests, foreign peers included
+	$(PYTEST) -q
+
+test-fast: ## the Python tests without sockets, browsers and disks
+	$(PYTEST) -q tests/unit tests/property tests/test_architecture.py
+
+docs: ## generate the generated pages again
+	$(BIN)/python -m pagecalls.call.diagram > docs/states.md
+	$(BIN)/python -m pagecalls.graph.errors_page
+
+bench: install ## print the figures of design.md
+	@$(BIN)/python -m bench
+
+lock: ## pin the dependencies again (needs uv)
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --upgrade \
+	    pyproject.toml requirements/dev.in -o requirements/dev.lock
+	$(CARGO) update
+
+clean: ## remove what was built
+	rm -rf $(VENV) target .pytest_cache .mypy_cache .ruff_cache

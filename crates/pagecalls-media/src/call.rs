@@ -1,0 +1,300 @@
+//! One call: its legs, its routing table, and what goes from one leg to another.
+//!
+//! The routing table names tracks; [`Link`]s are the same table resolved to places, made anew whenever legs or tracks change, so
+//! that a packet finds its way without looking at names. RTCP crosses in [`crate::reports`].
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::demux::Protocol;
+use crate::dtls;
+use crate::fresh::Fresh;
+use crate::leg::{Failure, Leg};
+use crate::outbox::Outbox;
+use crate::outlet::{Incoming, Plan};
+use crate::protocol::{CallRoute, Code, LegApply, LegDtmf, LegFailed, LegStats, Refusal, Route, TrackRef, Why};
+use crate::translate::{ExtensionMap, PayloadMap};
+
+/// Legs of one call that may exist at the same time.
+const MAX_LEGS: usize = 16;
+
+/// A route with its ends resolved.
+pub(crate) struct Link {
+    pub(crate) from_leg: usize,
+    pub(crate) inlet: usize,
+    pub(crate) to_leg: usize,
+    pub(crate) outlet: usize,
+    pub(crate) on: bool,
+    plan: Plan,
+}
+
+/// A call.
+pub struct Call {
+    id: String,
+    pub(crate) legs: Vec<Option<Box<Leg>>>,
+    pub(crate) links: Vec<Link>,
+    routes: Vec<Route>,
+    route_rev: Option<u64>,
+    #[cfg(test)]
+    pub(crate) panics_on_rtp: bool,
+}
+
+impl Call {
+    /// A call without legs.
+    #[must_use]
+    pub fn new(id: String) -> Self {
+        Self {
+            id,
+            legs: Vec::new(),
+            links: Vec::new(),
+            routes: Vec::new(),
+            route_rev: None,
+            #[cfg(test)]
+            panics_on_rtp: false,
+        }
+    }
+
+    /// The call's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The places of the legs that exist, with their ids.
+    pub fn legs(&self) -> impl Iterator<Item = (usize, &Leg)> {
+        self.legs.iter().enumerate().filter_map(|(place, leg)| Some((place, leg.as_deref()?)))
+    }
+
+    // --- commands --------------------------------------------------------------------------------------------------
+
+    /// Takes in a leg and returns its place, which stays the same for the leg's life.
+    pub fn add_leg(&mut self, leg: Leg) -> Result<usize, Refusal> {
+        let place = self.legs.iter().position(Option::is_none).unwrap_or(self.legs.len());
+        if place == MAX_LEGS {
+            return Err(Refusal::new(Code::Full, "too many legs in this call"));
+        }
+        if place == self.legs.len() {
+            self.legs.push(None);
+        }
+        self.legs[place] = Some(Box::new(leg));
+        self.relink();
+        Ok(place)
+    }
+
+    /// Gives a leg its desired state; returns the revision in force.
+    pub fn apply(
+        &mut self,
+        place: usize,
+        desired: LegApply,
+        context: &dtls::Context,
+        fresh: &mut Fresh,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> Result<u64, Refusal> {
+        let leg = self.legs[place].as_mut().ok_or_else(|| Refusal::new(Code::UnknownLeg, &*desired.leg))?;
+        let rev = leg.apply(desired, context, fresh, now)?;
+        let started = leg.start_dtls(now, outbox);
+        self.relink();
+        self.settle(place, started, outbox);
+        Ok(rev)
+    }
+
+    /// Takes a routing table; returns the revision in force.
+    pub fn route(&mut self, command: CallRoute) -> Result<u64, Refusal> {
+        if let Some(rev) = self.route_rev.filter(|rev| command.rev <= *rev) {
+            return Ok(rev);
+        }
+        for end in command.routes.iter().flat_map(|route| [&route.from, &route.to]) {
+            if !self.legs().any(|(_, leg)| leg.id() == end.leg) {
+                return Err(Refusal::new(Code::UnknownLeg, &*end.leg));
+            }
+        }
+        self.routes = command.routes;
+        self.route_rev = Some(command.rev);
+        self.relink();
+        Ok(command.rev)
+    }
+
+    /// Queues digits on a sent track; returns how many wait.
+    pub fn dtmf(&mut self, place: usize, command: &LegDtmf, now: Instant, outbox: &mut Outbox) -> Result<u32, Refusal> {
+        use crate::dtmf::Refused;
+        let leg = self.legs[place].as_mut().ok_or_else(|| Refusal::new(Code::UnknownLeg, &*command.leg))?;
+        let outlet = leg.outlets.iter_mut().find(|outlet| outlet.track() == command.track);
+        let outlet = outlet.ok_or_else(|| Refusal::new(Code::UnknownTrack, &*command.track))?;
+        let pushed = outlet.push_digits(&command.digits, command.tone_ms, command.gap_ms, now);
+        let pushed = pushed.ok_or_else(|| Refusal::new(Code::NoTelephoneEvent, "the receiver takes no telephone events"))?;
+        let waiting = pushed.map_err(|refused| match refused {
+            Refused::BadDigits => Refusal::new(Code::BadDigits, &*command.digits),
+            Refused::QueueFull => Refusal::new(Code::QueueFull, "too many digits wait"),
+        })?;
+        leg.send_digits(now, outbox);
+        Ok(waiting as u32)
+    }
+
+    /// Says goodbye to a leg's peer and drops the leg.
+    pub fn close_leg(&mut self, place: usize, outbox: &mut Outbox) {
+        if let Some(mut leg) = self.legs[place].take() {
+            leg.close(outbox);
+            outbox.gone.push(leg.gone());
+            self.relink();
+        }
+    }
+
+    /// Closes every leg.
+    pub fn close(&mut self, outbox: &mut Outbox) {
+        for place in 0..self.legs.len() {
+            self.close_leg(place, outbox);
+        }
+    }
+
+    /// Drops every leg without another word, since this call's state may be broken.
+    pub fn fail_all(&mut self, detail: &str, outbox: &mut Outbox) {
+        for leg in self.legs.iter_mut().filter_map(Option::take) {
+            let (call, id) = leg.names();
+            outbox.events.push(LegFailed { call, leg: id, why: Why::Internal, detail: detail.to_owned() }.into());
+            outbox.gone.push(leg.gone());
+        }
+        self.links.clear();
+    }
+
+    // --- datagrams -------------------------------------------------------------------------------------------------
+
+    /// Takes a STUN datagram for a leg; see [`Leg::stun`].
+    pub fn stun(
+        &mut self,
+        place: usize,
+        datagram: &[u8],
+        from: SocketAddr,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        let Some(leg) = self.legs[place].as_mut() else { return (None, None) };
+        let addresses = leg.stun(datagram, from, now, outbox);
+        let started = leg.start_dtls(now, outbox);
+        self.settle(place, started, outbox);
+        addresses
+    }
+
+    /// Takes any other datagram from an address that has proved itself. It is decrypted in place.
+    pub fn datagram(
+        &mut self,
+        place: usize,
+        protocol: Protocol,
+        datagram: &mut [u8],
+        from: SocketAddr,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) {
+        match protocol {
+            Protocol::Rtp => self.rtp(place, datagram, now, outbox),
+            Protocol::Rtcp => self.rtcp(place, datagram, now, outbox),
+            Protocol::Dtls => {
+                let Some(leg) = self.legs[place].as_mut() else { return };
+                let result = leg.dtls(datagram, from, now, outbox);
+                self.settle(place, result, outbox);
+            }
+            Protocol::Stun => {}
+        }
+    }
+
+    fn rtp(&mut self, place: usize, packet: &mut [u8], now: Instant, outbox: &mut Outbox) {
+        #[cfg(test)]
+        assert!(!self.panics_on_rtp, "a test asked for this");
+        let Some(leg) = self.legs[place].as_mut() else { return };
+        let Some((header, len, received)) = leg.receive_rtp(packet, now, outbox) else { return };
+        let incoming = Incoming { header, packet: &packet[..len] };
+        for link in self.links.iter().filter(|link| link.on && link.from_leg == place && link.inlet == received.inlet) {
+            if let Some(to) = self.legs[link.to_leg].as_mut() {
+                to.forward(link.outlet, &incoming, &link.plan, now, outbox);
+            }
+        }
+    }
+
+    // --- time ------------------------------------------------------------------------------------------------------
+
+    /// When [`Self::on_time`] is due.
+    #[must_use]
+    pub fn next_due(&self, now: Instant) -> Option<Instant> {
+        self.legs().filter_map(|(_, leg)| leg.next_due(now)).min()
+    }
+
+    /// Does what is due by now: DTLS repeats, digits.
+    pub fn on_time(&mut self, now: Instant, outbox: &mut Outbox) {
+        for place in 0..self.legs.len() {
+            let Some(leg) = self.legs[place].as_mut() else { continue };
+            leg.send_digits(now, outbox);
+            let result = leg.dtls_timeout(now, outbox);
+            self.settle(place, result, outbox);
+        }
+    }
+
+    /// Looks at all slow timers, once a second.
+    pub fn sweep(&mut self, now: Instant, outbox: &mut Outbox) {
+        for place in 0..self.legs.len() {
+            let Some(leg) = self.legs[place].as_mut() else { continue };
+            let result = leg.sweep(now, outbox);
+            self.settle(place, result, outbox);
+            self.report(place, now, outbox);
+        }
+    }
+
+    /// State and counters of every leg.
+    pub fn stats(&self, now: Instant) -> impl Iterator<Item = LegStats> {
+        self.legs().map(move |(_, leg)| leg.stats(now))
+    }
+
+    // --- inside ----------------------------------------------------------------------------------------------------
+
+    /// Drops a leg that failed, and reports it.
+    fn settle(&mut self, place: usize, result: Result<(), Failure>, outbox: &mut Outbox) {
+        let Err(Failure { why, detail }) = result else { return };
+        let Some(mut leg) = self.legs[place].take() else { return };
+        leg.close(outbox);
+        let (call, id) = leg.names();
+        outbox.events.push(LegFailed { call, leg: id, why, detail }.into());
+        outbox.gone.push(leg.gone());
+        self.relink();
+    }
+
+    /// Resolves the routing table. Of several routes to one sent track, the first that is on feeds it.
+    fn relink(&mut self) {
+        self.links.clear();
+        for route in &self.routes {
+            let (Some(from), Some(to)) = (self.find(&route.from, Leg::inlet), self.find(&route.to, Leg::outlet)) else { continue };
+            let (Some(source), Some(target)) = (&self.legs[from.0], &self.legs[to.0]) else { continue };
+            let (received, sent) = (&source.inlets.tracks[from.1].desired, target.outlets[to.1].desired());
+            let is_fed = self.links.iter().any(|link| link.on && (link.to_leg, link.outlet) == to);
+            self.links.push(Link {
+                from_leg: from.0,
+                inlet: from.1,
+                to_leg: to.0,
+                outlet: to.1,
+                on: route.on && !is_fed,
+                plan: Plan {
+                    payloads: PayloadMap::new(&received.codecs, &sent.codecs),
+                    extensions: ExtensionMap::new(&received.ext, &sent.ext),
+                },
+            });
+        }
+        self.refeed();
+    }
+
+    /// Tells every sent track what feeds it now.
+    fn refeed(&mut self) {
+        for to_leg in 0..self.legs.len() {
+            let count = self.legs[to_leg].as_ref().map_or(0, |leg| leg.outlets.len());
+            for outlet in 0..count {
+                let link = self.links.iter().find(|link| link.on && (link.to_leg, link.outlet) == (to_leg, outlet));
+                let feed = link.and_then(|link| Some(self.legs[link.from_leg].as_ref()?.inlets.tracks[link.inlet].uid));
+                if let Some(leg) = self.legs[to_leg].as_mut() {
+                    leg.outlets[outlet].feed(feed);
+                }
+            }
+        }
+    }
+
+    fn find(&self, end: &TrackRef, track: impl Fn(&Leg, &str) -> Option<usize>) -> Option<(usize, usize)> {
+        let (place, leg) = self.legs().find(|(_, leg)| leg.id() == end.leg)?;
+        Some((place, track(leg, &end.track)?))
+    }
+}

@@ -1,0 +1,412 @@
+//! The control plane's side: the Unix socket, who owns the engine, commands to workers, replies and events back, and the end.
+//!
+//! One connection owns the engine: the newest that passed `hello`. When the owner is lost, media goes on for the grace time, so
+//! that another server can take over; then all peers are told goodbye and the process ends. An event without an owner is counted
+//! and dropped. This module knows frames, ids and workers, and nothing of what a command does.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use crate::frames::Connection;
+use crate::protocol::{
+    self, Code, Command, Done, Event, FrameError, Hello, HelloOk, Numbered, Outcome, PROTOCOL_VERSION, Refusal, Reply, SnapshotOk,
+};
+use crate::sys::{self, Signals, Waker};
+use crate::worker::{Order, Report, Worker};
+
+/// How long the workers may take to say goodbye.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// Connections that may be open at the same time, the owner's included.
+const MAX_CONNECTIONS: usize = 16;
+
+/// The longest wait without looking at the clock.
+const LONG: Duration = Duration::from_secs(3_600);
+
+/// The listening socket. It is taken away again when this is dropped, unless another has taken its place.
+pub struct Listener {
+    listener: UnixListener,
+    path: PathBuf,
+    inode: u64,
+}
+
+impl Listener {
+    /// Listens at `path`, open to our own user only. A socket that nobody listens on any more is replaced.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        let listener = match UnixListener::bind(path) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                if UnixStream::connect(path).is_ok() {
+                    return Err(error);
+                }
+                fs::remove_file(path)?;
+                UnixListener::bind(path)?
+            }
+            result => result?,
+        };
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener, path: path.to_owned(), inode: fs::metadata(path)?.ino() })
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if fs::metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A reply that is still to come.
+struct Pending {
+    connection: u64,
+    id: u64,
+    kind: Waiting,
+}
+
+/// What the outcome changes in our own books.
+enum Waiting {
+    Plain,
+    CallCreate(String),
+    CallClose(String),
+    LegCreate(String),
+    LegClose(String),
+    /// One outcome from each worker, put together.
+    Snapshot { missing: usize, so_far: SnapshotOk },
+}
+
+/// The control side of the engine.
+pub struct Control {
+    listener: Listener,
+    signals: Signals,
+    hello: HelloOk,
+    workers: Vec<Worker>,
+    reports: Receiver<Report>,
+    waker: Arc<Waker>,
+    grace: Duration,
+    connections: HashMap<u64, Connection>,
+    owner: Option<u64>,
+    unowned_since: Option<Instant>,
+    next_connection: u64,
+    next_pending: u64,
+    pending: HashMap<u64, Pending>,
+    /// Events so far: the number of the last one.
+    seq: u64,
+    /// Which worker has a call.
+    calls: HashMap<String, usize>,
+    /// Which call has a leg.
+    legs: HashMap<String, String>,
+    closed: usize,
+}
+
+impl Control {
+    /// Everything is there and nobody has connected yet: the grace time runs.
+    #[must_use]
+    pub fn new(
+        listener: Listener,
+        signals: Signals,
+        hello: HelloOk,
+        workers: Vec<Worker>,
+        reports: (Receiver<Report>, Arc<Waker>),
+        grace: Duration,
+    ) -> Self {
+        Self {
+            listener,
+            signals,
+            hello,
+            workers,
+            reports: reports.0,
+            waker: reports.1,
+            grace,
+            connections: HashMap::new(),
+            owner: None,
+            unowned_since: Some(Instant::now()),
+            next_connection: 0,
+            next_pending: 0,
+            pending: HashMap::new(),
+            seq: 0,
+            calls: HashMap::new(),
+            legs: HashMap::new(),
+            closed: 0,
+        }
+    }
+
+    /// Serves until the process is to end: by `exit`, by a signal, or because no server came within the grace time. Fails when a
+    /// worker has failed.
+    pub fn run(mut self) -> io::Result<()> {
+        loop {
+            let wait = self.unowned_since.map_or(LONG, |since| (since + self.grace).saturating_duration_since(Instant::now()));
+            if self.turn(wait)? {
+                tracing::info!("ends on request");
+                break;
+            }
+            if self.closed > 0 {
+                return Err(io::Error::other("a worker failed"));
+            }
+            if self.unowned_since.is_some_and(|since| since.elapsed() >= self.grace) {
+                tracing::info!("ends: no server came back");
+                break;
+            }
+        }
+        self.close()
+    }
+
+    /// Tells every peer goodbye and sends what is still to be sent.
+    fn close(&mut self) -> io::Result<()> {
+        self.workers.iter().for_each(|worker| worker.order(Order::Close));
+        let until = Instant::now() + CLOSING;
+        while self.closed < self.workers.len() && Instant::now() < until {
+            self.turn(until.saturating_duration_since(Instant::now()))?;
+        }
+        Ok(())
+    }
+
+    /// Waits, and does what there is to do; true when the process shall end.
+    fn turn(&mut self, wait: Duration) -> io::Result<bool> {
+        let fixed = [self.listener.listener.as_raw_fd(), self.signals.as_fd().as_raw_fd(), self.waker.as_fd().as_raw_fd()];
+        let mut fds: Vec<_> = fixed.iter().map(|fd| (*fd, false)).collect();
+        let keys: Vec<u64> = self.connections.keys().copied().collect();
+        fds.extend(keys.iter().map(|key| (self.connections[key].fd(), self.connections[key].wants_write())));
+        let ready = sys::poll(&fds, wait)?;
+        if ready[2].reads {
+            self.waker.drain();
+            self.take_reports();
+        }
+        let mut ends = ready[1].reads;
+        for (key, ready) in keys.iter().zip(&ready[3..]) {
+            if ready.reads {
+                ends |= self.read(*key);
+            }
+        }
+        if ready[0].reads {
+            self.accept()?;
+        }
+        let failed: Vec<u64> =
+            self.connections.iter_mut().filter_map(|(key, connection)| connection.flush().is_err().then_some(*key)).collect();
+        failed.into_iter().for_each(|key| self.lose(key));
+        Ok(ends)
+    }
+
+    // --- connections -----------------------------------------------------------------------------------------------
+
+    fn accept(&mut self) -> io::Result<()> {
+        let stream = match self.listener.listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let is_ours = sys::peer_uid(stream.as_fd()).is_ok_and(|uid| uid == sys::own_uid());
+        if !is_ours || self.connections.len() >= MAX_CONNECTIONS {
+            tracing::warn!(is_ours, "a control connection is refused");
+            return Ok(());
+        }
+        self.next_connection += 1;
+        self.connections.insert(self.next_connection, Connection::new(stream)?);
+        Ok(())
+    }
+
+    fn lose(&mut self, key: u64) {
+        self.connections.remove(&key);
+        self.pending.retain(|_, pending| pending.connection != key || !matches!(pending.kind, Waiting::Plain));
+        if self.owner == Some(key) {
+            tracing::warn!(grace_s = self.grace.as_secs(), "the server is gone");
+            self.owner = None;
+            self.unowned_since = Some(Instant::now());
+        }
+    }
+
+    /// Reads from a connection; true when the process shall end.
+    fn read(&mut self, key: u64) -> bool {
+        let Some(connection) = self.connections.get_mut(&key) else { return false };
+        let Ok(frames) = connection.read() else {
+            self.lose(key);
+            return false;
+        };
+        let mut ends = false;
+        for frame in frames {
+            match protocol::decode_command(&frame) {
+                Ok((id, command)) => ends |= self.command(key, id, command),
+                Err(FrameError::BadCommand { id, message }) => self.reply(key, id, &Err(Refusal::new(Code::BadCommand, message))),
+                Err(FrameError::Undecodable) => {
+                    tracing::warn!("a control connection sends garbage and is closed");
+                    self.lose(key);
+                    break;
+                }
+            }
+        }
+        ends
+    }
+
+    fn reply(&mut self, key: u64, id: u64, outcome: &Outcome) {
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.queue(&protocol::encode_reply(id, outcome));
+        }
+    }
+
+    // --- commands --------------------------------------------------------------------------------------------------
+
+    /// Answers a command or hands it on; true when the process shall end.
+    fn command(&mut self, key: u64, id: u64, command: Command) -> bool {
+        let outcome = match command {
+            Command::Hello(hello) => Some(self.hello(key, &hello)),
+            Command::Exit(_) => {
+                self.reply(key, id, &Ok(Done {}.into()));
+                return true;
+            }
+            _ if self.owner != Some(key) => Some(Err(Refusal::new(Code::BadCommand, "say hello first"))),
+            command => self.hand_on(key, id, command).err().map(Err),
+        };
+        if let Some(outcome) = outcome {
+            self.reply(key, id, &outcome);
+        }
+        false
+    }
+
+    fn hello(&mut self, key: u64, hello: &Hello) -> Outcome {
+        if hello.proto != PROTOCOL_VERSION {
+            return Err(Refusal::new(Code::ProtoMismatch, format!("this engine speaks {PROTOCOL_VERSION}")));
+        }
+        if hello.data_dir != self.hello.data_dir {
+            return Err(Refusal::new(Code::DataDirMismatch, "this engine belongs to another data folder"));
+        }
+        if let Some(before) = self.owner.replace(key).filter(|before| *before != key) {
+            self.connections.remove(&before);
+        }
+        self.unowned_since = None;
+        Ok(self.hello.clone().into())
+    }
+
+    /// Sends a command to the worker that it concerns.
+    fn hand_on(&mut self, connection: u64, id: u64, command: Command) -> Result<(), Refusal> {
+        let (worker, kind) = match &command {
+            Command::CallCreate(body) => {
+                if self.calls.contains_key(&body.call) {
+                    return Err(Refusal::new(Code::Exists, &*body.call));
+                }
+                let worker = self.emptiest();
+                self.calls.insert(body.call.clone(), worker);
+                (worker, Waiting::CallCreate(body.call.clone()))
+            }
+            Command::LegCreate(body) => {
+                let worker = self.worker_of_call(&body.call)?;
+                if self.legs.contains_key(&body.leg) {
+                    return Err(Refusal::new(Code::Exists, &*body.leg));
+                }
+                self.legs.insert(body.leg.clone(), body.call.clone());
+                (worker, Waiting::LegCreate(body.leg.clone()))
+            }
+            Command::LegApply(body) => (self.worker_of_leg(&body.leg)?, Waiting::Plain),
+            Command::LegDtmf(body) => (self.worker_of_leg(&body.leg)?, Waiting::Plain),
+            Command::LegClose(body) => (self.worker_of_leg(&body.leg)?, Waiting::LegClose(body.leg.clone())),
+            Command::CallRoute(body) => (self.worker_of_call(&body.call)?, Waiting::Plain),
+            Command::CallClose(body) => (self.worker_of_call(&body.call)?, Waiting::CallClose(body.call.clone())),
+            Command::Snapshot(_) => {
+                self.ask_all(connection, id, &command);
+                return Ok(());
+            }
+            Command::Hello(_) | Command::Exit(_) => return Err(Refusal::new(Code::BadCommand, "not for a worker")),
+        };
+        let number = self.expect(Pending { connection, id, kind });
+        self.workers[worker].order(Order::Command(number, Box::new(command)));
+        Ok(())
+    }
+
+    fn ask_all(&mut self, connection: u64, id: u64, command: &Command) {
+        let so_far = SnapshotOk { seq: 0, legs: Vec::new(), calls: Vec::new() };
+        let number = self.expect(Pending { connection, id, kind: Waiting::Snapshot { missing: self.workers.len(), so_far } });
+        for worker in &self.workers {
+            worker.order(Order::Command(number, Box::new(command.clone())));
+        }
+    }
+
+    fn expect(&mut self, pending: Pending) -> u64 {
+        self.next_pending += 1;
+        self.pending.insert(self.next_pending, pending);
+        self.next_pending
+    }
+
+    fn emptiest(&self) -> usize {
+        let load = |worker: &usize| self.calls.values().filter(|other| *other == worker).count();
+        (0..self.workers.len()).min_by_key(load).unwrap_or_default()
+    }
+
+    fn worker_of_call(&self, call: &str) -> Result<usize, Refusal> {
+        self.calls.get(call).copied().ok_or_else(|| Refusal::new(Code::UnknownCall, call))
+    }
+
+    fn worker_of_leg(&self, leg: &str) -> Result<usize, Refusal> {
+        let call = self.legs.get(leg).ok_or_else(|| Refusal::new(Code::UnknownLeg, leg))?;
+        self.worker_of_call(call).map_err(|_| Refusal::new(Code::UnknownLeg, leg))
+    }
+
+    // --- reports ---------------------------------------------------------------------------------------------------
+
+    fn take_reports(&mut self) {
+        while let Ok(report) = self.reports.try_recv() {
+            match report {
+                Report::Event(event) => self.event(event),
+                Report::Outcome(number, outcome) => self.outcome(number, outcome),
+                Report::Closed => self.closed += 1,
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        if let Event::LegFailed(failed) = &event {
+            self.legs.remove(&failed.leg);
+        }
+        self.seq += 1;
+        if let Some(connection) = self.owner.and_then(|key| self.connections.get_mut(&key)) {
+            connection.queue(&protocol::encode_event(&Numbered { seq: self.seq, event }));
+        }
+    }
+
+    fn outcome(&mut self, number: u64, outcome: Outcome) {
+        let Some(Pending { connection, id, kind }) = self.pending.remove(&number) else { return };
+        let outcome = match kind {
+            Waiting::Plain => outcome,
+            Waiting::CallCreate(call) => {
+                if outcome.is_err() {
+                    self.calls.remove(&call);
+                }
+                outcome
+            }
+            Waiting::LegCreate(leg) => {
+                if outcome.is_err() {
+                    self.legs.remove(&leg);
+                }
+                outcome
+            }
+            Waiting::LegClose(leg) => {
+                self.legs.remove(&leg);
+                outcome
+            }
+            Waiting::CallClose(call) => {
+                self.calls.remove(&call);
+                self.legs.retain(|_, of| *of != call);
+                outcome
+            }
+            Waiting::Snapshot { missing, mut so_far } => {
+                if let Ok(Reply::SnapshotOk(part)) = outcome {
+                    so_far.legs.extend(part.legs);
+                    so_far.calls.extend(part.calls);
+                }
+                if missing > 1 {
+                    let kind = Waiting::Snapshot { missing: missing - 1, so_far };
+                    self.pending.insert(number, Pending { connection, id, kind });
+                    return;
+                }
+                Ok(SnapshotOk { seq: self.seq, ..so_far }.into())
+            }
+        };
+        self.reply(connection, id, &outcome);
+    }
+}

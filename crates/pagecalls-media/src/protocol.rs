@@ -1,0 +1,660 @@
+//! The control protocol: what the control plane asks, and what the engine reports.
+//!
+//! This is the Rust half of one written list; `src/pagecalls/media/protocol.py` is the other half and its docstrings say what
+//! each member means. `tests/data/protocol.json` holds one sample of each frame, and a test on either side decodes and encodes
+//! them all. A frame on the wire is a big-endian `u32` length and that many bytes of JSON; framing lives in [`crate::control`].
+//!
+//! This module knows JSON and nothing of calls, sockets or packets.
+
+use serde::{Deserialize, Serialize};
+
+/// The version that `hello` must name.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// The longest frame that either side may send.
+pub const MAX_FRAME_BYTES: usize = 1024 * 1024;
+
+/// Declares records together with the list of their member names on the wire, so that the two cannot part.
+macro_rules! records {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })*) => {
+        $(
+            #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+            $(#[$meta])*
+            pub struct $name { $($(#[$field_meta])* #[allow(missing_docs)] pub $field: $type,)* }
+
+            impl $name {
+                /// The member names, in the order of declaration.
+                pub const MEMBERS: &'static [&'static str] = &[$(stringify!($field)),*];
+            }
+        )*
+    };
+}
+
+/// Declares a tagged union of records, and the table of their tags and member names.
+macro_rules! union {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident = $tag:literal,)* }) => {
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        $(#[$meta])*
+        pub enum $name { $(#[allow(missing_docs)] #[serde(rename = $tag)] $variant($variant),)* }
+
+        impl $name {
+            /// Each tag with its member names.
+            pub const TABLE: &'static [(&'static str, &'static [&'static str])] = &[$(($tag, $variant::MEMBERS)),*];
+        }
+
+        $(impl From<$variant> for $name {
+            fn from(body: $variant) -> Self {
+                Self::$variant(body)
+            }
+        })*
+    };
+}
+
+/// The transport below a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Proto {
+    Udp,
+    Tcp,
+}
+
+/// A certificate hash function, by its name in `a=fingerprint`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum HashName {
+    #[serde(rename = "sha-1")]
+    Sha1,
+    #[serde(rename = "sha-256")]
+    Sha256,
+    #[serde(rename = "sha-384")]
+    Sha384,
+    #[serde(rename = "sha-512")]
+    Sha512,
+}
+
+/// Our part in the DTLS handshake: `passive` is the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Role {
+    #[default]
+    Passive,
+    Active,
+}
+
+/// The media of a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Kind {
+    Audio,
+    Video,
+}
+
+/// Which way a counted track runs, seen from the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Direction {
+    Recv,
+    Send,
+}
+
+/// How far ICE has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum IceState {
+    New,
+    Connected,
+}
+
+/// How far DTLS has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum DtlsState {
+    New,
+    Connecting,
+    Connected,
+    Closed,
+    Failed,
+}
+
+/// The feedback that showed that an output is received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum AcceptedBy {
+    Rr,
+    Nack,
+    Pli,
+    Fir,
+}
+
+/// Why a leg is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Why {
+    Dtls,
+    Fingerprint,
+    ConnTimeout,
+    Dead,
+    Internal,
+}
+
+fn default_dead_ms() -> Option<u64> {
+    Some(30_000)
+}
+
+fn default_bye_ms() -> Option<u64> {
+    Some(5_000)
+}
+
+fn default_on() -> bool {
+    true
+}
+
+fn default_tone_ms() -> u32 {
+    500
+}
+
+fn default_gap_ms() -> u32 {
+    100
+}
+
+records! {
+    /// A host candidate that the engine listens on, as a peer should see it.
+    Candidate { proto: Proto, ip: String, port: u16, }
+
+    /// A certificate hash as in `a=fingerprint` (RFC 8122).
+    Fingerprint { alg: HashName, value: String, }
+
+    /// The peer's transport facts; `role` is ours.
+    Remote {
+        ufrag: String,
+        pwd: String,
+        fingerprints: Vec<Fingerprint>,
+        #[serde(default)]
+        role: Role,
+    }
+
+    /// Milliseconds; `None` is off.
+    Timers {
+        #[serde(default)]
+        conn_ms: Option<u64>,
+        #[serde(default = "default_dead_ms")]
+        dead_ms: Option<u64>,
+        #[serde(default = "default_bye_ms")]
+        bye_ms: Option<u64>,
+    }
+
+    /// A payload type and what it means: `name/clock[/channels]` in lower case.
+    Codec {
+        key: String,
+        pt: u8,
+        #[serde(default)]
+        rtx_pt: Option<u8>,
+    }
+
+    /// Negotiated header extension ids (RFC 8285).
+    #[derive(Default)]
+    #[serde(default)]
+    Extensions {
+        mid: Option<u8>,
+        level: Option<u8>,
+        twcc: Option<u8>,
+        ast: Option<u8>,
+        rot: Option<u8>,
+        ctype: Option<u8>,
+    }
+
+    /// A track that the peer sends us.
+    RecvTrack {
+        track: String,
+        mid: String,
+        kind: Kind,
+        #[serde(default)]
+        ssrcs: Vec<u32>,
+        #[serde(default)]
+        rtx_ssrcs: Vec<u32>,
+        codecs: Vec<Codec>,
+        ext: Extensions,
+        #[serde(default)]
+        fb: Vec<String>,
+    }
+
+    /// One copy of a sent track.
+    Output {
+        ssrc: u32,
+        mid: String,
+        #[serde(default)]
+        rtx_ssrc: Option<u32>,
+    }
+
+    /// A track that we send to the peer, in one numbering, on one or more outputs.
+    SendTrack {
+        track: String,
+        kind: Kind,
+        cname: String,
+        codecs: Vec<Codec>,
+        ext: Extensions,
+        #[serde(default)]
+        fb: Vec<String>,
+        outputs: Vec<Output>,
+    }
+
+    /// A track on a leg.
+    TrackRef { leg: String, track: String, }
+
+    /// Packets of the received track `from` go out on the sent track `to` while `on`.
+    Route {
+        from: TrackRef,
+        to: TrackRef,
+        #[serde(default = "default_on")]
+        on: bool,
+    }
+
+    /// Counters of one direction of one track since its start.
+    TrackCounters {
+        track: String,
+        direction: Direction,
+        packets: u64,
+        bytes: u64,
+        #[serde(default)]
+        lost: i64,
+        #[serde(default)]
+        jitter_ms: f64,
+    }
+
+    /// One leg's state and counters.
+    LegStats {
+        call: String,
+        leg: String,
+        rev: u64,
+        ice: IceState,
+        dtls: DtlsState,
+        #[serde(default)]
+        profile: Option<String>,
+        #[serde(default)]
+        remote: Option<String>,
+        #[serde(default)]
+        silent_ms: Option<u64>,
+        #[serde(default)]
+        auth_failures: u64,
+        #[serde(default)]
+        dropped: u64,
+        #[serde(default)]
+        tracks: Vec<TrackCounters>,
+    }
+
+    /// Must be the first command of a connection.
+    Hello { proto: u32, data_dir: String, }
+
+    /// The engine's self-description.
+    HelloOk {
+        proto: u32,
+        data_dir: String,
+        node: String,
+        pid: u32,
+        fingerprint: Fingerprint,
+        candidates: Vec<Vec<Candidate>>,
+        capacity: u32,
+    }
+
+    /// A new call.
+    CallCreate { call: String, }
+
+    /// The worker that carries both legs.
+    CallCreateOk { worker: u32, }
+
+    /// A new leg of a call.
+    LegCreate { call: String, leg: String, }
+
+    /// Our ICE credentials and candidates for this leg.
+    LegCreateOk { ufrag: String, pwd: String, candidates: Vec<Candidate>, }
+
+    /// The leg's full desired state.
+    LegApply {
+        leg: String,
+        rev: u64,
+        #[serde(default)]
+        remote: Option<Remote>,
+        timers: Timers,
+        recv: Vec<RecvTrack>,
+        send: Vec<SendTrack>,
+    }
+
+    /// The revision that is now in force.
+    LegApplyOk { rev: u64, }
+
+    /// The call's full routing table.
+    CallRoute { call: String, rev: u64, routes: Vec<Route>, }
+
+    /// The revision that is now in force.
+    CallRouteOk { rev: u64, }
+
+    /// Digits to send as RFC 4733 events.
+    LegDtmf {
+        leg: String,
+        track: String,
+        digits: String,
+        #[serde(default = "default_tone_ms")]
+        tone_ms: u32,
+        #[serde(default = "default_gap_ms")]
+        gap_ms: u32,
+    }
+
+    /// Digits now waiting, the new ones included.
+    LegDtmfOk { queued: u32, }
+
+    /// Nothing to report.
+    Done {}
+
+    /// BYE, `close_notify`, and the leg is gone.
+    LegClose { leg: String, }
+
+    /// Closes every leg of the call.
+    CallClose { call: String, }
+
+    /// Everything the engine holds, or one call of it.
+    Snapshot {
+        #[serde(default)]
+        call: Option<String>,
+    }
+
+    /// `seq` is the number of the last event sent before this snapshot.
+    SnapshotOk { seq: u64, legs: Vec<LegStats>, calls: Vec<String>, }
+
+    /// Ends all legs and the process.
+    Exit {}
+
+    /// The leg has its first valid pair, or moved to a new one.
+    LegIce { call: String, leg: String, remote: String, }
+
+    /// The handshake is done and the fingerprint matched: the leg is up.
+    LegDtls { call: String, leg: String, profile: String, handshake_ms: f64, }
+
+    /// The first authenticated packet of a received stream.
+    TrackFirstRtp { call: String, leg: String, track: String, ssrc: u32, }
+
+    /// A received track that had flowed has been silent for 5 s.
+    TrackStalled { call: String, leg: String, track: String, silent_ms: u64, }
+
+    /// The first feedback that names this output.
+    TrackAccepted { call: String, leg: String, track: String, ssrc: u32, by: AcceptedBy, }
+
+    /// A queued digit has been sent whole.
+    LegDtmfDone { call: String, leg: String, track: String, digit: String, }
+
+    /// Nothing authenticated for 15 s.
+    LegConsentLost { call: String, leg: String, silent_ms: u64, }
+
+    /// The leg is over and gone.
+    LegFailed {
+        call: String,
+        leg: String,
+        why: Why,
+        #[serde(default)]
+        detail: String,
+    }
+
+    /// `close_notify` came, and `bye_ms` have passed.
+    LegBye { call: String, leg: String, }
+
+    /// All legs, every 5 s while there are any.
+    Stats { legs: Vec<LegStats>, }
+}
+
+union! {
+    /// What the control plane asks.
+    #[serde(tag = "op")]
+    Command {
+        Hello = "hello",
+        CallCreate = "call.create",
+        LegCreate = "leg.create",
+        LegApply = "leg.apply",
+        CallRoute = "call.route",
+        LegDtmf = "leg.dtmf",
+        LegClose = "leg.close",
+        CallClose = "call.close",
+        Snapshot = "snapshot",
+        Exit = "exit",
+    }
+}
+
+union! {
+    /// The body of a reply; on the wire it carries no tag, since its command is known by `id`.
+    #[serde(untagged)]
+    Reply {
+        HelloOk = "hello",
+        CallCreateOk = "call.create",
+        LegCreateOk = "leg.create",
+        LegApplyOk = "leg.apply",
+        CallRouteOk = "call.route",
+        LegDtmfOk = "leg.dtmf",
+        SnapshotOk = "snapshot",
+        Done = "done",
+    }
+}
+
+union! {
+    /// What the engine reports. The number `seq` is added when the event is sent ([`Numbered`]).
+    #[serde(tag = "ev")]
+    Event {
+        LegIce = "leg.ice",
+        LegDtls = "leg.dtls",
+        TrackFirstRtp = "track.first_rtp",
+        TrackStalled = "track.stalled",
+        TrackAccepted = "track.accepted",
+        LegDtmfDone = "leg.dtmf_done",
+        LegConsentLost = "leg.consent_lost",
+        LegFailed = "leg.failed",
+        LegBye = "leg.bye",
+        Stats = "stats",
+    }
+}
+
+/// An event with its number: 1, 2, 3 and so on for the life of the engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Numbered {
+    /// The number.
+    pub seq: u64,
+    /// The event.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Why the engine refused a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Code {
+    ProtoMismatch,
+    DataDirMismatch,
+    Exists,
+    Full,
+    UnknownCall,
+    UnknownLeg,
+    UnknownTrack,
+    BadState,
+    NoTelephoneEvent,
+    QueueFull,
+    BadDigits,
+    BadCommand,
+    Internal,
+}
+
+/// A refusal, with a message for the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The machine-readable reason.
+    pub code: Code,
+    /// What was wrong, in words.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal with this reason and message.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// What a command came to.
+pub type Outcome = Result<Reply, Refusal>;
+
+/// Why a frame could not be taken as a command.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FrameError {
+    /// Not a JSON object with an `id`: nobody could be answered.
+    Undecodable,
+    /// The `id` was there, but no command that we know.
+    BadCommand {
+        /// The number to answer to.
+        id: u64,
+        /// What was wrong.
+        message: String,
+    },
+}
+
+/// Reads a command frame (without its length) into its number and command.
+pub fn decode_command(frame: &[u8]) -> Result<(u64, Command), FrameError> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        id: u64,
+    }
+    let envelope: Envelope = serde_json::from_slice(frame).map_err(|_| FrameError::Undecodable)?;
+    match serde_json::from_slice(frame) {
+        Ok(command) => Ok((envelope.id, command)),
+        Err(error) => Err(FrameError::BadCommand { id: envelope.id, message: error.to_string() }),
+    }
+}
+
+/// Writes the frame that answers command `id`, with its length in front.
+#[must_use]
+pub fn encode_reply(id: u64, outcome: &Outcome) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Body<'a> {
+        Ok(&'a Reply),
+        Err(&'a Refusal),
+    }
+    #[derive(Serialize)]
+    struct Envelope<'a> {
+        id: u64,
+        #[serde(flatten)]
+        body: Body<'a>,
+    }
+    let body = match outcome {
+        Ok(reply) => Body::Ok(reply),
+        Err(refusal) => Body::Err(refusal),
+    };
+    framed(&Envelope { id, body })
+}
+
+/// Writes the frame of an event, with its length in front.
+#[must_use]
+pub fn encode_event(event: &Numbered) -> Vec<u8> {
+    framed(event)
+}
+
+fn framed(body: &impl Serialize) -> Vec<u8> {
+    let mut frame = vec![0; 4];
+    // Serialising plain records into memory cannot fail: no maps with odd keys, no I/O.
+    serde_json::to_writer(&mut frame, body).expect("records serialise");
+    let length = (frame.len() - 4) as u32;
+    frame[..4].copy_from_slice(&length.to_be_bytes());
+    frame
+}
+
+/// The protocol as data: its version and the member names of every record, for tests on the other side.
+#[must_use]
+pub fn description() -> serde_json::Value {
+    let commands: serde_json::Map<_, _> = Command::TABLE.iter().map(|(tag, names)| ((*tag).into(), (*names).into())).collect();
+    let mut replies: serde_json::Map<_, _> =
+        Reply::TABLE.iter().filter(|(tag, _)| *tag != "done").map(|(tag, names)| ((*tag).into(), (*names).into())).collect();
+    for tag in ["leg.close", "call.close", "exit"] {
+        replies.insert(tag.into(), Done::MEMBERS.into());
+    }
+    let events: serde_json::Map<_, _> = Event::TABLE
+        .iter()
+        .map(|(tag, names)| {
+            let members: Vec<&str> = std::iter::once("seq").chain(names.iter().copied()).collect();
+            ((*tag).into(), members.into())
+        })
+        .collect();
+    let values = serde_json::json!({
+        "Candidate": Candidate::MEMBERS,
+        "Fingerprint": Fingerprint::MEMBERS,
+        "Remote": Remote::MEMBERS,
+        "Timers": Timers::MEMBERS,
+        "Codec": Codec::MEMBERS,
+        "Extensions": Extensions::MEMBERS,
+        "RecvTrack": RecvTrack::MEMBERS,
+        "Output": Output::MEMBERS,
+        "SendTrack": SendTrack::MEMBERS,
+        "TrackRef": TrackRef::MEMBERS,
+        "Route": Route::MEMBERS,
+        "TrackCounters": TrackCounters::MEMBERS,
+        "LegStats": LegStats::MEMBERS,
+    });
+    serde_json::json!({
+        "version": PROTOCOL_VERSION,
+        "commands": commands,
+        "replies": replies,
+        "events": events,
+        "values": values,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_with_an_id_and_nonsense_can_be_answered() {
+        let got = decode_command(br#"{"id": 7, "op": "leg.fly"}"#);
+        assert!(matches!(got, Err(FrameError::BadCommand { id: 7, .. })));
+        assert!(matches!(decode_command(br#"{"id": 7, "op": "leg.close"}"#), Err(FrameError::BadCommand { id: 7, .. })));
+    }
+
+    #[test]
+    fn a_frame_without_an_id_cannot_be_answered() {
+        for frame in [&b""[..], b"{}", b"7", b"\xff", br#"{"id": -1, "op": "exit"}"#] {
+            assert_eq!(decode_command(frame), Err(FrameError::Undecodable));
+        }
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_written_list() {
+        let (_, command) = decode_command(br#"{"id":1,"op":"leg.apply","leg":"l","rev":1,"timers":{},"recv":[],"send":[]}"#).unwrap();
+        let Command::LegApply(apply) = command else { panic!("another command") };
+        assert_eq!(apply.timers, Timers { conn_ms: None, dead_ms: Some(30_000), bye_ms: Some(5_000) });
+    }
+
+    #[test]
+    fn unknown_members_are_ignored() {
+        let got = decode_command(br#"{"id":3,"op":"exit","later":true}"#);
+        assert_eq!(got, Ok((3, Command::Exit(Exit {}))));
+    }
+
+    #[test]
+    fn a_reply_frame_carries_its_length_and_one_of_ok_and_err() {
+        let frame = encode_reply(9, &Ok(Done {}.into()));
+        assert_eq!(&frame[..4], &((frame.len() - 4) as u32).to_be_bytes());
+        assert_eq!(&frame[4..], br#"{"id":9,"ok":{}}"#);
+        let frame = encode_reply(9, &Err(Refusal::new(Code::UnknownLeg, "l")));
+        assert_eq!(&frame[4..], br#"{"id":9,"err":{"code":"unknown_leg","message":"l"}}"#);
+    }
+
+    #[test]
+    fn the_description_names_every_command_and_its_members() {
+        let description = description();
+        assert_eq!(description["commands"]["leg.dtmf"], serde_json::json!(["leg", "track", "digits", "tone_ms", "gap_ms"]));
+        assert_eq!(description["events"]["leg.bye"], serde_json::json!(["seq", "call", "leg"]));
+        assert_eq!(description["replies"]["exit"], serde_json::json!([]));
+    }
+}

@@ -1,0 +1,317 @@
+//! All calls of one worker: finds the call for a datagram or a command, keeps the timers, and contains faults.
+//!
+//! STUN is led to its leg by the user fragment that we gave out; everything else by its source address, which only an authentic
+//! STUN request can enter. A panic while one call is handled ends that call's legs and nothing else. No sockets, no clock.
+
+use std::collections::{BinaryHeap, HashMap};
+use std::cmp::Reverse;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+
+use crate::call::Call;
+use crate::demux::{Protocol, classify};
+use crate::dtls;
+use crate::fresh::Fresh;
+use crate::leg::Leg;
+use crate::outbox::Outbox;
+use crate::protocol::{
+    CallCreate, CallCreateOk, CallRouteOk, Candidate, Code, Command, Done, LegApplyOk, LegCreate, LegCreateOk, LegDtmfOk, LegStats,
+    Outcome, Refusal, SnapshotOk, Stats,
+};
+use crate::stun;
+
+/// Calls that one worker takes.
+pub const MAX_CALLS: usize = 2_000;
+
+/// Slow timers are looked at this often.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Every so many sweeps there is a `stats` event.
+const STATS_SWEEPS: u32 = 5;
+
+const UFRAG_CHARS: usize = 8;
+const PWD_CHARS: usize = 24;
+
+/// Where a leg is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LegAt {
+    call: usize,
+    place: usize,
+}
+
+/// A call with the time for which its timer is set.
+struct Entry {
+    call: Call,
+    scheduled: Option<Instant>,
+}
+
+/// The calls of one worker.
+pub struct Shard {
+    worker: u32,
+    context: dtls::Context,
+    candidates: Vec<Candidate>,
+    fresh: Fresh,
+    calls: Vec<Option<Entry>>,
+    calls_by_id: HashMap<String, usize>,
+    legs_by_id: HashMap<String, LegAt>,
+    legs_by_ufrag: HashMap<String, LegAt>,
+    legs_by_address: FxHashMap<SocketAddr, LegAt>,
+    timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    next_sweep: Instant,
+    sweeps: u32,
+}
+
+impl Shard {
+    /// A shard without calls, which tells its legs' peers to come to `candidates`.
+    #[must_use]
+    pub fn new(worker: u32, context: dtls::Context, candidates: Vec<Candidate>, fresh: Fresh, now: Instant) -> Self {
+        Self {
+            worker,
+            context,
+            candidates,
+            fresh,
+            calls: Vec::new(),
+            calls_by_id: HashMap::new(),
+            legs_by_id: HashMap::new(),
+            legs_by_ufrag: HashMap::new(),
+            legs_by_address: FxHashMap::default(),
+            timers: BinaryHeap::new(),
+            next_sweep: now + SWEEP,
+            sweeps: 0,
+        }
+    }
+
+    // --- commands --------------------------------------------------------------------------------------------------
+
+    /// Carries out a command that concerns calls and legs.
+    pub fn command(&mut self, command: Command, now: Instant, outbox: &mut Outbox) -> Outcome {
+        match command {
+            Command::CallCreate(command) => self.create_call(command),
+            Command::LegCreate(command) => self.create_leg(command, now, outbox),
+            Command::LegApply(command) => {
+                let at = self.leg_at(&command.leg)?;
+                let rev = self.with_call(at.call, now, outbox, |shared, call, outbox| {
+                    call.apply(at.place, command, shared.context, shared.fresh, now, outbox)
+                })??;
+                Ok(LegApplyOk { rev }.into())
+            }
+            Command::CallRoute(command) => {
+                let at = self.call_at(&command.call)?;
+                let rev = self.with_call(at, now, outbox, |_, call, _| call.route(command))??;
+                Ok(CallRouteOk { rev }.into())
+            }
+            Command::LegDtmf(command) => {
+                let at = self.leg_at(&command.leg)?;
+                let queued = self.with_call(at.call, now, outbox, |_, call, outbox| call.dtmf(at.place, &command, now, outbox))??;
+                Ok(LegDtmfOk { queued }.into())
+            }
+            Command::LegClose(command) => {
+                let at = self.leg_at(&command.leg)?;
+                self.with_call(at.call, now, outbox, |_, call, outbox| call.close_leg(at.place, outbox))?;
+                Ok(Done {}.into())
+            }
+            Command::CallClose(command) => {
+                let at = self.call_at(&command.call)?;
+                let closed = self.with_call(at, now, outbox, |_, call, outbox| call.close(outbox));
+                self.calls[at] = None;
+                self.calls_by_id.remove(&command.call);
+                closed.map(|()| Done {}.into())
+            }
+            Command::Snapshot(command) => Ok(self.snapshot(command.call.as_deref(), now).into()),
+            Command::Hello(_) | Command::Exit(_) => Err(Refusal::new(Code::BadCommand, "not for a worker")),
+        }
+    }
+
+    /// Says goodbye to every peer and forgets all calls.
+    pub fn close(&mut self, now: Instant, outbox: &mut Outbox) {
+        for at in 0..self.calls.len() {
+            let _ = self.with_call(at, now, outbox, |_, call, outbox| call.close(outbox));
+        }
+        self.calls.clear();
+        self.calls_by_id.clear();
+    }
+
+    fn create_call(&mut self, command: CallCreate) -> Outcome {
+        if self.calls_by_id.contains_key(&command.call) {
+            return Err(Refusal::new(Code::Exists, command.call));
+        }
+        if self.calls_by_id.len() >= MAX_CALLS {
+            return Err(Refusal::new(Code::Full, format!("{MAX_CALLS} calls are up")));
+        }
+        let at = self.calls.iter().position(Option::is_none).unwrap_or(self.calls.len());
+        if at == self.calls.len() {
+            self.calls.push(None);
+        }
+        self.calls[at] = Some(Entry { call: Call::new(command.call.clone()), scheduled: None });
+        self.calls_by_id.insert(command.call, at);
+        Ok(CallCreateOk { worker: self.worker }.into())
+    }
+
+    fn create_leg(&mut self, command: LegCreate, now: Instant, outbox: &mut Outbox) -> Outcome {
+        let call = self.call_at(&command.call)?;
+        if self.legs_by_id.contains_key(&command.leg) {
+            return Err(Refusal::new(Code::Exists, command.leg));
+        }
+        let ufrag = loop {
+            let ufrag = self.fresh.ice_text(UFRAG_CHARS);
+            if !self.legs_by_ufrag.contains_key(&ufrag) {
+                break ufrag;
+            }
+        };
+        let pwd = self.fresh.ice_text(PWD_CHARS);
+        let leg = Leg::new(command.call, command.leg.clone(), ufrag.clone(), &pwd, self.fresh.number());
+        let place = self.with_call(call, now, outbox, |_, call, _| call.add_leg(leg))??;
+        let at = LegAt { call, place };
+        self.legs_by_id.insert(command.leg, at);
+        self.legs_by_ufrag.insert(ufrag.clone(), at);
+        Ok(LegCreateOk { ufrag, pwd, candidates: self.candidates.clone() }.into())
+    }
+
+    fn snapshot(&self, only: Option<&str>, now: Instant) -> SnapshotOk {
+        let calls = || self.calls.iter().flatten().filter(|entry| only.is_none_or(|id| entry.call.id() == id));
+        SnapshotOk {
+            // Events are numbered where they are sent.
+            seq: 0,
+            legs: calls().flat_map(|entry| entry.call.stats(now)).collect(),
+            calls: calls().map(|entry| entry.call.id().to_owned()).collect(),
+        }
+    }
+
+    fn call_at(&self, id: &str) -> Result<usize, Refusal> {
+        self.calls_by_id.get(id).copied().ok_or_else(|| Refusal::new(Code::UnknownCall, id))
+    }
+
+    fn leg_at(&self, id: &str) -> Result<LegAt, Refusal> {
+        self.legs_by_id.get(id).copied().ok_or_else(|| Refusal::new(Code::UnknownLeg, id))
+    }
+
+    // --- datagrams -------------------------------------------------------------------------------------------------
+
+    /// Takes a datagram. It is decrypted in place.
+    pub fn datagram(&mut self, datagram: &mut [u8], from: SocketAddr, now: Instant, outbox: &mut Outbox) {
+        match classify(datagram) {
+            Some(Protocol::Stun) => self.stun(datagram, from, now, outbox),
+            Some(protocol) => {
+                let Some(at) = self.legs_by_address.get(&from).copied() else { return };
+                let _ = self.with_call(at.call, now, outbox, |_, call, outbox| {
+                    call.datagram(at.place, protocol, datagram, from, now, outbox);
+                });
+            }
+            None => {}
+        }
+    }
+
+    fn stun(&mut self, datagram: &[u8], from: SocketAddr, now: Instant, outbox: &mut Outbox) {
+        let Some(at) = stun::peek_local_ufrag(datagram).and_then(|ufrag| self.legs_by_ufrag.get(ufrag)).copied() else { return };
+        let addresses = self.with_call(at.call, now, outbox, |_, call, outbox| call.stun(at.place, datagram, from, now, outbox));
+        let Ok((added, replaced)) = addresses else { return };
+        if let Some(replaced) = replaced.filter(|address| self.legs_by_address.get(address) == Some(&at)) {
+            self.legs_by_address.remove(&replaced);
+        }
+        // The leg may just have failed; then its addresses are forgotten already.
+        if let Some(added) = added.filter(|_| self.holds(at)) {
+            self.legs_by_address.insert(added, at);
+        }
+    }
+
+    fn holds(&self, at: LegAt) -> bool {
+        self.calls[at.call].as_ref().is_some_and(|entry| entry.call.legs().any(|(place, _)| place == at.place))
+    }
+
+    // --- time ------------------------------------------------------------------------------------------------------
+
+    /// When [`Self::on_time`] is due next.
+    #[must_use]
+    pub fn next_due(&self) -> Instant {
+        self.timers.peek().map_or(self.next_sweep, |Reverse((due, _))| self.next_sweep.min(*due))
+    }
+
+    /// Does what is due by `now`.
+    pub fn on_time(&mut self, now: Instant, outbox: &mut Outbox) {
+        while let Some(Reverse((due, at))) = self.timers.peek().copied().filter(|Reverse((due, _))| *due <= now) {
+            self.timers.pop();
+            let Some(entry) = self.calls.get_mut(at).and_then(Option::as_mut) else { continue };
+            if entry.scheduled != Some(due) {
+                continue;
+            }
+            entry.scheduled = None;
+            let _ = self.with_call(at, now, outbox, |_, call, outbox| call.on_time(now, outbox));
+        }
+        if now >= self.next_sweep {
+            self.next_sweep = now + SWEEP;
+            self.sweep(now, outbox);
+        }
+    }
+
+    fn sweep(&mut self, now: Instant, outbox: &mut Outbox) {
+        for at in 0..self.calls.len() {
+            let _ = self.with_call(at, now, outbox, |_, call, outbox| call.sweep(now, outbox));
+        }
+        self.sweeps += 1;
+        if self.sweeps >= STATS_SWEEPS {
+            self.sweeps = 0;
+            let legs: Vec<LegStats> = self.calls.iter().flatten().flat_map(|entry| entry.call.stats(now)).collect();
+            if !legs.is_empty() {
+                outbox.events.push(Stats { legs }.into());
+            }
+        }
+    }
+
+    // --- inside ----------------------------------------------------------------------------------------------------
+
+    /// Runs `work` on a call, ends the call's legs if it panics, and puts maps and timers right afterwards.
+    fn with_call<T>(
+        &mut self,
+        at: usize,
+        now: Instant,
+        outbox: &mut Outbox,
+        work: impl FnOnce(Shared<'_>, &mut Call, &mut Outbox) -> T,
+    ) -> Result<T, Refusal> {
+        let Some(entry) = self.calls.get_mut(at).and_then(Option::as_mut) else {
+            return Err(Refusal::new(Code::UnknownCall, "no such call"));
+        };
+        let shared = Shared { context: &self.context, fresh: &mut self.fresh };
+        let before = outbox.len();
+        let result = catch_unwind(AssertUnwindSafe(|| work(shared, &mut entry.call, outbox)));
+        let result = result.map_err(|panic| {
+            let what = panic_text(panic.as_ref());
+            tracing::error!(call = entry.call.id(), what, "a fault ends this call's legs");
+            outbox.truncate(before);
+            entry.call.fail_all(what, outbox);
+            Refusal::new(Code::Internal, what)
+        });
+        schedule(&mut self.timers, entry, at, now);
+        for gone in outbox.gone.drain(..) {
+            self.legs_by_id.remove(&gone.leg);
+            self.legs_by_ufrag.remove(&gone.ufrag);
+            for source in gone.sources {
+                if self.legs_by_address.get(&source).is_some_and(|found| found.call == at) {
+                    self.legs_by_address.remove(&source);
+                }
+            }
+        }
+        result
+    }
+}
+
+/// What calls need of their worker.
+struct Shared<'a> {
+    context: &'a dtls::Context,
+    fresh: &'a mut Fresh,
+}
+
+/// Sets the call's timer, unless one is set that fires early enough.
+fn schedule(timers: &mut BinaryHeap<Reverse<(Instant, usize)>>, entry: &mut Entry, at: usize, now: Instant) {
+    if let Some(due) = entry.call.next_due(now).filter(|due| entry.scheduled.is_none_or(|scheduled| *due < scheduled)) {
+        entry.scheduled = Some(due);
+        timers.push(Reverse((due, at)));
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("panic")
+}

@@ -1,0 +1,384 @@
+//! One worker's UDP port: at most one IPv4 and one IPv6 socket with the same number, and datagrams in batches.
+//!
+//! Receiving never blocks; sending never does either: what the kernel does not take at once is dropped and counted, as a router
+//! would do. The slabs are made once.
+
+use std::io;
+use std::mem::{size_of, zeroed};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, RawFd};
+
+use crate::outbox::Outbox;
+use crate::sys::checked;
+
+/// The longest datagram that is received; longer ones are dropped.
+pub const DATAGRAM_BYTES: usize = 2_048;
+
+/// Datagrams per system call.
+const BATCH: usize = 64;
+
+/// Kernel buffers, as far as the system's limits allow: a burst of all calls must fit.
+const BUFFER_BYTES: libc::c_int = 4 * 1024 * 1024;
+
+/// How often two sockets try to get the same free port number.
+const PORT_TRIES: usize = 16;
+
+/// The sockets of one port.
+pub struct Port {
+    v4: Option<UdpSocket>,
+    v6: Option<UdpSocket>,
+    number: u16,
+}
+
+impl Port {
+    /// Binds the port number (0: any that is free) on these addresses, at most one of each family.
+    pub fn bind(hosts: &[IpAddr], number: u16) -> io::Result<Self> {
+        let v4: Vec<IpAddr> = hosts.iter().copied().filter(IpAddr::is_ipv4).collect();
+        let v6: Vec<IpAddr> = hosts.iter().copied().filter(IpAddr::is_ipv6).collect();
+        if hosts.is_empty() || v4.len() > 1 || v6.len() > 1 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "name one address, or one IPv4 and one IPv6 address"));
+        }
+        let mut tries = if number == 0 { PORT_TRIES } else { 1 };
+        loop {
+            tries -= 1;
+            match Self::bind_both(v4.first(), v6.first(), number) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn bind_both(v4: Option<&IpAddr>, v6: Option<&IpAddr>, mut number: u16) -> io::Result<Self> {
+        let mut open = |host: Option<&IpAddr>| -> io::Result<Option<UdpSocket>> {
+            let Some(host) = host else { return Ok(None) };
+            let socket = open(SocketAddr::new(*host, number))?;
+            number = socket.local_addr()?.port();
+            Ok(Some(socket))
+        };
+        let (v4, v6) = (open(v4)?, open(v6)?);
+        Ok(Self { v4, v6, number })
+    }
+
+    /// The port number.
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// The sockets' descriptors, for polling.
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.v4.iter().chain(&self.v6).map(AsFd::as_fd)
+    }
+
+    fn fd_for(&self, to: &SocketAddr) -> Option<RawFd> {
+        let socket = if to.is_ipv4() { &self.v4 } else { &self.v6 };
+        socket.as_ref().map(AsRawFd::as_raw_fd)
+    }
+}
+
+fn open(address: SocketAddr) -> io::Result<UdpSocket> {
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: takes no pointers; the descriptor is ours alone.
+    let socket = unsafe { UdpSocket::from_raw_fd(checked(libc::socket(family, kind, 0))?) };
+    if address.is_ipv6() {
+        set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
+    }
+    for option in [libc::SO_RCVBUF, libc::SO_SNDBUF] {
+        set_option(&socket, libc::SOL_SOCKET, option, BUFFER_BYTES)?;
+    }
+    let (storage, len) = to_storage(&address);
+    // SAFETY: the address lives through the call, and its length is given.
+    checked(unsafe { libc::bind(socket.as_raw_fd(), (&raw const storage).cast(), len) })?;
+    Ok(socket)
+}
+
+fn set_option(socket: &UdpSocket, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    let len = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the value lives through the call, and its length is given.
+    checked(unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), len) }).map(drop)
+}
+
+/// Memory for one batch of datagrams. The headers point into the other boxes, which never move.
+struct Slab {
+    headers: Box<[libc::mmsghdr]>,
+    parts: Box<[libc::iovec]>,
+    addresses: Box<[libc::sockaddr_storage]>,
+}
+
+impl Slab {
+    fn new() -> Self {
+        // SAFETY: all three are plain C data for which zero is valid.
+        let (header, part, address) = unsafe { (zeroed::<libc::mmsghdr>(), zeroed::<libc::iovec>(), zeroed::<libc::sockaddr_storage>()) };
+        let mut slab = Self {
+            headers: vec![header; BATCH].into(),
+            parts: vec![part; BATCH].into(),
+            addresses: vec![address; BATCH].into(),
+        };
+        for place in 0..BATCH {
+            let header = &mut slab.headers[place].msg_hdr;
+            header.msg_iov = &raw mut slab.parts[place];
+            header.msg_iovlen = 1;
+            header.msg_name = (&raw mut slab.addresses[place]).cast();
+        }
+        slab
+    }
+}
+
+/// Receives in batches.
+pub struct Receiver {
+    slab: Slab,
+    bytes: Box<[[u8; DATAGRAM_BYTES]]>,
+}
+
+// SAFETY: the raw pointers lead into boxes that the struct owns; nothing is tied to a thread.
+unsafe impl Send for Receiver {}
+
+impl Default for Receiver {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Receiver {
+    /// Makes the slab.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut receiver = Self { slab: Slab::new(), bytes: vec![[0; DATAGRAM_BYTES]; BATCH].into() };
+        for (part, bytes) in receiver.slab.parts.iter_mut().zip(&mut receiver.bytes) {
+            part.iov_base = bytes.as_mut_ptr().cast();
+            part.iov_len = bytes.len();
+        }
+        receiver
+    }
+
+    /// Receives one batch and hands each datagram to `take`; returns whether there may be more.
+    pub fn receive(&mut self, socket: BorrowedFd<'_>, mut take: impl FnMut(&mut [u8], SocketAddr)) -> io::Result<bool> {
+        for header in &mut self.slab.headers {
+            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        }
+        let headers = self.slab.headers.as_mut_ptr();
+        // SAFETY: the headers point to buffers and addresses of the given lengths, all owned by self.
+        let result = unsafe { libc::recvmmsg(socket.as_raw_fd(), headers, BATCH as u32, libc::MSG_DONTWAIT, std::ptr::null_mut()) };
+        let count = match checked(result) {
+            Ok(count) => count as usize,
+            // An ICMP error about an earlier datagram of ours is reported here; it says nothing about this socket.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(true),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        for place in 0..count {
+            let header = &self.slab.headers[place];
+            let Some(from) = from_storage(&self.slab.addresses[place]) else { continue };
+            if header.msg_hdr.msg_flags & libc::MSG_TRUNC == 0 {
+                take(&mut self.bytes[place][..header.msg_len as usize], from);
+            }
+        }
+        Ok(count == BATCH)
+    }
+}
+
+/// Sends in batches.
+pub struct Sender {
+    slab: Slab,
+    /// Datagrams that the kernel did not take.
+    pub dropped: u64,
+}
+
+// SAFETY: as for the receiver; the parts are pointed anew before each use.
+unsafe impl Send for Sender {}
+
+impl Default for Sender {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Sender {
+    /// Makes the slab.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { slab: Slab::new(), dropped: 0 }
+    }
+
+    /// Sends all waiting datagrams and forgets them.
+    pub fn send(&mut self, port: &Port, outbox: &mut Outbox) {
+        let mut count = 0;
+        let mut socket: Option<RawFd> = None;
+        for (to, bytes) in outbox.datagrams() {
+            let Some(fd) = port.fd_for(&to) else {
+                self.dropped += 1;
+                continue;
+            };
+            if count == BATCH || socket.is_some_and(|other| other != fd) {
+                self.flush(socket, count);
+                count = 0;
+            }
+            socket = Some(fd);
+            let (storage, len) = to_storage(&to);
+            self.slab.addresses[count] = storage;
+            self.slab.headers[count].msg_hdr.msg_namelen = len;
+            // The kernel only reads what is sent, though the C type does not say so.
+            self.slab.parts[count] = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+            count += 1;
+        }
+        self.flush(socket, count);
+        outbox.clear_datagrams();
+    }
+
+    fn flush(&mut self, socket: Option<RawFd>, count: usize) {
+        let Some(socket) = socket else { return };
+        let mut sent = 0;
+        while sent < count {
+            let headers = self.slab.headers[sent..].as_mut_ptr();
+            // SAFETY: the headers point to addresses owned by self and to bytes that the outbox holds through this call.
+            let result = unsafe { libc::sendmmsg(socket, headers, (count - sent) as u32, libc::MSG_DONTWAIT) };
+            match checked(result) {
+                Ok(more) => sent += more as usize,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.dropped += (count - sent) as u64;
+                    return;
+                }
+                // The first of the rest cannot be sent (no route, an ICMP error); the others may.
+                Err(_) => {
+                    self.dropped += 1;
+                    sent += 1;
+                }
+            }
+        }
+    }
+}
+
+fn to_storage(address: &SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
+    // SAFETY: plain C data for which zero is valid.
+    let mut storage: libc::sockaddr_storage = unsafe { zeroed() };
+    let place = &raw mut storage;
+    let len = match address {
+        SocketAddr::V4(address) => {
+            let raw = libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: address.port().to_be(),
+                sin_addr: libc::in_addr { s_addr: u32::from(*address.ip()).to_be() },
+                sin_zero: [0; 8],
+            };
+            // SAFETY: the storage is large enough and aligned for every address.
+            unsafe { place.cast::<libc::sockaddr_in>().write(raw) };
+            size_of::<libc::sockaddr_in>()
+        }
+        SocketAddr::V6(address) => {
+            let raw = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: address.port().to_be(),
+                sin6_flowinfo: 0,
+                sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
+                sin6_scope_id: address.scope_id(),
+            };
+            // SAFETY: as above.
+            unsafe { place.cast::<libc::sockaddr_in6>().write(raw) };
+            size_of::<libc::sockaddr_in6>()
+        }
+    };
+    (storage, len as libc::socklen_t)
+}
+
+fn from_storage(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    let place = &raw const *storage;
+    match libc::c_int::from(storage.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says that this is what lies there, and the storage is aligned for it.
+            let raw = unsafe { &*place.cast::<libc::sockaddr_in>() };
+            Some(SocketAddrV4::new(Ipv4Addr::from(u32::from_be(raw.sin_addr.s_addr)), u16::from_be(raw.sin_port)).into())
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let raw = unsafe { &*place.cast::<libc::sockaddr_in6>() };
+            let ip = Ipv6Addr::from(raw.sin6_addr.s6_addr);
+            Some(SocketAddrV6::new(ip, u16::from_be(raw.sin6_port), 0, raw.sin6_scope_id).into())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loopback(families: &[&str]) -> Port {
+        let hosts: Vec<IpAddr> = families.iter().map(|host| host.parse().unwrap()).collect();
+        Port::bind(&hosts, 0).unwrap()
+    }
+
+    #[test]
+    fn addresses_survive_the_way_through_c() {
+        for text in ["192.0.2.7:5000", "[2001:db8::7]:65535", "[fe80::1%3]:9"] {
+            let address: SocketAddr = text.parse().unwrap();
+            assert_eq!(from_storage(&to_storage(&address).0), Some(address));
+        }
+    }
+
+    #[test]
+    fn a_burst_over_several_batches_arrives_whole() {
+        let (one, two) = (loopback(&["127.0.0.1"]), loopback(&["127.0.0.1"]));
+        let to: SocketAddr = ([127, 0, 0, 1], two.number()).into();
+        let mut outbox = Outbox::new();
+        for number in 0..150u8 {
+            outbox.slot()[..2].copy_from_slice(&[number, 7]);
+            outbox.commit(2, to);
+        }
+        let mut sender = Sender::new();
+        sender.send(&one, &mut outbox);
+        assert_eq!((sender.dropped, outbox.len()), (0, 0));
+        let mut got = Vec::new();
+        let mut receiver = Receiver::new();
+        let socket = two.fds().next().unwrap();
+        while receiver.receive(socket, |bytes, from| got.push((bytes.to_vec(), from))).unwrap() {}
+        let from: SocketAddr = ([127, 0, 0, 1], one.number()).into();
+        assert_eq!(got, (0..150u8).map(|number| (vec![number, 7], from)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn both_families_share_one_number_and_each_sends_its_own() {
+        let port = loopback(&["127.0.0.1", "::1"]);
+        let peer = loopback(&["::1"]);
+        let mut outbox = Outbox::new();
+        for to in [SocketAddr::from(([127, 0, 0, 1], port.number())), (Ipv6Addr::LOCALHOST, peer.number()).into()] {
+            outbox.slot()[0] = 1;
+            outbox.commit(1, to);
+        }
+        let mut sender = Sender::new();
+        sender.send(&port, &mut outbox);
+        assert_eq!(sender.dropped, 0);
+        let mut from_v6 = None;
+        Receiver::new().receive(peer.fds().next().unwrap(), |_, from| from_v6 = Some(from)).unwrap();
+        assert_eq!(from_v6, Some((Ipv6Addr::LOCALHOST, port.number()).into()));
+    }
+
+    #[test]
+    fn a_family_without_a_socket_is_counted() {
+        let port = loopback(&["127.0.0.1"]);
+        let mut outbox = Outbox::new();
+        outbox.slot()[0] = 1;
+        outbox.commit(1, (Ipv6Addr::LOCALHOST, 9).into());
+        let mut sender = Sender::new();
+        sender.send(&port, &mut outbox);
+        assert_eq!(sender.dropped, 1);
+    }
+
+    #[test]
+    fn too_long_datagrams_are_dropped() {
+        let (one, two) = (UdpSocket::bind("127.0.0.1:0").unwrap(), loopback(&["127.0.0.1"]));
+        let to = ("127.0.0.1", two.number());
+        one.send_to(&[1; DATAGRAM_BYTES + 1], to).unwrap();
+        one.send_to(&[2; DATAGRAM_BYTES], to).unwrap();
+        let mut lengths = Vec::new();
+        Receiver::new().receive(two.fds().next().unwrap(), |bytes, _| lengths.push(bytes.len())).unwrap();
+        assert_eq!(lengths, [DATAGRAM_BYTES]);
+    }
+
+    #[test]
+    fn two_addresses_of_one_family_are_refused() {
+        let hosts = ["127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap()];
+        assert!(Port::bind(&hosts, 0).is_err());
+    }
+}

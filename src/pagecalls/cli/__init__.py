@@ -1,0 +1,19 @@
+"""The `pagecalls` command. One module per subcommand; this file only lists them."""
+
+from __future__ import annotations
+
+import click
+
+from pagecalls import __version__
+from pagecalls.cli.demo import demo
+from pagecalls.cli.serve import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pagecalls")
+def main() -> None:
+    """A server for Meta's Page Calls API that really carries the calls."""
+
+
+main.add_command(serve)
+main.add_command(demo)

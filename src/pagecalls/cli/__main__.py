@@ -1,0 +1,5 @@
+"""`python -m pagecalls.cli`."""
+
+from pagecalls.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The consumer's side: JSON-RPC over a WebSocket (consumer-protocol)."""

@@ -1,0 +1,187 @@
+"""The one write path to one device: a bounded queue, and a pump that hands its frames to the socket.
+
+Owns order, the bound, and the promise that each frame's release is called exactly once. Nobody who speaks to a device ever waits
+for it: a device that does not read, or reads too slowly, is given up. Knows no request and no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from starlette.websockets import WebSocketDisconnect
+
+from pagecalls.consumer.dispatch import no_release
+from pagecalls.consumer.messages import (
+    Accepted,
+    Connected,
+    EndedOut,
+    Incoming,
+    Notification,
+    OfferSession,
+    PageOut,
+    Resumed,
+    Ringing,
+    notification_frame,
+    offer,
+)
+from pagecalls.switchboard.base import Ended, Release
+from pagecalls.types import CallId, PageId
+
+log = logging.getLogger(__name__)
+
+
+class CloseCode(IntEnum):
+    """Close codes that we send: RFC 6455 section 7.4.1 and the IANA registry, and from 4000 on our own."""
+
+    TOO_BIG = 1009
+    INTERNAL = 1011
+    TRY_LATER = 1013
+    REPLACED = 4001
+
+
+@dataclass(frozen=True, slots=True)
+class LineLimits:
+    """Beyond `waiting_bytes` in the queue, or `send_timeout_s` of real time for one frame, the device is given up."""
+
+    waiting_bytes: int = 4 * 1024 * 1024
+    send_timeout_s: float = 10.0
+
+
+class Socket(Protocol):
+    """What the pump needs of a WebSocket."""
+
+    async def send_text(self, data: str) -> None:
+        """Returns when the server has taken the frame."""
+        ...
+
+    async def close(self, code: int = 1000, reason: str | None = None) -> None:
+        """Start the closing handshake."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    text: str
+    release: Release
+
+
+@dataclass(frozen=True, slots=True)
+class _Close:
+    code: int
+    reason: str
+
+
+class Line:
+    """A `DeviceLine` over one socket."""
+
+    def __init__(self, socket: Socket, limits: LineLimits = LineLimits()) -> None:
+        self._socket = socket
+        self._limits = limits
+        self._queue: deque[_Frame | _Close] = deque()
+        self._waiting_bytes = 0
+        self._wake = asyncio.Event()
+        self._is_over = False
+        self._pump: asyncio.Task[None] | None = None
+
+    # --- what the switchboard says ------------------------------------------------------------------------------------
+
+    def incoming(self, call_id: CallId, page_id: PageId, page_name: str, video: bool) -> None:
+        """A call from the Page rings."""
+        self._notify(Incoming(call_id=call_id, page=PageOut(id=page_id, name=page_name), video=video))
+
+    def ringing(self, call_id: CallId) -> None:
+        """The business was told of the device's call."""
+        self._notify(Ringing(call_id=call_id))
+
+    def accepted(self, call_id: CallId, renegotiation: str | None, version: int, released: Release) -> None:
+        """The business picked up."""
+        renegotiation_offer = offer(renegotiation)
+        session = None if renegotiation_offer is None else OfferSession(sdp_renegotiation=renegotiation_offer, version=version)
+        self._notify(Accepted(call_id=call_id, session=session), released)
+
+    def connected(self, call_id: CallId, connected_at: float) -> None:
+        """Both legs' media is up."""
+        self._notify(Connected(call_id=call_id, connected_at=int(connected_at)))
+
+    def ended(self, ended: Ended) -> None:
+        """The call is over."""
+        status = "Failed" if ended.is_failed else "Completed"
+        self._notify(EndedOut(call_id=ended.call_id, reason=ended.reason.value, status=status, duration=ended.duration_s))
+
+    def resumed(self, call_id: CallId, state: str) -> None:
+        """The device is back and has its call again."""
+        self._notify(Resumed(call_id=call_id, state=state))
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket after what waits; nothing said later is sent."""
+        if not self._is_over:
+            self._put(_Close(code, reason))
+            self._is_over = True
+
+    # --- the write path -----------------------------------------------------------------------------------------------
+
+    def send(self, text: str, release: Release = no_release) -> None:
+        """Queue a frame; `release` is called when it was handed to the socket or cannot be any more."""
+        if self._is_over:
+            release()
+            return
+        self._waiting_bytes += len(text)
+        if self._waiting_bytes > self._limits.waiting_bytes:
+            log.warning("device given up: %d bytes wait for it", self._waiting_bytes)
+            self.abandon()
+            release()
+            return
+        self._put(_Frame(text, release))
+
+    def abandon(self) -> None:
+        """The socket is gone, or given up: drop what waits, releasing all of it."""
+        self._is_over = True
+        if self._pump is not None and self._pump is not asyncio.current_task():
+            self._pump.cancel()
+        while self._queue:
+            item = self._queue.popleft()
+            if isinstance(item, _Frame):
+                item.release()
+
+    async def pump(self) -> None:
+        """Hand frames to the socket, in order, until the line is closed or the socket fails. One task runs this, once."""
+        self._pump = asyncio.current_task()
+        try:
+            while (item := await self._next()) is not None:
+                await self._hand_over(item)
+        except (TimeoutError, OSError, RuntimeError, WebSocketDisconnect) as gone:
+            # RuntimeError: Starlette's and the server's word for a socket that is already closed.
+            log.debug("device gone: %r", gone)
+        finally:
+            self.abandon()
+
+    async def _next(self) -> _Frame | _Close | None:
+        while not self._queue:
+            if self._is_over:
+                return None
+            self._wake.clear()
+            await self._wake.wait()
+        return self._queue.popleft()
+
+    async def _hand_over(self, item: _Frame | _Close) -> None:
+        async with asyncio.timeout(self._limits.send_timeout_s):
+            if isinstance(item, _Close):
+                await self._socket.close(item.code, item.reason)
+                return
+            try:
+                await self._socket.send_text(item.text)
+            finally:
+                item.release()
+        self._waiting_bytes -= len(item.text)
+
+    def _notify(self, body: Notification, release: Release = no_release) -> None:
+        self.send(notification_frame(body), release)
+
+    def _put(self, item: _Frame | _Close) -> None:
+        self._queue.append(item)
+        self._wake.set()

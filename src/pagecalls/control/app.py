@@ -1,0 +1,109 @@
+"""The operator's face as an ASGI app: `/_pagecalls/*` and `/metrics`.
+
+Every request must come from home (`HostGuard`), and all but the two probes must bear the admin token.
+It never sends a CORS header.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from urllib.parse import parse_qsl
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pagecalls.control.accounts import add_app, grant_permission
+from pagecalls.control.base import ControlParts, ControlRequest, Handler, Refusal, Refused
+from pagecalls.control.clock import advance_clock, read_clock
+from pagecalls.control.health import health, ready
+from pagecalls.control.journal import read_journal
+from pagecalls.control.metrics import metrics_page
+from pagecalls.errors import BodyTooLarge
+from pagecalls.http import ClientGone, Response, header, read_body
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/_pagecalls"
+
+PROBES: Mapping[str, Handler] = MappingProxyType({f"{PREFIX}/health": health, f"{PREFIX}/ready": ready})
+"""Open to load balancers, which hold no token."""
+
+ROUTES: Mapping[str, Mapping[str, Handler]] = MappingProxyType(
+    {
+        "/metrics": {"GET": metrics_page},
+        f"{PREFIX}/metrics": {"GET": metrics_page},
+        f"{PREFIX}/clock": {"GET": read_clock},
+        f"{PREFIX}/clock/advance": {"POST": advance_clock},
+        f"{PREFIX}/apps": {"POST": add_app},
+        f"{PREFIX}/permissions": {"POST": grant_permission},
+        f"{PREFIX}/journal": {"GET": read_journal},
+    }
+)
+
+
+def build_control(parts: ControlParts) -> ASGIApp:
+    """The operator's face."""
+    return ControlApp(parts)
+
+
+class ControlApp:
+    """See `build_control`."""
+
+    def __init__(self, parts: ControlParts) -> None:
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One HTTP request. Other kinds of connection are closed."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        try:
+            response = await self._respond(scope, receive)
+        except ClientGone:
+            return
+        await response(scope, receive, send)
+
+    async def _respond(self, scope: Scope, receive: Receive) -> Response:
+        try:
+            handler = self._find(scope)
+            request = ControlRequest(_query(scope), await read_body(receive), receive)
+            return await handler(self._parts, request)
+        except Refused as refused:
+            return refused.response
+        except BodyTooLarge as error:
+            return Refused(Refusal.TOO_LARGE, str(error)).response
+        except ClientGone:
+            raise
+        except Exception:
+            log.exception("unexpected fault on %s", scope["path"])
+            return Refused(Refusal.INTERNAL, "Something went wrong; the log has it.").response
+
+    def _find(self, scope: Scope) -> Handler:
+        """Host, path, token, verb. A stranger does not learn which paths exist."""
+        path: str = scope["path"].rstrip("/")
+        method: str = scope["method"]
+        probe = PROBES.get(path)
+        hosts = self._parts.hosts
+        if not (hosts.admits_probe(scope) if probe else hosts.admits(scope)):
+            raise Refused(Refusal.FOREIGN_HOST, "The Host or Origin of this request is not one of this server's names.")
+        if probe is None:
+            self._check_token(scope)
+        verbs = {"GET": probe, "HEAD": probe} if probe else ROUTES.get(path)
+        if verbs is None:
+            raise Refused(Refusal.NOT_FOUND, f"There is no {path}.")
+        if method not in verbs:
+            raise Refused(Refusal.METHOD_NOT_ALLOWED, f"{path} takes {', '.join(verbs)}.")
+        return verbs[method]
+
+    def _check_token(self, scope: Scope) -> None:
+        scheme, _, given = (header(scope, "authorization") or "").partition(" ")
+        expected = self._parts.admin_token
+        is_equal = hmac.compare_digest(expected.encode(), given.strip().encode())
+        if not expected or scheme.lower() != "bearer" or not is_equal:
+            raise Refused(Refusal.UNAUTHORIZED, "The admin token is needed: Authorization: Bearer <token>.")
+
+
+def _query(scope: Scope) -> dict[str, str]:
+    return dict(parse_qsl(scope["query_string"].decode("utf-8", "replace"), keep_blank_values=True))

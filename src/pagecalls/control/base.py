@@ -1,0 +1,122 @@
+"""What the operator's face needs of the others, and how it says no.
+
+The collaborators come as protocols; who implements them is the composition root's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, TypeAlias, TypeVar
+
+import msgspec
+from prometheus_client import CollectorRegistry
+from starlette.types import Receive
+
+from pagecalls.clock import Clock
+from pagecalls.http import HostGuard, Response
+from pagecalls.switchboard.directory import NewApp
+from pagecalls.types import AppId, PageId, Psid
+
+T = TypeVar("T")
+
+LONGEST_STEP_S = 10 * 366 * 24 * 3600.0
+"""The largest time span that a request may name."""
+
+
+class Accounts(Protocol):
+    """The switchboard's directory, as far as an operator changes it."""
+
+    async def add_app(self, app_id: AppId, name: str, page_id: PageId) -> NewApp:
+        """See `Directory.add_app`."""
+        ...
+
+    async def grant_permission(self, page_id: PageId, psid: Psid, ttl_s: float) -> float:
+        """See `Directory.grant_permission`."""
+        ...
+
+
+class Journal(Protocol):
+    """What happened, in numbered entries: `seq`, `at` (Unix seconds), `kind`, and more by kind."""
+
+    async def after(self, seq: int, wait_s: float) -> Sequence[Mapping[str, object]]:
+        """Entries with a number above `seq`; waits up to `wait_s` for the first if there are none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ControlParts:
+    """Everything that the face is built from.
+
+    `advance` moves the clock and returns when all that was due by then has been handled (ruling 17). `unready` tells why the
+    server takes no calls now, `None` if it does.
+    """
+
+    admin_token: str = field(repr=False)
+    hosts: HostGuard
+    registry: CollectorRegistry
+    clock: Clock
+    advance: Callable[[float], Awaitable[None]]
+    unready: Callable[[], str | None]
+    accounts: Accounts
+    journal: Journal
+    new_app_id: Callable[[], AppId]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRequest:
+    """One request after its body was read. `receive` only tells when the client goes away."""
+
+    query: Mapping[str, str]
+    body: bytes
+    receive: Receive
+
+
+Handler: TypeAlias = Callable[[ControlParts, ControlRequest], Awaitable[Response]]
+
+
+class Refusal(StrEnum):
+    """`error.code` of this face's errors."""
+
+    FOREIGN_HOST = "foreign_host"
+    UNAUTHORIZED = "unauthorized"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    TOO_LARGE = "too_large"
+    BAD_REQUEST = "bad_request"
+    INTERNAL = "internal"
+
+
+_STATUS = {
+    Refusal.FOREIGN_HOST: 403,
+    Refusal.UNAUTHORIZED: 401,
+    Refusal.NOT_FOUND: 404,
+    Refusal.METHOD_NOT_ALLOWED: 405,
+    Refusal.TOO_LARGE: 413,
+    Refusal.BAD_REQUEST: 400,
+    Refusal.INTERNAL: 500,
+}
+
+
+class Refused(Exception):
+    """The request is not done; the face answers `{"error":{"message","code"}}`."""
+
+    def __init__(self, refusal: Refusal, message: str) -> None:
+        super().__init__(refusal, message)
+        self.refusal = refusal
+        self.message = message
+
+    @property
+    def response(self) -> Response:
+        """The answer."""
+        headers = {"www-authenticate": "Bearer"} if self.refusal is Refusal.UNAUTHORIZED else {}
+        return Response(_STATUS[self.refusal], {"error": {"message": self.message, "code": self.refusal.value}}, headers)
+
+
+def decode(body: bytes, shape: type[T]) -> T:
+    """The body as `shape`. Raises `Refused` with what is wrong and where."""
+    try:
+        return msgspec.json.decode(body or b"{}", type=shape)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Refused(Refusal.BAD_REQUEST, f"The body does not fit: {error}.") from error

@@ -1,0 +1,129 @@
+"""The development identities: one app, one Page, their tokens and one consumer, so that a first call needs no set-up.
+
+Identifiers are the same on every machine; secrets and tokens are random per data directory, unless a seed fixes them (design: 6).
+They live in `dev.json` (0600) beside the database, because the database keeps digests only.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from pagecalls.store.base import (
+    App,
+    AppSubscription,
+    Consumer,
+    ConsumerToken,
+    Page,
+    PageSubscription,
+    Store,
+    Token,
+    TokenKind,
+    Transaction,
+)
+from pagecalls.switchboard.directory import PAGE_SCOPES, digest
+from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid
+
+APP_ID = AppId("314159265358979")
+PAGE_ID = PageId("271828182845904")
+PSID = Psid("1618033988749894")
+APP_NAME = "Development app"
+PAGE_NAME = "Development Page"
+CONSUMER_NAME = "Development consumer"
+DEVICE_ID = DeviceId("development")
+FIELDS = ("calls", "call_permission_reply", "call_settings_update")
+FOREVER_S = 10 * 365 * 24 * 3600.0
+
+
+class DevApp(msgspec.Struct, frozen=True):
+    """`app` of dev.json."""
+
+    id: str
+    secret: str
+
+
+class DevPage(msgspec.Struct, frozen=True):
+    """`page` of dev.json."""
+
+    id: str
+    name: str
+    access_token: str
+
+
+class DevConsumer(msgspec.Struct, frozen=True):
+    """`consumer` of dev.json."""
+
+    psid: str
+    access_token: str
+
+
+class DevMedia(msgspec.Struct, frozen=True):
+    """`media` of dev.json: `address:port` of every candidate; `tcp` is null while none is offered."""
+
+    udp: list[str]
+    tcp: str | None = None
+
+
+class DevFile(msgspec.Struct, frozen=True):
+    """What `pagecalls serve --json` prints and `dev.json` holds."""
+
+    base_url: str
+    app: DevApp
+    page: DevPage
+    verify_token: str
+    admin_token: str
+    consumer: DevConsumer
+    media: DevMedia
+
+
+def load_or_make(path: Path, seed: str | None) -> DevFile:
+    """The identities of a data directory; made on the first start. `base_url` and `media` are filled in by `publish`."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=DevFile)
+    except (FileNotFoundError, msgspec.DecodeError):
+        chance: random.Random = random.Random(seed) if seed is not None else secrets.SystemRandom()
+    return DevFile(
+        base_url="",
+        app=DevApp(APP_ID, _hex(chance, 16)),
+        page=DevPage(PAGE_ID, PAGE_NAME, "EAA" + _hex(chance, 32)),
+        verify_token=_hex(chance, 12),
+        admin_token=_hex(chance, 24),
+        consumer=DevConsumer(PSID, _hex(chance, 24)),
+        media=DevMedia([]),
+    )
+
+
+def publish(path: Path, dev: DevFile, base_url: str, media: DevMedia) -> DevFile:
+    """Write `dev.json` (0600) with the addresses of this start."""
+    dev = msgspec.structs.replace(dev, base_url=base_url, media=media)
+    draft = path.with_suffix(".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(dev), indent=2) + b"\n")
+    draft.replace(path)
+    return dev
+
+
+async def register(store: Store, dev: DevFile, now: float, webhook: str | None) -> None:
+    """Make the store know the identities; with `webhook`, subscribe the app to it at both levels."""
+
+    def work(tx: Transaction) -> None:
+        tx.put_app(App(APP_ID, APP_NAME, dev.app.secret))
+        tx.put_page(Page(PAGE_ID, PAGE_NAME))
+        tx.put_token(Token(digest(dev.page.access_token), TokenKind.PAGE, APP_ID, PAGE_ID, PAGE_SCOPES))
+        tx.put_consumer(Consumer(PSID, PAGE_ID, Platform.MESSENGER, CONSUMER_NAME))
+        tx.put_consumer_token(ConsumerToken(digest(dev.consumer.access_token), PSID, PAGE_ID, DEVICE_ID, now + FOREVER_S))
+        if webhook is not None:
+            for object_ in ("page", "instagram"):
+                tx.put_app_subscription(AppSubscription(APP_ID, object_, webhook, dev.verify_token, FIELDS))
+            tx.put_page_subscription(PageSubscription(APP_ID, PAGE_ID, FIELDS))
+
+    await store.write(work)
+
+
+def _hex(chance: random.Random, size: int) -> str:
+    return chance.getrandbits(8 * size).to_bytes(size, "big").hex()

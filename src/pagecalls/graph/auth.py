@@ -1,0 +1,171 @@
+"""Who asks, and what they may do (graph-platform 2, messenger-calling 1.2, rulings 5 and 16).
+
+Three steps in the order of graph-platform 4.1: a token is found and believed (`identify`), then the node is looked up, then the
+token is held against that node (`page_caller`, `app_caller`). Knows no edge by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pagecalls.errors import (
+    AppTokenRequired,
+    BadToken,
+    CurrentUserUnknown,
+    MissingScope,
+    NoToken,
+    PageTokenRequired,
+    TokenFault,
+    UnknownAlias,
+    UnknownObject,
+    WrongPage,
+    WrongProof,
+)
+from pagecalls.graph.params import Params
+from pagecalls.graph.request import Request
+from pagecalls.http import Json
+from pagecalls.store.base import App, Page, Token, TokenKind
+from pagecalls.switchboard.base import Caller
+from pagecalls.switchboard.directory import Directory
+from pagecalls.types import AppId, PageId
+
+PROOF_TIME_S = 300.0
+ME = "me"
+APP_ALIAS = "app"
+
+
+class Scope(StrEnum):
+    """The permissions that the edges ask for."""
+
+    MESSAGING = "pages_messaging"
+    MANAGE_METADATA = "pages_manage_metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A believed token, its text and its app. The text stays out of `repr`."""
+
+    token: Token
+    app: App
+    text: str
+
+    def __repr__(self) -> str:
+        return f"Identity({self.token.kind}, app {self.app.id})"
+
+
+def find_token(request: Request) -> str | None:
+    """The token text; a parameter beats the header, the body beats the query, empty counts as absent (ruling 5)."""
+    places = (
+        request.body.get("access_token"),
+        request.query.get("access_token"),
+        request.body.get("oauth_token"),
+        request.query.get("oauth_token"),
+        _header_token(request.authorization),
+    )
+    return next((text for place in places if (text := _text(place))), None)
+
+
+async def identify(directory: Directory, request: Request, now: float) -> Identity:
+    """Find the token, believe it, check its proof. Raises `NoToken`, `CurrentUserUnknown`, `BadToken`, `WrongProof`."""
+    text = find_token(request)
+    if text is None:
+        raise CurrentUserUnknown if request.address.node == ME else NoToken
+    token = await directory.token(text)
+    app = await directory.app(token.app_id)
+    if app is None:
+        raise BadToken(TokenFault.REVOKED)
+    check_proof(app, text, request.params, now)
+    return Identity(token, app, text)
+
+
+def check_proof(app: App, token: str, params: Params, now: float) -> None:
+    """`appsecret_proof`: verified when present, demanded when the app says so (graph-platform 2.3). Raises `WrongProof`."""
+    given = _text(params.values.get("appsecret_proof"))
+    if not given:
+        if app.require_proof:
+            raise WrongProof(missing=True)
+        return
+    if not app.secret:
+        raise WrongProof(missing=False)
+    message = token
+    stamp = _text(params.values.get("appsecret_time"))
+    if stamp:
+        if not (stamp.isascii() and stamp.isdigit() and len(stamp) < 16) or abs(now - int(stamp)) > PROOF_TIME_S:
+            raise WrongProof(missing=False)
+        message = f"{token}|{stamp}"
+    expected = hmac.new(app.secret.encode(), message.encode(), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected.encode(), given.strip().lower().encode()):
+        raise WrongProof(missing=False)
+
+
+async def find_page(directory: Directory, identity: Identity, method: str, node: str) -> Page:
+    """The Page that the path names. Raises `UnknownObject`, `UnknownAlias`, `CurrentUserUnknown`, `PageTokenRequired`."""
+    if node == ME:
+        return await _own_page(directory, identity, method)
+    if not _is_id(node):
+        raise UnknownAlias(node)
+    page = await directory.page(PageId(node))
+    if page is None:
+        raise UnknownObject(method, node)
+    return page
+
+
+async def _own_page(directory: Directory, identity: Identity, method: str) -> Page:
+    token = identity.token
+    if token.kind is TokenKind.APP:
+        raise CurrentUserUnknown
+    if token.page_id is None:
+        raise PageTokenRequired
+    page = await directory.page(token.page_id)
+    if page is None:
+        raise UnknownObject(method, ME)
+    return page
+
+
+def page_caller(identity: Identity, page: Page, scope: Scope | None) -> Caller:
+    """The right to act on the Page. Raises `PageTokenRequired`, `WrongPage`, `MissingScope`.
+
+    A system user's token with the Page counts as a Page token (ruling 16).
+    """
+    token = identity.token
+    if token.kind not in (TokenKind.PAGE, TokenKind.SYSTEM_USER) or token.page_id is None:
+        raise PageTokenRequired
+    if token.page_id != page.id:
+        raise WrongPage
+    if scope is not None and scope.value not in token.scopes:
+        raise MissingScope(scope.value)
+    return Caller(identity.app.id, page.id)
+
+
+def app_caller(identity: Identity, method: str, node: str) -> AppId:
+    """The right to act on an app's own node: the app's own token. Raises `UnknownObject`, `UnknownAlias`, `AppTokenRequired`.
+
+    `app` stands for the token's app.
+    """
+    if node != APP_ALIAS:
+        if not _is_id(node):
+            raise UnknownAlias(node)
+        if node != identity.app.id:
+            raise UnknownObject(method, node)
+    if identity.token.kind is not TokenKind.APP:
+        raise AppTokenRequired
+    return identity.app.id
+
+
+def _is_id(node: str) -> bool:
+    return node.isascii() and node.isdigit()
+
+
+def _header_token(authorization: str | None) -> str | None:
+    scheme, _, text = (authorization or "").partition(" ")
+    if scheme.lower() not in ("bearer", "oauth"):
+        return None
+    # Header bytes came as Latin-1; the same token in a query is read as UTF-8.
+    return text.strip().encode("latin-1").decode("utf-8", "replace")
+
+
+def _text(value: Json) -> str | None:
+    return value or None if isinstance(value, str) else None

@@ -1,0 +1,139 @@
+"""`POST /{page_id}/calls`: five actions, each decoded into what the switchboard takes (messenger-calling 1.1 and 2).
+
+Parameters are judged here as far as the check order of messenger-calling 1.4 lets them be judged before the call is looked up:
+presence, types, enums. On `connect` and `accept` a `session` without SDP, or one that is an answer, goes on to the switchboard,
+which refuses it in its turn.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from pagecalls.call.states import Action
+from pagecalls.errors import ConnectionFault, InvalidValue, MissingParameter, UnusableConnection
+from pagecalls.graph.params import Params
+from pagecalls.graph.schemas import call_body
+from pagecalls.graph.visit import Answer, PageVisit
+from pagecalls.switchboard.base import (
+    AcceptRequest,
+    BusinessDoor,
+    Caller,
+    CallReply,
+    ConnectRequest,
+    EndRequest,
+    MediaUpdateRequest,
+)
+from pagecalls.types import CallId, Platform, Psid, SdpType, Session, Track, TrackLabel, TrackStatus
+
+MAX_TRACKS = 4
+
+
+async def act(visit: PageVisit) -> Answer:
+    """Do what `action` says."""
+    action = visit.params.required_choice("action", Action)
+    reply = await _act(visit.services.door, visit.caller, action, visit.params)
+    return Answer(call_body(action, reply), reply.release)
+
+
+async def _act(door: BusinessDoor, caller: Caller, action: Action, params: Params) -> CallReply:
+    match action:
+        case Action.CONNECT:
+            return await door.connect(caller, connect_request(params))
+        case Action.ACCEPT:
+            return await door.accept(caller, accept_request(params))
+        case Action.REJECT:
+            return await door.reject(caller, end_request(params))
+        case Action.TERMINATE:
+            return await door.terminate(caller, end_request(params))
+        case Action.MEDIA_UPDATE:
+            return await door.media_update(caller, media_update_request(params))
+        case _:
+            assert_never(action)
+
+
+def connect_request(params: Params) -> ConnectRequest:
+    """messenger-calling 2.2."""
+    platform = params.choice("platform", Platform)
+    to = Psid(params.required_text("to"))
+    return ConnectRequest(to, _required_session(params), _tracks(params) or (), platform)
+
+
+def accept_request(params: Params) -> AcceptRequest:
+    """messenger-calling 2.3."""
+    platform = params.choice("platform", Platform)
+    call_id = _call_id(params)
+    return AcceptRequest(call_id, _required_session(params), _tracks(params) or (), platform)
+
+
+def end_request(params: Params) -> EndRequest:
+    """messenger-calling 2.4 and 2.5."""
+    platform = params.choice("platform", Platform)
+    return EndRequest(_call_id(params), platform)
+
+
+def media_update_request(params: Params) -> MediaUpdateRequest:
+    """messenger-calling 2.6: `session` or `tracks` must be there. Versions of an answer are not looked at."""
+    platform = params.choice("platform", Platform)
+    call_id = _call_id(params)
+    description = _description(params)
+    tracks = _tracks(params)
+    if description is None and tracks is None:
+        raise MissingParameter("session")
+    session = _session(description) if description is not None else None
+    if description is not None and session is None:
+        raise UnusableConnection(ConnectionFault.SESSION_ABSENT)
+    is_answer = session is not None and session.sdp_type is SdpType.ANSWER
+    from_version, to_version = (None, None) if is_answer else _versions(params)
+    return MediaUpdateRequest(call_id, session, tracks, from_version, to_version, platform)
+
+
+def _call_id(params: Params) -> CallId:
+    return CallId(params.required_text("call_id"))
+
+
+def _required_session(params: Params) -> Session | None:
+    description = _description(params)
+    if description is None:
+        raise MissingParameter("session")
+    return _session(description)
+
+
+def _description(params: Params) -> Params | None:
+    """The object that holds the SDP: `session`, else flat `sdp`, whose type is an offer unless given (1.1)."""
+    session = params.object("session")
+    if session is not None or not params.has("sdp"):
+        return session
+    return Params({"sdp": params.values["sdp"], "sdp_type": params.values.get("sdp_type") or SdpType.OFFER.value})
+
+
+def _session(description: Params) -> Session | None:
+    """The description; `None` when the SDP itself is missing."""
+    sdp = description.text("sdp")
+    if sdp is None:
+        return None
+    sdp_type = description.required_text("sdp_type").lower()
+    if sdp_type not in (SdpType.OFFER.value, SdpType.ANSWER.value):
+        raise UnusableConnection(ConnectionFault.WRONG_SDP_TYPE, sdp_type[:40])
+    return Session(SdpType(sdp_type), sdp)
+
+
+def _tracks(params: Params) -> tuple[Track, ...] | None:
+    items = params.objects("tracks")
+    if items is None:
+        return None
+    tracks = tuple(
+        Track(item.required_text("msid"), item.required_choice("label", TrackLabel), item.required_choice("status", TrackStatus))
+        for item in items
+    )
+    if len(tracks) > MAX_TRACKS:
+        raise UnusableConnection(ConnectionFault.TOO_MANY_TRACKS)
+    return tracks
+
+
+def _versions(params: Params) -> tuple[int | None, int | None]:
+    """Both or neither (4.2 rule 1)."""
+    from_version = params.natural("from_version")
+    to_version = params.natural("to_version")
+    if (from_version is None) != (to_version is None):
+        raise InvalidValue("to_version" if to_version is None else "from_version")
+    return from_version, to_version

@@ -1,0 +1,220 @@
+"""From an error to the answer that a Graph client reads. The only place that knows HTTP statuses and Graph codes.
+
+One table, `ROWS`, holds every error class of `pagecalls.errors` (messenger-calling 1.4, rulings 1, 2 and 16); classes whose
+subcode depends on a field have a row for each value of it. `docs/errors.md` is written from the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TypeAlias
+
+from pagecalls.errors import (
+    AlreadyConnected,
+    AlreadyTaken,
+    AppTokenRequired,
+    BadToken,
+    BodyTooLarge,
+    CallbackUnverified,
+    CallEnded,
+    CallFailed,
+    CallingNotAllowed,
+    CallingOff,
+    ConnectionFault,
+    ConsumerBusy,
+    ConsumerUnavailable,
+    CurrentUserUnknown,
+    EndedHow,
+    InternalFault,
+    InvalidValue,
+    MalformedSdp,
+    MediaConflict,
+    MissingParameter,
+    MissingScope,
+    NoPermission,
+    NoSuchConsumer,
+    NotInCall,
+    NotOffered,
+    NoToken,
+    NotOwner,
+    NotRouted,
+    PageCallsError,
+    PageTokenRequired,
+    TokenFault,
+    Unavailable,
+    UnknownAlias,
+    UnknownCall,
+    UnknownField,
+    UnknownObject,
+    UnknownPath,
+    UnreadableBody,
+    UnusableConnection,
+    WrongPage,
+    WrongProof,
+    WrongState,
+)
+from pagecalls.http import JsonObject, header_safe
+
+Key: TypeAlias = "type[PageCallsError] | tuple[type[PageCallsError], StrEnum]"
+
+_HEADER_TEXT_LIMIT = 500
+
+
+class ErrorType(StrEnum):
+    """The wire's `type`."""
+
+    OAUTH = "OAuthException"
+    GRAPH_METHOD = "GraphMethodException"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How one error looks on the wire. `name` is that of messenger-calling 1.4, or of graph-platform 4.1 where 1.4 has none.
+
+    `user` is the pair of `error_user_title` and `error_user_msg`, for cases that a person in front of an app may be told.
+    """
+
+    name: str
+    http: int
+    code: int
+    subcode: int | None = None
+    type: ErrorType = ErrorType.OAUTH
+    is_transient: bool = False
+    user: tuple[str, str] | None = None
+
+
+_LOST = ("Call unavailable", "This call can no longer be reached.")
+_OVER = ("Call ended", "This call is over.")
+_BUSY = ("Person is busy", "This person is in another call. Try again later.")
+_AWAY = ("Person is not available", "This person cannot be reached right now.")
+_ASK = ("Permission needed", "Ask this person for permission before you call.")
+_ELSEWHERE = ("Call taken", "This call is handled elsewhere.")
+_CLOSED = ("Calling is off", "Calling is not available for this Page.")
+_RETRY = ("Please try again", "Something went wrong on our side. Try again in a moment.")
+
+CONNECTION_SUBCODES: Mapping[ConnectionFault, int] = MappingProxyType(
+    {
+        ConnectionFault.SESSION_ABSENT: 9901101,
+        ConnectionFault.WRONG_SDP_TYPE: 9901102,
+        ConnectionFault.NO_BUNDLE: 9901103,
+        ConnectionFault.NO_RTCP_MUX: 9901104,
+        ConnectionFault.NO_CREDENTIALS: 9901105,
+        ConnectionFault.DTLS_ROLE: 9901106,
+        ConnectionFault.NO_OPUS: 9901107,
+        ConnectionFault.LINES_CHANGED: 9901108,
+        ConnectionFault.UNKNOWN_MSID: 9901110,
+        ConnectionFault.LABEL_MISFIT: 9901111,
+        ConnectionFault.TOO_MANY_TRACKS: 9901112,
+        ConnectionFault.VIDEO_OFF: 9901113,
+    }
+)
+
+ROWS: Mapping[Key, Row] = MappingProxyType(
+    {
+        NoToken: Row("E_NO_TOKEN", 400, 104),
+        CurrentUserUnknown: Row("E_NO_ME", 400, 2500),
+        (BadToken, TokenFault.UNPARSEABLE): Row("E_BAD_TOKEN", 400, 190),
+        (BadToken, TokenFault.EXPIRED): Row("E_BAD_TOKEN", 400, 190, 463),
+        (BadToken, TokenFault.REVOKED): Row("E_BAD_TOKEN", 400, 190, 467),
+        WrongProof: Row("E_PROOF", 400, 100, 9905002, ErrorType.GRAPH_METHOD),
+        MissingScope: Row("E_SCOPE", 403, 200, 9905003),
+        PageTokenRequired: Row("E_TOKEN_KIND", 403, 210),
+        AppTokenRequired: Row("E_APP_TOKEN", 400, 15),
+        WrongPage: Row("E_WRONG_PAGE", 403, 200, 9905004),
+        UnknownObject: Row("E_NO_PAGE, E_METHOD", 400, 100, 33, ErrorType.GRAPH_METHOD),
+        UnknownAlias: Row("E_ALIAS", 404, 803),
+        UnknownPath: Row("E_VERSION", 400, 2500, 9905005),
+        BodyTooLarge: Row("E_SIZE", 413, 1),
+        UnreadableBody: Row("E_BODY", 400, 100, 9905012),
+        MissingParameter: Row("E_MISSING", 400, 100, 9905010),
+        InvalidValue: Row("E_VALUE", 400, 100, 9905011),
+        UnknownField: Row("E_VALUE", 400, 100, 9905011),
+        CallbackUnverified: Row("E_CALLBACK", 400, 2200),
+        CallingNotAllowed: Row("E_NOT_ALLOWED", 403, 2018389, user=_CLOSED),
+        CallingOff: Row("E_CALLING_OFF", 403, 2018389, 1893056, user=_CLOSED),
+        NotOffered: Row("E_NOT_OFFERED", 403, 2018389, user=_CLOSED),
+        UnknownCall: Row("E_CALL_ID", 400, 2018390, 9901001, user=_LOST),
+        **{(UnusableConnection, fault): Row("E_CONN", 400, 2018391, subcode) for fault, subcode in CONNECTION_SUBCODES.items()},
+        MalformedSdp: Row("E_SDP", 400, 2018392, 9901190),
+        NotInCall: Row("E_NOT_IN_CALL", 403, 2018393, user=_LOST),
+        NotOwner: Row("E_NOT_OWNER", 403, 2018394, 9901201, user=_ELSEWHERE),
+        AlreadyTaken: Row("E_TAKEN", 403, 2018394, 9901202, user=_ELSEWHERE),
+        NotRouted: Row("E_NOT_ROUTED", 403, 2018394, 9901203, user=_ELSEWHERE),
+        CallFailed: Row("E_FAILED", 400, 2018395, user=_OVER),
+        (CallEnded, EndedHow.REJECTED): Row("E_ENDED", 400, 2018396, 9901301, user=_OVER),
+        (CallEnded, EndedHow.ENDED): Row("E_ENDED", 400, 2018396, 9901302, user=_OVER),
+        (CallEnded, EndedHow.RANG_OUT): Row("E_ENDED", 400, 2018396, 9901303, user=_OVER),
+        AlreadyConnected: Row("E_CONNECTED", 400, 100, 9901204),
+        WrongState: Row("E_STATE", 400, 100, 9901205),
+        NoPermission: Row("E_NO_PERMISSION", 403, 10, 9902001, user=_ASK),
+        NoSuchConsumer: Row("E_NO_USER", 400, 100, 2018001),
+        ConsumerUnavailable: Row("E_UNAVAILABLE", 400, 551, 1545041, user=_AWAY),
+        ConsumerBusy: Row("E_BUSY", 400, 551, 9901206, user=_BUSY),
+        MediaConflict: Row("E_CONFLICT", 400, 100, 9901208, is_transient=True),
+        InternalFault: Row("E_INTERNAL", 500, 2, is_transient=True, user=_RETRY),
+        Unavailable: Row("E_INTERNAL", 503, 2, is_transient=True, user=_RETRY),
+    }
+)
+
+_CALLING_CODES = range(2018389, 2018397)
+
+
+def row_key(error: PageCallsError) -> Key:
+    """Where `error` stands in `ROWS`."""
+    match error:
+        case BadToken() | UnusableConnection():
+            return (type(error), error.fault)
+        case CallEnded():
+            return (CallEnded, error.how)
+        case _:
+            return type(error)
+
+
+def find_row(error: PageCallsError, swap_codes: bool = False) -> Row:
+    """The row of `error`. `swap_codes`: the calling codes move to the subcode, under code 100 (ruling 1)."""
+    row = ROWS[row_key(error)]
+    if swap_codes and row.code in _CALLING_CODES:
+        return Row(row.name, row.http, 100, row.code, row.type, row.is_transient, row.user)
+    return row
+
+
+def error_object(error: PageCallsError, fbtrace_id: str, swap_codes: bool = False) -> JsonObject:
+    """The members of the reference's StandardError. `error_data` is always an object: one client crashes on anything else."""
+    row = find_row(error, swap_codes)
+    members: JsonObject = {"message": str(error), "type": row.type.value, "code": row.code}
+    if row.subcode is not None:
+        members["error_subcode"] = row.subcode
+    members["is_transient"] = row.is_transient
+    members["error_data"] = _error_data(error)
+    if row.user is not None:
+        members["error_user_title"], members["error_user_msg"] = row.user
+    members["fbtrace_id"] = fbtrace_id
+    return members
+
+
+def error_body(members: JsonObject, is_page_edge: bool) -> JsonObject:
+    """The body: under `error` for every client, and on Page edges bare as well, as the reference has it (ruling 2)."""
+    return {"error": members, **members} if is_page_edge else {"error": members}
+
+
+def error_headers(error: PageCallsError, swap_codes: bool = False) -> dict[str, str]:
+    """`www-authenticate` of every OAuthException, in the platform's own form (graph-platform 5)."""
+    row = find_row(error, swap_codes)
+    if row.type is not ErrorType.OAUTH:
+        return {}
+    what = "invalid_token" if row.code == 190 else "invalid_request"
+    text = header_safe(str(error)[:_HEADER_TEXT_LIMIT]).replace('"', '\\"')
+    return {"www-authenticate": f'OAuth "Facebook Platform" "{what}" "{text}"'}
+
+
+def _error_data(error: PageCallsError) -> JsonObject:
+    match error:
+        case ConsumerBusy(call_id=str() as call_id):
+            return {"call_id": call_id}
+        case MediaConflict(current_version=version):
+            return {"current_version": version}
+        case _:
+            return {}

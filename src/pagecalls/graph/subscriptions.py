@@ -1,0 +1,128 @@
+"""Webhook subscriptions at both levels: an app's callback, and its fields on a Page (graph-platform 7.2 and 7.4)."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from pagecalls.errors import InvalidValue, MissingParameter
+from pagecalls.graph.fields import PAGE_FIELDS
+from pagecalls.graph.params import Params
+from pagecalls.graph.schemas import SUCCESS
+from pagecalls.graph.versions import default_version
+from pagecalls.graph.visit import Answer, AppVisit, PageVisit
+from pagecalls.http import Json
+from pagecalls.store.base import AppSubscription, PageSubscription
+
+_FIELD = re.compile(r"[a-z0-9_]{1,100}")
+_URL_LIMIT = 2048
+
+
+class WebhookObject(StrEnum):
+    """The kinds of thing that an app can hear about."""
+
+    PAGE = "page"
+    INSTAGRAM = "instagram"
+    WHATSAPP = "whatsapp_business_account"
+    USER = "user"
+    PERMISSIONS = "permissions"
+
+
+# --- an app's fields on a Page ------------------------------------------------------------------------------------------
+
+
+async def subscribe_page(visit: PageVisit) -> Answer:
+    """Replace the calling app's list. Names outside the platform's list are refused (messenger-calling 7.8)."""
+    fields = _required_words(visit.params, "subscribed_fields")
+    for index, field in enumerate(fields):
+        if field not in PAGE_FIELDS:
+            raise InvalidValue(f"subscribed_fields[{index}]")
+    await visit.services.directory.subscribe_page(PageSubscription(visit.caller.app_id, visit.page.id, fields))
+    return Answer(SUCCESS)
+
+
+async def read_subscribed_apps(visit: PageVisit) -> Answer:
+    """The calling app's own entry, or nothing."""
+    app = visit.identity.app
+    subscription = await visit.services.directory.page_subscription(app.id, visit.page.id)
+    if subscription is None:
+        return Answer({"data": []})
+    fields: list[Json] = list(subscription.fields)
+    entry: Json = {"id": app.id, "name": app.name, "link": "", "category": "Business", "subscribed_fields": fields}
+    return Answer({"data": [entry]})
+
+
+async def unsubscribe_page(visit: PageVisit) -> Answer:
+    """Drop the calling app from the Page."""
+    await visit.services.directory.unsubscribe_page(visit.caller.app_id, visit.page.id)
+    return Answer(SUCCESS)
+
+
+# --- an app's callback --------------------------------------------------------------------------------------------------
+
+
+async def subscribe_app(visit: AppVisit) -> Answer:
+    """Verify the callback, then replace URL and token and add the fields."""
+    params = visit.params
+    object_ = params.required_choice("object", WebhookObject)
+    callback_url = _callback_url(params)
+    verify_token = params.required_text("verify_token")
+    fields = _checked_fields(_required_words(params, "fields"))
+    subscription = AppSubscription(visit.identity.app.id, object_.value, callback_url, verify_token, fields)
+    await visit.services.directory.subscribe_app(subscription)
+    return Answer(SUCCESS)
+
+
+async def read_app_subscriptions(visit: AppVisit) -> Answer:
+    """Every object with its callback and fields."""
+    app = visit.identity.app
+    version = default_version(app.default_version).served
+    found = await visit.services.directory.app_subscriptions(app.id)
+    entries: list[Json] = [_entry(subscription, version) for subscription in found]
+    return Answer({"data": entries})
+
+
+async def unsubscribe_app(visit: AppVisit) -> Answer:
+    """Drop some fields of an object, a whole object, or everything."""
+    object_ = visit.params.choice("object", WebhookObject)
+    fields = _checked_fields(visit.params.words("fields") or ())
+    await visit.services.directory.unsubscribe_app(visit.identity.app.id, object_.value if object_ else None, fields)
+    return Answer(SUCCESS)
+
+
+def _entry(subscription: AppSubscription, version: str) -> Json:
+    fields: list[Json] = [{"name": name, "version": version} for name in subscription.fields]
+    return {
+        "object": subscription.object,
+        "callback_url": subscription.callback_url,
+        "active": subscription.is_active,
+        "fields": fields,
+    }
+
+
+def _required_words(params: Params, key: str) -> tuple[str, ...]:
+    words = params.words(key)
+    if not words:
+        raise MissingParameter(key)
+    return tuple(dict.fromkeys(words))
+
+
+def _checked_fields(fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Any well-formed name is stored, known or not; what is never sent does no harm (graph-platform 7.2)."""
+    for index, field in enumerate(fields):
+        if _FIELD.fullmatch(field) is None:
+            raise InvalidValue(f"fields[{index}]")
+    return fields
+
+
+def _callback_url(params: Params) -> str:
+    url = params.required_text("callback_url")
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_usable = False
+    if not is_usable or len(url) > _URL_LIMIT or not url.isprintable() or " " in url:
+        raise InvalidValue("callback_url")
+    return url

@@ -1,0 +1,58 @@
+"""What an edge's handler is handed: who asks, for what, with which parameters, and whom to ask in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import msgspec
+
+from pagecalls.clock import Clock
+from pagecalls.graph.auth import Identity
+from pagecalls.graph.params import Params
+from pagecalls.http import Json, nothing
+from pagecalls.store.base import Page
+from pagecalls.switchboard.base import BusinessDoor, Caller, Release
+from pagecalls.switchboard.directory import Directory
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The switchboard's two doors, and the time."""
+
+    door: BusinessDoor
+    directory: Directory
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer. `release` as in `CallReply`."""
+
+    body: Json | msgspec.Struct
+    release: Release = nothing
+
+
+@dataclass(frozen=True, slots=True)
+class PageVisit:
+    """A request on a Page edge, from an app that may make it."""
+
+    services: Services
+    identity: Identity
+    caller: Caller
+    page: Page
+    params: Params
+
+
+@dataclass(frozen=True, slots=True)
+class AppVisit:
+    """A request on an app's own node, with the app's own token."""
+
+    services: Services
+    identity: Identity
+    params: Params
+
+
+PageHandler: TypeAlias = Callable[[PageVisit], Awaitable[Answer]]
+AppHandler: TypeAlias = Callable[[AppVisit], Awaitable[Answer]]

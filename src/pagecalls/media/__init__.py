@@ -1,0 +1,1 @@
+"""The media port, the client of the real engine, and a fake one."""

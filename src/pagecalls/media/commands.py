@@ -1,0 +1,68 @@
+"""The port's methods in terms of one: `ask`. Client, supervisor and fake differ in that one alone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TypeVar
+
+from pagecalls.media.protocol import (
+    CallClose,
+    CallCreate,
+    CallCreateOk,
+    CallRoute,
+    CallRouteOk,
+    Command,
+    Done,
+    LegApply,
+    LegApplyOk,
+    LegClose,
+    LegCreate,
+    LegCreateOk,
+    LegDtmf,
+    LegDtmfOk,
+    Record,
+    Snapshot,
+    SnapshotOk,
+)
+
+R = TypeVar("R", bound=Record)
+
+
+class Commands(ABC):
+    """The commands of `MediaEngine`. Errors are those listed at each command in `protocol.py`."""
+
+    @abstractmethod
+    async def ask(self, command: Command, reply: type[R]) -> R:
+        """Have the engine do a command. Raises `EngineError`, with `gone` if there is no engine to ask."""
+
+    async def call_create(self, call: str) -> CallCreateOk:
+        """A new call."""
+        return await self.ask(CallCreate(call=call), CallCreateOk)
+
+    async def leg_create(self, call: str, leg: str) -> LegCreateOk:
+        """A new leg of a call."""
+        return await self.ask(LegCreate(call=call, leg=leg), LegCreateOk)
+
+    async def leg_apply(self, command: LegApply) -> LegApplyOk:
+        """A leg's full desired state."""
+        return await self.ask(command, LegApplyOk)
+
+    async def call_route(self, command: CallRoute) -> CallRouteOk:
+        """A call's full routing table."""
+        return await self.ask(command, CallRouteOk)
+
+    async def leg_dtmf(self, command: LegDtmf) -> LegDtmfOk:
+        """Digits on a sent track."""
+        return await self.ask(command, LegDtmfOk)
+
+    async def leg_close(self, leg: str) -> None:
+        """End a leg."""
+        await self.ask(LegClose(leg=leg), Done)
+
+    async def call_close(self, call: str) -> None:
+        """End a call and its legs."""
+        await self.ask(CallClose(call=call), Done)
+
+    async def snapshot(self, call: str | None = None) -> SnapshotOk:
+        """Everything the engine holds, or one call of it."""
+        return await self.ask(Snapshot(call=call), SnapshotOk)

@@ -1,0 +1,151 @@
+"""The client of a running engine: one connection over its Unix socket.
+
+One reader task takes frames in, a dict of futures finds the command that each reply belongs to, events go to one queue. When the
+connection ends, for whatever reason, it ends for good: every open command fails with `gone` and `events()` gives `None`. Knows
+nothing of processes; `process.py` starts one and connects again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from pagecalls.media.commands import Commands, R
+from pagecalls.media.frames import HEADER, BadFrame, Reply, check_length, decode, encode
+from pagecalls.media.protocol import PROTOCOL_VERSION, AnyEvent, Command, EngineError, Hello, HelloOk
+
+log = logging.getLogger(__name__)
+
+COMMAND_TIMEOUT_S = 10.0
+"""Real time. An engine answers in microseconds; one that is silent for so long hangs, and is treated as lost."""
+
+
+class EngineClient(Commands):
+    """A `MediaEngine` over one connection."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, command_timeout_s: float = COMMAND_TIMEOUT_S
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._command_timeout_s = command_timeout_s
+        self._hello: HelloOk | None = None
+        self._next_id = 1
+        self._open: dict[int, asyncio.Future[bytes]] = {}
+        self._events: asyncio.Queue[AnyEvent | None] = asyncio.Queue()
+        self._gone: str | None = None
+        self._task = asyncio.create_task(self._read())
+
+    @classmethod
+    async def connect(cls, path: Path, data_dir_id: str, command_timeout_s: float = COMMAND_TIMEOUT_S) -> EngineClient:
+        """Connect and say hello. Raises `OSError` if nobody listens, `EngineError` if the engine does not take us."""
+        client = await cls.open(path, command_timeout_s)
+        try:
+            await client.greet(data_dir_id)
+        except BaseException:
+            await client.close()
+            raise
+        return client
+
+    @classmethod
+    async def open(cls, path: Path, command_timeout_s: float = COMMAND_TIMEOUT_S) -> EngineClient:
+        """Connect without a hello. Raises `OSError` if nobody listens."""
+        reader, writer = await asyncio.open_unix_connection(path)
+        return cls(reader, writer, command_timeout_s)
+
+    async def greet(self, data_dir_id: str) -> HelloOk:
+        """Say hello, which makes this connection the engine's owner."""
+        self._hello = await self.ask(Hello(proto=PROTOCOL_VERSION, data_dir=data_dir_id), HelloOk)
+        return self._hello
+
+    @property
+    def hello(self) -> HelloOk:
+        """What the engine said of itself. Raises `EngineError("gone")` once it is lost."""
+        if self._hello is None or self._gone is not None:
+            raise EngineError("gone", self._gone or "no hello yet")
+        return self._hello
+
+    async def ask(self, command: Command, reply: type[R]) -> R:
+        """Send a command and wait for its reply."""
+        if self._gone is not None:
+            raise EngineError("gone", self._gone)
+        number = self._next_id
+        self._next_id += 1
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._open[number] = future
+        try:
+            self._writer.write(encode(number, command))
+            async with asyncio.timeout(self._command_timeout_s):
+                body = await future
+            return msgspec.json.decode(body, type=reply)
+        except TimeoutError:
+            raise self._lose("no answer in time") from None
+        except BadFrame as fault:
+            raise EngineError("bad_command", str(fault)) from fault
+        except msgspec.MsgspecError as fault:
+            raise self._lose(f"bad reply: {fault}") from fault
+        finally:
+            self._open.pop(number, None)
+
+    async def events(self) -> AsyncIterator[AnyEvent | None]:
+        """Events in order, for one consumer; `None` and the end once the engine is lost."""
+        while (event := await self._events.get()) is not None:
+            yield event
+        yield None
+
+    def peer(self) -> tuple[int, int]:
+        """Process and user id of the engine, as the kernel knows them (`SO_PEERCRED` of unix(7))."""
+        sock: socket.socket = self._writer.get_extra_info("socket")
+        pid, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+        return pid, uid
+
+    async def close(self) -> None:
+        """End the connection; the engine goes on without us for its grace period."""
+        self._lose("closed")
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _read(self) -> None:
+        reason = "connection closed by the engine"
+        try:
+            while True:
+                (length,) = HEADER.unpack(await self._reader.readexactly(HEADER.size))
+                check_length(length)
+                self._take(decode(await self._reader.readexactly(length)))
+        except asyncio.IncompleteReadError:
+            pass
+        except (BadFrame, OSError) as fault:
+            reason = f"{type(fault).__name__}: {fault}"
+        finally:
+            self._lose(reason)
+
+    def _take(self, message: Reply | AnyEvent) -> None:
+        if not isinstance(message, Reply):
+            self._events.put_nowait(message)
+            return
+        future = self._open.get(message.id)
+        if future is None or future.done():
+            # The command was cancelled, or timed out, while its reply was under way.
+            return
+        if message.err is not None:
+            future.set_exception(EngineError(message.err.code, message.err.message))
+        else:
+            future.set_result(message.ok or b"{}")
+
+    def _lose(self, reason: str) -> EngineError:
+        """The end of the connection, once; later calls give the first reason."""
+        if self._gone is None:
+            self._gone = reason
+            log.debug("engine connection lost: %s", reason)
+            for future in self._open.values():
+                if not future.done():
+                    future.set_exception(EngineError("gone", reason))
+            self._events.put_nowait(None)
+            self._writer.close()
+        return EngineError("gone", self._gone)

@@ -1,0 +1,142 @@
+"""The engine as the server sees it: one object that stays while processes come and go.
+
+Starts the engine, notices when it is lost, says so by `None` among the events, and starts it again on the same UDP port, after
+0.1 s and then longer, up to 5 s (ruling 14). Between two engines every command fails with `gone`. How one process is started and
+ended is `launch.py`'s; this knows no frame and no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator
+
+from pagecalls.media.commands import Commands, R
+from pagecalls.media.launch import (
+    BinaryMissing,
+    EngineExited,
+    EngineSettings,
+    EngineSilent,
+    EngineStartError,
+    LogLine,
+    Running,
+    UnsafeFolder,
+    arguments,
+    end_left_over,
+    find_binary,
+    launch,
+    remove_socket,
+    secure_folder,
+    socket_path,
+)
+from pagecalls.media.protocol import AnyEvent, Command, EngineError, HelloOk
+
+__all__ = [
+    "BinaryMissing",
+    "EngineExited",
+    "EngineProcess",
+    "EngineSettings",
+    "EngineSilent",
+    "EngineStartError",
+    "UnsafeFolder",
+    "restart_delay_s",
+]
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY_S = 0.1
+LONGEST_DELAY_S = 5.0
+STABLE_S = 10.0
+"""An engine that ran for so long was well: the next start after it is the first attempt again."""
+
+
+def restart_delay_s(attempt: int) -> float:
+    """The wait before a start: 0.1 s for attempt 0, doubled each time, at most 5 s."""
+    return float(min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(attempt, 16)))
+
+
+class EngineProcess(Commands):
+    """A `MediaEngine` that is a process of ours. `start` before anything else, `stop` once."""
+
+    def __init__(self, settings: EngineSettings, log_line: LogLine = log.info) -> None:
+        self._settings = settings
+        self._log_line = log_line
+        self._running: Running | None = None
+        self._udp_port = settings.udp_port
+        self._supervisor: asyncio.Task[None] | None = None
+        self._events: asyncio.Queue[AnyEvent | type[StopAsyncIteration] | None] = asyncio.Queue()
+
+    async def start(self) -> HelloOk:
+        """Start the engine, ending one that an earlier server left. Raises `EngineStartError`."""
+        socket = socket_path(self._settings.data_dir_id, os.environ)
+        secure_folder(socket.parent)
+        await end_left_over(socket, self._settings.data_dir_id)
+        self._running = await self._launch()
+        self._udp_port = self._running.udp_port
+        self._supervisor = asyncio.create_task(self._supervise())
+        return self.hello
+
+    async def stop(self) -> None:
+        """End the engine and the events. Safe to call at any time, and again."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+            self._supervisor = None
+        if self._running is not None:
+            running, self._running = self._running, None
+            await running.end(is_orderly=True)
+            remove_socket(socket_path(self._settings.data_dir_id, os.environ))
+        self._events.put_nowait(StopAsyncIteration)
+
+    @property
+    def hello(self) -> HelloOk:
+        """What the running engine said of itself. Raises `EngineError("gone")` while there is none."""
+        return self._current().client.hello
+
+    async def ask(self, command: Command, reply: type[R]) -> R:
+        """Send a command to the running engine."""
+        return await self._current().client.ask(command, reply)
+
+    async def events(self) -> AsyncIterator[AnyEvent | None]:
+        """Events in order, for one consumer, across restarts; `None` each time an engine is lost. Ends with `stop`."""
+        while not isinstance(event := await self._events.get(), type):
+            yield event
+
+    async def _supervise(self) -> None:
+        loop = asyncio.get_running_loop()
+        attempt = 0
+        while (running := self._running) is not None:
+            since = loop.time()
+            async for event in running.client.events():
+                self._events.put_nowait(event)
+            log.error("media engine lost; its calls have failed")
+            # The supervisor may be stopped while it waits: the process must not be forgotten before it is gone.
+            await running.end(is_orderly=False)
+            self._running = None
+            attempt = 0 if loop.time() - since >= STABLE_S else attempt
+            attempt = await self._restart(attempt)
+
+    async def _restart(self, attempt: int) -> int:
+        """Start until it works; returns the number of the next attempt."""
+        while True:
+            await asyncio.sleep(restart_delay_s(attempt))
+            attempt += 1
+            try:
+                self._running = await self._launch()
+            except EngineStartError as fault:
+                log.error("media engine not restarted: %s", fault)
+            else:
+                log.warning("media engine runs again, attempt %d", attempt)
+                return attempt
+
+    async def _launch(self) -> Running:
+        settings = self._settings
+        socket = socket_path(settings.data_dir_id, os.environ)
+        command = arguments(find_binary(settings.binary, os.environ), socket, settings, self._udp_port)
+        return await launch(command, socket, settings.data_dir_id, self._log_line)
+
+    def _current(self) -> Running:
+        if self._running is None:
+            raise EngineError("gone", "the media engine is not running")
+        return self._running

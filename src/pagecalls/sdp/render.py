@@ -1,0 +1,144 @@
+"""Our side of a connection as a description: answers and offers look alike but for the BUNDLE group (messenger-calling 6.2, 6.3).
+
+Owns the attribute set of what we send. Refuses to decide anything: directions, codecs and numbers stand in the `Connection`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pagecalls.sdp.codecs import EXTENSION_URIS
+from pagecalls.sdp.connection import Connection, HostCandidate, Line, LineCodec, Transport
+from pagecalls.sdp.description import (
+    Attribute,
+    Candidate,
+    Description,
+    Extmap,
+    Fingerprint,
+    Format,
+    Group,
+    MediaSection,
+    Msid,
+    Origin,
+    SsrcAttribute,
+    serialize,
+)
+
+DISCARD_PORT = 9
+_NOWHERE = "IN IP4 0.0.0.0"
+
+# Priorities of messenger-calling 6.3, in the order in which candidates are listed: protocol, whether IPv6, priority.
+_PRIORITIES = (("udp", False, 2122260224), ("udp", True, 2122262784), ("tcp", False, 1518280448), ("tcp", True, 1518283008))
+
+
+def render_answer(connection: Connection) -> str:
+    """The connection as our answer. A BUNDLE group stands in it only if the peer offered one (RFC 8843 section 7.3)."""
+    return serialize(_described(connection, with_bundle=connection.bundle))
+
+
+def render_offer(connection: Connection) -> str:
+    """The connection as our offer. All lines share one transport, so it always has a BUNDLE group."""
+    return serialize(_described(connection, with_bundle=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What every line in use says alike."""
+
+    port: int
+    address: str
+    candidates: tuple[Candidate, ...]
+    fingerprints: tuple[Fingerprint, ...]
+
+
+def _described(connection: Connection, *, with_bundle: bool) -> Description:
+    accepted = tuple(line.mid for line in connection.lines if not line.is_rejected)
+    streams = dict.fromkeys(line.far_msid.partition(" ")[0] for line in connection.lines if line.far_msid)
+    shared = _shared(connection.transport)
+    return Description(
+        origin=Origin("-", str(connection.session_id), str(connection.session_version)),
+        is_ice_lite=True,
+        groups=(Group("BUNDLE", accepted),) if with_bundle else (),
+        others=(Attribute("msid-semantic", " ".join((" WMS", *streams))),),
+        media=tuple(
+            _rejected_section(line, connection, shared) if line.is_rejected else _section(line, connection, shared)
+            for line in connection.lines
+        ),
+    )
+
+
+def _shared(transport: Transport) -> _Shared:
+    udp = [each for each in transport.candidates if each.proto == "udp"]
+    v4 = next((each for each in transport.candidates if not _is_v6(each)), None)
+    main = next((each for each in udp if not _is_v6(each)), udp[0] if udp else None)
+    return _Shared(
+        port=main.port if main else DISCARD_PORT,
+        address=f"IN IP4 {v4.ip}" if v4 else _NOWHERE,
+        candidates=_candidates(transport),
+        fingerprints=(Fingerprint("sha-256", transport.fingerprint),),
+    )
+
+
+def _section(line: Line, connection: Connection, shared: _Shared) -> MediaSection:
+    sends = line.direction.sends and bool(line.far_msid)
+    return MediaSection(
+        media=line.media,
+        port=shared.port,
+        protocol=line.protocol,
+        format_tokens=tuple(str(codec.pt) for codec in line.codecs),
+        connection=shared.address,
+        rtcp=f"{DISCARD_PORT} {_NOWHERE}",
+        candidates=shared.candidates,
+        has_all_candidates=True,
+        ufrag=connection.transport.ufrag,
+        pwd=connection.transport.pwd,
+        fingerprints=shared.fingerprints,
+        setup=connection.role,
+        mid=line.mid,
+        extmaps=tuple(Extmap(extension_id, EXTENSION_URIS[name]) for name, extension_id in line.ext),
+        direction=line.direction,
+        # A line on which we do not say that we send names no track (RFC 8829 section 5.2.2).
+        msids=(Msid.read(line.far_msid),) if sends else (),
+        has_rtcp_mux=True,
+        has_rtcp_rsize=line.rtcp_rsize,
+        formats=tuple(map(_format, line.codecs)),
+        ssrcs=(SsrcAttribute(line.far_ssrc, "cname", line.far_cname),) if sends and line.far_ssrc is not None else (),
+    )
+
+
+def _rejected_section(line: Line, connection: Connection, shared: _Shared) -> MediaSection:
+    """A line with port 0, outside the BUNDLE group. Browsers read no further; aiortc 1.16 wants the rest there too."""
+    return MediaSection(
+        media=line.media,
+        port=0,
+        protocol=line.protocol,
+        format_tokens=(line.rejected_format,),
+        connection=_NOWHERE,
+        ufrag=connection.transport.ufrag,
+        pwd=connection.transport.pwd,
+        fingerprints=shared.fingerprints,
+        setup=connection.role,
+        mid=line.mid,
+        direction=line.direction,
+        has_rtcp_mux=True,
+        formats=tuple(map(_format, line.codecs)),
+    )
+
+
+def _format(codec: LineCodec) -> Format:
+    return Format(codec.pt, codec.key, codec.key, (codec.fmtp,) if codec.fmtp else ())
+
+
+def _candidates(transport: Transport) -> tuple[Candidate, ...]:
+    """Host candidates of component 1. A second address of the same sort is a little less wanted than the first."""
+    found: list[Candidate] = []
+    for protocol, is_v6, priority in _PRIORITIES:
+        alike = [each for each in transport.candidates if each.proto == protocol and _is_v6(each) == is_v6]
+        for rank, each in enumerate(alike):
+            extras = ("tcptype", "passive") if protocol == "tcp" else ()
+            found.append(Candidate(str(len(found) + 1), 1, protocol, priority - (rank << 8), each.ip, each.port, "host", extras))
+    return tuple(found)
+
+
+def _is_v6(candidate: HostCandidate) -> bool:
+    return ":" in candidate.ip

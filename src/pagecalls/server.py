@@ -1,0 +1,323 @@
+"""The composition root: the only file that chooses and joins the parts. Its order of start and stop is the server's.
+
+Start: lock the data directory, open the store, start the engine, end what an earlier run left behind, start courier, timers and
+media events, open the doors. Stop: close readiness, end the live calls, let their webhooks leave, close the sockets, stop the
+engine, close the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import uvicorn
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pagecalls import __version__, dev
+from pagecalls.call.events import MediaLost, ServerStopping
+from pagecalls.clock import SystemClock
+from pagecalls.consumer.endpoint import ConsumerOptions, build_consumer
+from pagecalls.control.app import build_control
+from pagecalls.control.base import ControlParts
+from pagecalls.errors import InternalFault, PageCallsError
+from pagecalls.graph.app import build_graph
+from pagecalls.graph.envelope import error_object
+from pagecalls.graph.options import GraphOptions, TraceIds
+from pagecalls.http import HostGuard
+from pagecalls.media.launch import EngineSettings
+from pagecalls.media.process import EngineProcess
+from pagecalls.media.protocol import EngineError, HelloOk, MediaEngine
+from pagecalls.metrics import Metrics
+from pagecalls.settings import Settings, SettingsError
+from pagecalls.store.sqlite import SqliteStore
+from pagecalls.switchboard.business import Business
+from pagecalls.switchboard.calls import Calls
+from pagecalls.switchboard.consumers import Consumers
+from pagecalls.switchboard.devices import Devices
+from pagecalls.switchboard.directory import Directory
+from pagecalls.switchboard.ids import Ids
+from pagecalls.switchboard.journal import Journal
+from pagecalls.switchboard.media_events import MediaEvents
+from pagecalls.webhooks.base import Sender
+from pagecalls.webhooks.outbox import Courier
+from pagecalls.webhooks.sender import AiohttpSender
+from pagecalls.webhooks.targets import TargetPolicy, networks
+from pagecalls.webhooks.verification import verify_callback
+
+log = logging.getLogger("pagecalls")
+
+DATABASE = "pagecalls.db"
+DEV_FILE = "dev.json"
+LAST_WEBHOOKS_S = 3.0
+"""How long the stop waits for the webhooks of the calls that it ended; what is left goes out at the next start."""
+
+
+class OwnEngine(MediaEngine, Protocol):
+    """An engine whose life is this server's."""
+
+    async def start(self) -> HelloOk:
+        """Raises `EngineStartError`."""
+        ...
+
+    async def stop(self) -> None:
+        """End it and its events."""
+        ...
+
+
+class Verifier:
+    """`CallbackVerifier` over a sender."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    async def verify(self, url: str, verify_token: str) -> None:
+        """Raises `CallbackUnverified`."""
+        await verify_callback(self._sender, url, verify_token, secrets.randbelow(2**31 - 1) + 1)
+
+
+class Server:
+    """A running server: what `serve`, the demo and the tests hold in their hands."""
+
+    def __init__(self, dev_file: dev.DevFile, app: ASGIApp, calls: Calls, courier: Courier, clock: SystemClock) -> None:
+        self.dev = dev_file
+        self.app = app
+        self.calls = calls
+        self.courier = courier
+        self.clock = clock
+        self._http: uvicorn.Server | None = None
+
+    async def advance(self, seconds: float) -> None:
+        """Move the clock; returns when every deadline due by then is handled and its webhooks are in the outbox (ruling 17)."""
+        self.clock.advance(seconds)
+        await self.calls.timers.run_due()
+        await self.calls.settled()
+        self.courier.wake()
+
+    def ask_to_stop(self) -> None:
+        """`serve` returns soon after."""
+        if self._http is not None:
+            self._http.should_exit = True
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Answer on `listener` until `ask_to_stop`."""
+        config = uvicorn.Config(
+            self.app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            ws_max_size=1024 * 1024,
+            timeout_graceful_shutdown=3,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+        self._http = _QuietServer(config)
+        await self._http.serve(sockets=[listener])
+
+
+class _QuietServer(uvicorn.Server):
+    """uvicorn without its own signal handling: stopping has an order, and `serve_until_stopped` owns it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+class Router:
+    """Hands each request to the face that owns its path."""
+
+    def __init__(self, graph: ASGIApp, consumer: ASGIApp, control: ASGIApp) -> None:
+        self._graph = graph
+        self._consumer = consumer
+        self._control = control
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        path: str = scope.get("path", "")
+        if path == "/consumer" or path.startswith("/consumer/"):
+            await self._consumer(scope, receive, send)
+        elif path in ("/metrics", "/_pagecalls") or path.startswith("/_pagecalls/"):
+            await self._control(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self._graph(scope, receive, send)
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, listener: socket.socket, engine: OwnEngine | None = None, clock: SystemClock | None = None
+) -> AsyncIterator[Server]:
+    """A server that is ready to `serve`, and its orderly end. Raises `SettingsError`, `EngineStartError`.
+
+    `engine`: another engine than the process of our own, such as the fake one in tests, which shares `clock`.
+    """
+    settings.check()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_sole_server(settings.data_dir))
+        store = SqliteStore.open(settings.data_dir / DATABASE)
+        stack.push_async_callback(store.close)
+        clock = clock or SystemClock()
+        engine = engine or EngineProcess(_engine_settings(settings))
+        dev_path = settings.data_dir / DEV_FILE
+        dev_file = dev.load_or_make(dev_path, settings.dev_seed)
+        await dev.register(store, dev_file, clock.now(), settings.webhook)
+
+        await engine.start()
+        stack.push_async_callback(engine.stop)
+
+        sender = AiohttpSender(TargetPolicy(allow_loopback=True, allow=networks(settings.webhook_networks)))
+        stack.push_async_callback(sender.close)
+        devices, journal, ids = Devices(), Journal(clock), Ids(secrets.SystemRandom())
+        calls = Calls(store, engine, clock, ids, journal, devices)
+        media_events = MediaEvents(calls)
+        courier = Courier(store, sender, clock, on_attempt=media_events.on_attempt, on_outcome=media_events.on_outcome)
+        calls.courier = courier
+        await courier.recover(clock.now())
+        # A fresh engine knows none of the calls that an earlier run left live (ruling 14).
+        await calls.end_all(MediaLost())
+        stack.push_async_callback(courier.stop, LAST_WEBHOOKS_S)
+        courier.start()
+        calls.timers.start()
+        stack.push_async_callback(calls.timers.stop)
+        media_events.start()
+        stack.push_async_callback(media_events.stop)
+
+        registry = CollectorRegistry()
+        metrics = Metrics(registry, calls, courier.counters)
+        directory = Directory(store, clock, Verifier(sender))
+        hosts = HostGuard.of(settings.allowed_hosts | {settings.host, *settings.public_ips})
+        state = _Readiness(engine)
+        udp = [f"{c.ip}:{c.port}" for worker in engine.hello.candidates for c in worker if c.proto == "udp"]
+        base_url = f"http://{_url_host(listener)}:{listener.getsockname()[1]}"
+        dev_file = dev.publish(dev_path, dev_file, base_url, dev.DevMedia(udp))
+        server = Server(dev_file, _not_yet, calls, courier, clock)
+        server.app = Router(
+            graph=build_graph(Business(calls), directory, clock, GraphOptions(on_request=metrics.on_request)),
+            consumer=build_consumer(
+                Consumers(calls),
+                directory,
+                clock,
+                ConsumerOptions(dev_mode=True, operator_key=None, allowed_hosts=hosts.names),
+                lambda error: error_object(_ours(error), TraceIds.draw(secrets.token_bytes).request_id),
+            ),
+            control=build_control(
+                ControlParts(
+                    admin_token=dev_file.admin_token,
+                    hosts=hosts,
+                    registry=registry,
+                    clock=clock,
+                    advance=server.advance,
+                    unready=state.why_not,
+                    accounts=directory,
+                    journal=journal,
+                    new_app_id=ids.app_id,
+                )
+            ),
+        )
+        log.info("pagecalls %s is ready at %s", __version__, base_url)
+        try:
+            yield server
+        finally:
+            state.is_stopping = True
+            await calls.end_all(ServerStopping())
+            devices.close_all(1012, "the server stops")
+            await calls.settled()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WEBHOOKS_S):
+                    await courier.idle()
+
+
+async def serve_until_stopped(server: Server, listener: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.ask_to_stop)
+    try:
+        await server.serve(listener)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The HTTP socket. Raises `SettingsError` if the address cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise SettingsError(
+            f"port {settings.port} on {settings.host} cannot be had ({error.strerror}); --port 0 takes any free one"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+class _Readiness:
+    def __init__(self, engine: MediaEngine) -> None:
+        self._engine = engine
+        self.is_stopping = False
+
+    def why_not(self) -> str | None:
+        if self.is_stopping:
+            return "stopping"
+        try:
+            _ = self._engine.hello
+        except EngineError:
+            return "no media engine"
+        return None
+
+
+@contextlib.contextmanager
+def _sole_server(data_dir: Path) -> Iterator[None]:
+    """One server per data directory (design: 5)."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (data_dir / "lock").open("w")
+    except OSError as error:
+        raise SettingsError(f"the data directory {data_dir} cannot be used ({error.strerror})") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(
+                f"another server already uses the data directory {data_dir}; give this one its own --data-dir"
+            ) from None
+        yield
+
+
+def _engine_settings(settings: Settings) -> EngineSettings:
+    return EngineSettings(
+        data_dir=settings.data_dir,
+        host=settings.host,
+        udp_port=settings.udp_port,
+        public_ips=settings.public_ips,
+        grace_s=settings.engine_grace_s,
+        binary=settings.engine_binary,
+    )
+
+
+def _url_host(listener: socket.socket) -> str:
+    host: str = listener.getsockname()[0]
+    if host in ("0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _ours(error: Exception) -> PageCallsError:
+    return error if isinstance(error, PageCallsError) else InternalFault()
+
+
+async def _not_yet(scope: Scope, receive: Receive, send: Send) -> None:
+    raise RuntimeError("the server is not built yet")

@@ -1,0 +1,71 @@
+"""What an operator can choose. Read once at start, frozen, handed down in pieces."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_PORT = 8080
+DEFAULT_UDP_PORT = 40_000
+
+
+class SettingsError(Exception):
+    """A setting that cannot work; the text says which and what would."""
+
+
+def default_data_dir() -> Path:
+    """`$XDG_DATA_HOME/pagecalls`, or its usual place in the home folder."""
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "pagecalls"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one server. `port` and `udp_port` 0: any free one. `public_ips`: addresses to advertise instead of the bound
+    ones."""
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    udp_port: int = DEFAULT_UDP_PORT
+    public_ips: tuple[str, ...] = ()
+    data_dir: Path = field(default_factory=default_data_dir)
+    webhook: str | None = None
+    is_exposed: bool = False
+    allowed_hosts: frozenset[str] = frozenset()
+    webhook_networks: tuple[str, ...] = ()
+    dev_seed: str | None = field(default=None, repr=False)
+    engine_binary: Path | None = None
+    engine_grace_s: int = 30
+
+    def check(self) -> None:
+        """Raises `SettingsError`."""
+        for port in (self.port, self.udp_port):
+            if not 0 <= port <= 65_535:
+                raise SettingsError(f"{port} is not a port; use 0 to 65535")
+        for address in self.public_ips:
+            try:
+                ipaddress.ip_address(address)
+            except ValueError:
+                raise SettingsError(f"--public-ip {address} is not an IP address") from None
+        for network in self.webhook_networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise SettingsError(f"--allow-webhook-to {network} is not a network such as 10.0.0.0/8") from None
+        if not self.is_exposed and not is_loopback(self.host):
+            raise SettingsError(
+                f"development mode listens on loopback only: anyone who reaches {self.host} could open consumer sessions. "
+                "Add --expose-development if that is what you want"
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is a loopback address or `localhost`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,115 @@
+-- The first schema.
+
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY NOT NULL,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE apps (
+    id TEXT PRIMARY KEY NOT NULL,
+    name TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    default_version TEXT NOT NULL,
+    require_proof INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE pages (
+    id TEXT PRIMARY KEY NOT NULL,
+    name TEXT NOT NULL,
+    is_calling_eligible INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE tokens (
+    digest TEXT PRIMARY KEY NOT NULL,
+    kind TEXT NOT NULL,
+    app_id TEXT NOT NULL REFERENCES apps (id),
+    page_id TEXT REFERENCES pages (id),
+    scopes TEXT NOT NULL,
+    expires_at REAL,
+    is_revoked INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE app_subscriptions (
+    app_id TEXT NOT NULL REFERENCES apps (id),
+    object TEXT NOT NULL,
+    callback_url TEXT NOT NULL,
+    verify_token TEXT NOT NULL,
+    fields TEXT NOT NULL,
+    is_active INTEGER NOT NULL,
+    PRIMARY KEY (app_id, object)
+) WITHOUT ROWID;
+
+CREATE TABLE page_subscriptions (
+    page_id TEXT NOT NULL REFERENCES pages (id),
+    app_id TEXT NOT NULL REFERENCES apps (id),
+    fields TEXT NOT NULL,
+    PRIMARY KEY (page_id, app_id)
+) WITHOUT ROWID;
+
+CREATE TABLE consumers (
+    page_id TEXT NOT NULL REFERENCES pages (id),
+    psid TEXT NOT NULL,
+    platform TEXT NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (page_id, psid)
+) WITHOUT ROWID;
+
+CREATE TABLE consumer_tokens (
+    digest TEXT PRIMARY KEY NOT NULL,
+    page_id TEXT NOT NULL,
+    psid TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    expires_at REAL NOT NULL,
+    FOREIGN KEY (page_id, psid) REFERENCES consumers (page_id, psid)
+) WITHOUT ROWID;
+
+CREATE TABLE permissions (
+    page_id TEXT NOT NULL,
+    psid TEXT NOT NULL,
+    expires_at REAL NOT NULL,
+    PRIMARY KEY (page_id, psid),
+    FOREIGN KEY (page_id, psid) REFERENCES consumers (page_id, psid)
+) WITHOUT ROWID;
+
+-- `body` is the call as JSON and the only full copy; the other columns repeat what is searched for.
+CREATE TABLE calls (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    page_id TEXT NOT NULL,
+    psid TEXT NOT NULL,
+    state TEXT NOT NULL,
+    is_live INTEGER NOT NULL,
+    next_deadline REAL,
+    ended_at REAL,
+    body TEXT NOT NULL,
+    media BLOB NOT NULL,
+    FOREIGN KEY (page_id, psid) REFERENCES consumers (page_id, psid)
+);
+
+-- The last word on one live call per consumer and Page.
+CREATE UNIQUE INDEX calls_live ON calls (page_id, psid) WHERE is_live = 1;
+CREATE INDEX calls_due ON calls (next_deadline) WHERE is_live = 1 AND next_deadline IS NOT NULL;
+CREATE INDEX calls_ended ON calls (ended_at) WHERE ended_at IS NOT NULL;
+
+-- A row stands alone: its call may be gone before it is delivered, so `call_id` points at nothing.
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id TEXT NOT NULL,
+    app_id TEXT NOT NULL REFERENCES apps (id),
+    object TEXT NOT NULL,
+    call_id TEXT,
+    kind TEXT NOT NULL,
+    body BLOB NOT NULL,
+    created_at REAL NOT NULL,
+    hold TEXT NOT NULL,
+    next_at REAL NOT NULL,
+    attempts INTEGER NOT NULL,
+    delivered_at REAL
+);
+
+CREATE INDEX outbox_ready ON outbox (id) WHERE hold = 'ready';
+CREATE INDEX outbox_fresh ON outbox (app_id, id) WHERE hold = 'ready' AND attempts = 0;
+CREATE INDEX outbox_retries ON outbox (app_id, next_at) WHERE hold = 'ready' AND attempts > 0;
+CREATE INDEX outbox_next ON outbox (next_at) WHERE hold = 'ready';
+CREATE INDEX outbox_held ON outbox (app_id, call_id, id) WHERE hold = 'held';
+CREATE INDEX outbox_call ON outbox (call_id) WHERE hold IN ('held', 'ready');

@@ -1,0 +1,86 @@
+-- Metadata, apps, Pages, tokens and subscriptions.
+
+-- name: meta
+SELECT value FROM meta WHERE key = ?
+
+-- name: put_meta
+INSERT INTO meta (key, value) VALUES (?, ?)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value
+
+-- name: app
+SELECT id, name, secret, default_version, require_proof FROM apps WHERE id = ?
+
+-- name: apps
+SELECT id, name, secret, default_version, require_proof FROM apps ORDER BY id
+
+-- name: put_app
+INSERT INTO apps (id, name, secret, default_version, require_proof) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET
+    name = excluded.name,
+    secret = excluded.secret,
+    default_version = excluded.default_version,
+    require_proof = excluded.require_proof
+
+-- name: page
+SELECT id, name, is_calling_eligible FROM pages WHERE id = ?
+
+-- name: put_page
+INSERT INTO pages (id, name, is_calling_eligible) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET
+    name = excluded.name,
+    is_calling_eligible = excluded.is_calling_eligible
+
+-- name: token
+SELECT digest, kind, app_id, page_id, scopes, expires_at, is_revoked FROM tokens WHERE digest = ?
+
+-- name: put_token
+INSERT INTO tokens (digest, kind, app_id, page_id, scopes, expires_at, is_revoked) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (digest) DO UPDATE SET
+    kind = excluded.kind,
+    app_id = excluded.app_id,
+    page_id = excluded.page_id,
+    scopes = excluded.scopes,
+    expires_at = excluded.expires_at,
+    is_revoked = excluded.is_revoked
+
+-- name: app_subscriptions
+SELECT app_id, object, callback_url, verify_token, fields, is_active FROM app_subscriptions WHERE app_id = ? ORDER BY object
+
+-- name: put_app_subscription
+INSERT INTO app_subscriptions (app_id, object, callback_url, verify_token, fields, is_active) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (app_id, object) DO UPDATE SET
+    callback_url = excluded.callback_url,
+    verify_token = excluded.verify_token,
+    fields = excluded.fields,
+    is_active = excluded.is_active
+
+-- name: delete_app_subscription
+DELETE FROM app_subscriptions WHERE app_id = ? AND object = ?
+
+-- name: page_subscription
+SELECT app_id, page_id, fields FROM page_subscriptions WHERE app_id = ? AND page_id = ?
+
+-- name: put_page_subscription
+INSERT INTO page_subscriptions (app_id, page_id, fields) VALUES (?, ?, ?)
+ON CONFLICT (page_id, app_id) DO UPDATE SET fields = excluded.fields
+
+-- name: delete_page_subscription
+DELETE FROM page_subscriptions WHERE app_id = ? AND page_id = ?
+
+-- name: subscribers
+SELECT p.app_id
+FROM page_subscriptions AS p
+JOIN app_subscriptions AS a ON a.app_id = p.app_id
+WHERE p.page_id = :page_id
+    AND a.object = :object
+    AND a.is_active = 1
+    AND EXISTS (SELECT 1 FROM json_each(p.fields) WHERE json_each.value = :field)
+    AND EXISTS (SELECT 1 FROM json_each(a.fields) WHERE json_each.value = :field)
+ORDER BY p.app_id
+
+-- name: has_page_subscriber
+SELECT 1
+FROM page_subscriptions AS p
+WHERE p.page_id = :page_id
+    AND EXISTS (SELECT 1 FROM json_each(p.fields) WHERE json_each.value = :field)
+LIMIT 1

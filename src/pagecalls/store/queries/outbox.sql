@@ -1,0 +1,67 @@
+-- The outbox. Conditions repeat those of the partial indexes word for word, so that SQLite uses them.
+
+-- name: add_outbox
+INSERT INTO outbox (event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: release_outbox
+UPDATE outbox SET hold = 'ready', next_at = :now WHERE id = :id AND hold = 'held'
+
+-- name: release_all_outbox
+UPDATE outbox SET hold = 'ready', next_at = ? WHERE hold = 'held'
+
+-- name: pending_outbox
+SELECT event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, id
+FROM outbox
+WHERE hold = 'ready'
+ORDER BY id
+
+-- name: outbox_row
+SELECT event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, id FROM outbox WHERE id = ?
+
+-- name: apps_with_ready_rows
+SELECT id FROM apps
+WHERE EXISTS (SELECT 1 FROM outbox WHERE hold = 'ready' AND attempts = 0 AND app_id = apps.id)
+    OR EXISTS (SELECT 1 FROM outbox WHERE hold = 'ready' AND attempts > 0 AND app_id = apps.id AND next_at <= :now)
+ORDER BY id
+
+-- name: fresh_outbox
+SELECT id, app_id, call_id, attempts
+FROM outbox AS fresh
+WHERE fresh.hold = 'ready'
+    AND fresh.attempts = 0
+    AND fresh.app_id = :app_id
+    AND fresh.next_at <= :now
+    AND NOT EXISTS (
+        SELECT 1 FROM outbox AS earlier
+        WHERE earlier.hold = 'held'
+            AND earlier.app_id = fresh.app_id
+            AND earlier.call_id = fresh.call_id
+            AND earlier.id < fresh.id
+    )
+ORDER BY fresh.id
+LIMIT :per_app
+
+-- name: retries_outbox
+SELECT id, app_id, call_id, attempts
+FROM outbox
+WHERE hold = 'ready' AND attempts > 0 AND app_id = :app_id AND next_at <= :now
+ORDER BY next_at, id
+LIMIT :per_app
+
+-- name: next_outbox_at
+SELECT min(next_at) FROM outbox WHERE hold = 'ready' AND next_at > ?
+
+-- name: outbox_delivered
+UPDATE outbox SET hold = 'delivered', delivered_at = :now, attempts = attempts + 1 WHERE id = :id AND hold <> 'delivered'
+
+-- name: outbox_failed
+UPDATE outbox SET
+    attempts = :attempts,
+    next_at = coalesce(:next_at, next_at),
+    hold = CASE WHEN hold = 'ready' AND :next_at IS NULL THEN 'dropped' ELSE hold END
+WHERE id = :id AND hold <> 'delivered'
+
+-- name: drop_stale_outbox
+UPDATE outbox SET hold = 'dropped'
+WHERE call_id = ? AND hold IN ('held', 'ready') AND attempts > 0 AND kind <> 'terminate'

@@ -1,0 +1,312 @@
+"""The courier: takes due rows out of the outbox, sends them, records what came of it.
+
+`lanes.py` keeps the order of first attempts; retries run beside the lanes. Lanes do not wait for each other, and an app has its
+own share of requests in flight, so a slow receiver delays only itself.
+
+What is due lives in the store and is looked up there again after every change; memory holds what is being worked on, about `PAGE`
+fresh rows and `PAGE` retries of each app at most. A row is read again just before it is sent, so one that was dropped meanwhile
+stays unsent. Losing this process loses nothing: a row is READY until its outcome is committed, and is sent again by the next one.
+
+Waits run on the injected clock, the time-out of one attempt on the real one (ruling 17).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from pagecalls.clock import Clock
+from pagecalls.store.base import Hold, OutboxKey, OutboxRow, Store, Transaction
+from pagecalls.types import AppId
+from pagecalls.webhooks import signing
+from pagecalls.webhooks.base import Outcome, Sender
+from pagecalls.webhooks.lanes import Lanes
+from pagecalls.webhooks.retry import next_attempt
+
+_log = logging.getLogger(__name__)
+
+PER_APP = 64
+"""Requests in flight for one app."""
+
+IN_ALL = 512
+"""Requests in flight for all apps: more than one app can use."""
+
+PAGE = 256
+"""Due rows of one kind that are taken from one app at a time."""
+
+_REST_S = 5.0
+"""After a fault of ours, how long the row is left alone."""
+
+_SHORTEST_WAIT_S = 0.01
+"""Keeps a clock that stands still just before a due time from being asked again without pause."""
+
+
+@dataclass(slots=True)
+class CourierCounters:
+    """Running totals since the start, and gauges. Read by whoever shows metrics; written here only."""
+
+    attempts: int = 0
+    delivered: int = 0
+    failed: int = 0
+    """Attempts without a 2xx."""
+    given_up: int = 0
+    """Rows dropped after a failed attempt, by schedule or because their call is over."""
+    unwanted: int = 0
+    """Rows dropped because their app has no active subscription any more."""
+    in_flight: int = 0
+    queued: int = 0
+    """Rows taken from the store that wait for their turn or for a free request."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """A row with where it goes. `url` is `None` when nobody wants it any more."""
+
+    row: OutboxRow
+    url: str | None = field(repr=False)
+    secret: str = field(repr=False)
+
+
+class Courier:
+    """Delivers the outbox of one store.
+
+    `start` once, `wake` whenever rows were released or the clock was moved, `stop` at the end.
+
+    `on_attempt` is called just before a request, `on_outcome` just after it; neither may block.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sender: Sender,
+        clock: Clock,
+        *,
+        on_attempt: Callable[[OutboxRow], None],
+        on_outcome: Callable[[OutboxRow, Outcome], None],
+        counters: CourierCounters | None = None,
+        per_app: int = PER_APP,
+        in_all: int = IN_ALL,
+    ) -> None:
+        self.counters = counters if counters is not None else CourierCounters()
+        self._store = store
+        self._sender = sender
+        self._clock = clock
+        self._on_attempt = on_attempt
+        self._on_outcome = on_outcome
+        self._per_app = per_app
+        self._in_all = asyncio.Semaphore(in_all)
+        self._of_app: dict[AppId, asyncio.Semaphore] = {}
+        self._claimed: set[int] = set()
+        self._finished: set[int] = set()
+        """Rows whose claim ended since the last look began; what that look has read about them may be old."""
+        self._lanes = Lanes()
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._resting: list[tuple[float, int, OutboxKey]] = []
+        self._woken = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._looks_begun = 0
+        self._looks_done = 0
+        self._has_backlog = False
+        self._is_stopping = False
+        self._dispatcher: asyncio.Task[None] | None = None
+
+    # --- life ---
+
+    async def recover(self, now: float) -> None:
+        """Release what a lost process still held back (ruling 18). Call before the first new row is written."""
+        released = await self._store.write(lambda transaction: transaction.release_all_outbox(now))
+        if released:
+            _log.info("%d webhooks of the last run were released.", released)
+        self.wake()
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        if self._dispatcher is None:
+            self._dispatcher = asyncio.create_task(self._dispatch(), name="webhook-courier")
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """Begin nothing new, give requests in flight `grace_s` real seconds, then break them off. Unfinished rows stay READY."""
+        self._is_stopping = True
+        if self._dispatcher is not None:
+            self._dispatcher.cancel()
+            await asyncio.wait({self._dispatcher})
+        if not self._attempts:
+            return
+        _, late = await asyncio.wait(set(self._attempts), timeout=grace_s)
+        for attempt in late:
+            attempt.cancel()
+        if late:
+            await asyncio.wait(late)
+
+    def wake(self) -> None:
+        """Look again: rows were released, or the clock moved."""
+        self._woken.set()
+
+    async def idle(self) -> None:
+        """Return when nothing is due and nothing is in flight, as of a look that begins after this call. For tests."""
+        wanted = self._looks_begun + 1
+        self.wake()
+        while self._looks_done < wanted or self._attempts or self._woken.is_set():
+            self._moved.clear()
+            await self._moved.wait()
+
+    # --- what is due ---
+
+    async def _dispatch(self) -> None:
+        while True:
+            self._woken.clear()
+            self._finished.clear()
+            self._looks_begun += 1
+            try:
+                due_at = await self._look()
+            except Exception:
+                _log.exception("The outbox could not be read.")
+                due_at = self._clock.now() + _REST_S
+            self._looks_done = self._looks_begun
+            self._moved.set()
+            await self._wait_until(due_at)
+
+    async def _look(self) -> float | None:
+        """Take what is due. Returns when to look again if nobody wakes us."""
+        now = self._clock.now()
+        due, next_at = await self._store.read(lambda transaction: _due(transaction, now))
+        self._has_backlog = len(due) >= PAGE
+        while self._resting and self._resting[0][0] <= now:
+            self._begin(heapq.heappop(self._resting)[2])
+        self._begin(*self._lanes.open(now))
+        for key in due:
+            if key.id not in self._claimed and key.id not in self._finished:
+                self._claimed.add(key.id)
+                self._begin(*([key] if key.attempts else self._lanes.add(key)))
+        self._measure(0)
+        moments = (next_at, self._lanes.next_at(), self._resting[0][0] if self._resting else None)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    async def _wait_until(self, at: float | None) -> None:
+        timeout_s = None if at is None else max(_SHORTEST_WAIT_S, at - self._clock.now())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._woken.wait()
+
+    # --- one attempt ---
+
+    def _begin(self, *keys: OutboxKey) -> None:
+        for key in () if self._is_stopping else keys:
+            task = asyncio.create_task(self._attempt(key), name=f"webhook-{key.id}")
+            self._attempts.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._attempts.discard(task)
+        self._moved.set()
+
+    async def _attempt(self, key: OutboxKey) -> None:
+        """Wait for a free request, use it, and let the lane go on if its next row need not wait."""
+        try:
+            is_settled = await self._in_turn(key)
+        except Exception:
+            # Our fault, most likely the disk's. The row keeps its claim and its place, and goes on from here.
+            _log.exception("Webhook row %d could not be handled.", key.id)
+            heapq.heappush(self._resting, (self._clock.now() + _REST_S, key.id, key))
+            self.wake()
+            return
+        self._claimed.discard(key.id)
+        self._finished.add(key.id)
+        self._measure(0)
+        if is_settled:
+            self._begin(*self._lanes.settle(key))
+        if self._has_backlog or not is_settled:
+            self.wake()
+
+    async def _in_turn(self, key: OutboxKey) -> bool:
+        """Whether the row is settled: acknowledged, dropped, or not to be sent now. Otherwise it will be tried again."""
+        # The app's own share comes first: a row that waits for it must not hold a place that other apps could use.
+        own = self._of_app.setdefault(key.app_id, asyncio.Semaphore(self._per_app))
+        async with own, self._in_all:
+            if self._is_stopping:
+                return False
+            letter = await self._store.read(lambda transaction: _letter(transaction, key))
+            if letter is None:
+                return True
+            if letter.url is None:
+                await self._drop(letter.row)
+                return True
+            if self._lanes.begin(key, self._clock.now()):
+                self.wake()
+            outcome = await self._send(letter.row, letter.url, letter.secret)
+            return await self._record(letter.row, outcome)
+
+    async def _send(self, row: OutboxRow, url: str, secret: str) -> Outcome:
+        self.counters.attempts += 1
+        self._measure(1)
+        self._tell(lambda: self._on_attempt(row))
+        try:
+            outcome = await self._sender.post(url, signing.headers(secret, row.body), row.body)
+        finally:
+            self._measure(-1)
+        self._tell(lambda: self._on_outcome(row, outcome))
+        return outcome
+
+    async def _record(self, row: OutboxRow, outcome: Outcome) -> bool:
+        now = self._clock.now()
+        next_at = await self._store.write(lambda transaction: _recorded(transaction, row, outcome, now))
+        if outcome.ok:
+            self.counters.delivered += 1
+            _log.info("Webhook %s of call %s was delivered to app %s.", row.event_id, row.call_id, row.app_id)
+            return True
+        self.counters.failed += 1
+        self.counters.given_up += next_at is None
+        _log.warning(
+            "Webhook %s of call %s was not taken by app %s: %s. %s.",
+            *(row.event_id, row.call_id, row.app_id, outcome.status or outcome.error),
+            "It is given up" if next_at is None else f"Next attempt in {next_at - now:.0f} s",
+        )
+        return next_at is None
+
+    async def _drop(self, row: OutboxRow) -> None:
+        await self._store.write(lambda transaction: transaction.outbox_failed(row.id, row.attempts, None))
+        self.counters.unwanted += 1
+        _log.info("Webhook %s was dropped: app %s has no active subscription to %s.", row.event_id, row.app_id, row.object)
+
+    def _measure(self, in_flight: int) -> None:
+        self.counters.in_flight += in_flight
+        self.counters.queued = len(self._claimed) - self.counters.in_flight
+
+    def _tell(self, hook: Callable[[], None]) -> None:
+        """Whoever watches must not be able to stop a delivery."""
+        try:
+            hook()
+        except Exception:
+            _log.exception("A hook of the courier failed.")
+
+
+def _due(transaction: Transaction, now: float) -> tuple[list[OutboxKey], float | None]:
+    return transaction.due_outbox(now, PAGE), transaction.next_outbox_at(now)
+
+
+def _letter(transaction: Transaction, key: OutboxKey) -> _Letter | None:
+    """The row as it stands now; `None` if it is not to be sent any more."""
+    row = transaction.outbox_row(key.id)
+    if row is None or row.hold is not Hold.READY:
+        return None
+    app = transaction.app(row.app_id)
+    wanted = [each for each in transaction.app_subscriptions(row.app_id) if each.is_active and each.object == row.object]
+    if app is None or not wanted:
+        return _Letter(row, None, "")
+    return _Letter(row, wanted[0].callback_url, app.secret)
+
+
+def _recorded(transaction: Transaction, row: OutboxRow, outcome: Outcome, now: float) -> float | None:
+    """Write down what came of an attempt. Returns when the next one is due, if there is one."""
+    if outcome.ok:
+        transaction.outbox_delivered(row.id, now)
+        return None
+    record = None if row.call_id is None else transaction.call(row.call_id)
+    call_is_over = record is not None and not record.call.state.is_live
+    next_at = next_attempt(row.kind, row.attempts + 1, row.created_at, now, call_is_over)
+    transaction.outbox_failed(row.id, row.attempts + 1, next_at)
+    return next_at

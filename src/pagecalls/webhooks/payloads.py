@@ -1,0 +1,99 @@
+"""A fact about a call as the exact bytes of its webhook (messenger-calling 7, graph-platform 7.5 and 7.6).
+
+Bodies are compact ASCII JSON: receivers that parse and serialise again still match the signature. One event, one entry and one
+call item per body, because popular clients read only the first. Pure; wire names live here and nowhere else in the folder.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import assert_never
+
+from pagecalls.call.model import Call
+from pagecalls.types import Platform, Session
+
+Item = dict[str, object]
+"""One entry of `calls[]`."""
+
+
+def object_of(platform: Platform) -> str:
+    """The subscription object that events of this platform go out under (ruling 6)."""
+    match platform:
+        case Platform.MESSENGER:
+            return "page"
+        case Platform.INSTAGRAM:
+            return "instagram"
+        case Platform.WHATSAPP:
+            return "whatsapp_business_account"
+        case _:
+            assert_never(platform)
+
+
+def connect(call: Call, event_id: str) -> bytes:
+    """`connect` (7.2). The consumer stands in `from` and the Page in `to`, whoever called; the time is the call's start."""
+    started = int(call.created_at)
+    item: Item = {
+        "id": call.id,
+        "to": call.page_id,
+        "from": call.psid,
+        "event": "connect",
+        "timestamp": started,
+        "call_direction": call.direction.value,
+        "event_id": event_id,
+    }
+    return _body(call, item, started)
+
+
+def call_status(call: Call, status: str, event_id: str, now: float) -> bytes:
+    """`call_status` (7.3). `status` is `ringing` or `accepted`."""
+    item: Item = {
+        "id": call.id,
+        "event": "call_status",
+        "timestamp": int(now),
+        "recipient_id": call.psid,
+        "call_status": status,
+        "event_id": event_id,
+    }
+    return _body(call, item, int(now))
+
+
+def media_update(call: Call, version: int, session: Session, event_id: str, now: float) -> bytes:
+    """`media_update` (7.4). `session` is the server's offer that the owner is to apply as `version`."""
+    item: Item = {
+        "id": call.id,
+        "event": "media_update",
+        "timestamp": int(now),
+        "session": {
+            "version": version,
+            "sdp_renegotiation": {"sdp_type": session.sdp_type.value, "sdp": session.sdp},
+        },
+        "event_id": event_id,
+    }
+    return _body(call, item, int(now))
+
+
+def terminate(call: Call, event_id: str, now: float) -> bytes:
+    """`terminate` (7.5). Raises `ValueError` for a call that has not ended.
+
+    For a connected call `end_time - start_time == duration`, so the end is counted from the start (3.1).
+    """
+    if call.end_reason is None or call.ended_at is None:
+        raise ValueError(f"the call has not ended: {call.state}")
+    item: Item = {
+        "id": call.id,
+        "event": "terminate",
+        "timestamp": int(now),
+        "status": "Failed" if call.end_reason.is_failure else "Completed",
+    }
+    if call.connected_at is None or call.duration_s is None:
+        item |= {"start_time": int(call.created_at), "end_time": int(call.ended_at)}
+    else:
+        start = int(call.connected_at)
+        item |= {"start_time": start, "end_time": start + call.duration_s, "duration": call.duration_s}
+    item["event_id"] = event_id
+    return _body(call, item, int(now))
+
+
+def _body(call: Call, item: Item, time: int) -> bytes:
+    envelope = {"object": object_of(call.platform), "entry": [{"id": call.page_id, "time": time, "calls": [item]}]}
+    return json.dumps(envelope, separators=(",", ":"), ensure_ascii=True).encode("ascii")

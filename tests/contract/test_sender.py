@@ -1,0 +1,306 @@
+"""The contract of the sender, on the scripted one and on the real one against a receiver on loopback.
+
+What only a network has follows after that, on the real one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from pagecalls.clock import SystemClock
+from pagecalls.webhooks.base import MAX_RESPONSE_BYTES, Failure, Outcome, Sender
+from pagecalls.webhooks.fake import FakeSender
+from pagecalls.webhooks.sender import AiohttpSender
+from pagecalls.webhooks.targets import TargetPolicy, networks
+
+OPEN = TargetPolicy(allow_loopback=True)
+
+
+class Receiver(Protocol):
+    """A receiver that says what it is told to, and remembers what it got."""
+
+    sender: Sender
+    url: str
+
+    def answer(self, status: int, reason: str, body: bytes) -> None:
+        """What it says next."""
+        ...
+
+    def received(self) -> list[tuple[str, dict[str, str], bytes]]:
+        """Method, headers and body of each request."""
+        ...
+
+    async def close(self) -> None:
+        """Give everything back."""
+        ...
+
+
+class ScriptedReceiver:
+    def __init__(self) -> None:
+        self.url = "http://receiver.example/hook"
+        self.fake = FakeSender(SystemClock())
+        self.sender: Sender = self.fake
+
+    def answer(self, status: int, reason: str, body: bytes) -> None:
+        self.fake.script(self.url, Outcome(status, reason, body))
+
+    def received(self) -> list[tuple[str, dict[str, str], bytes]]:
+        return [(request.method, dict(request.headers), request.body) for request in self.fake.requests]
+
+    async def close(self) -> None:
+        pass
+
+
+class LoopbackReceiver:
+    def __init__(self) -> None:
+        self.url = ""
+        self.real = AiohttpSender(OPEN)
+        self.sender: Sender = self.real
+        self._answers: list[tuple[int, str, bytes]] = []
+        self._received: list[tuple[str, dict[str, str], bytes]] = []
+        self._runner: web.AppRunner | None = None
+
+    async def open(self) -> LoopbackReceiver:
+        app = web.Application()
+        app.router.add_route("*", "/hook", self._handle)
+        self._runner = web.AppRunner(app, shutdown_timeout=0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/hook"
+        return self
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        self._received.append((request.method, dict(request.headers), await request.read()))
+        status, reason, body = self._answers.pop(0) if self._answers else (200, "OK", b"")
+        headers = {"Location": self.url, "Set-Cookie": "a=b"}
+        return web.Response(status=status, reason=reason, body=body, headers=headers)
+
+    def answer(self, status: int, reason: str, body: bytes) -> None:
+        self._answers.append((status, reason, body))
+
+    def received(self) -> list[tuple[str, dict[str, str], bytes]]:
+        return self._received
+
+    async def close(self) -> None:
+        await self.real.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+
+@pytest_asyncio.fixture(params=["scripted", "loopback"])
+async def receiver(request: pytest.FixtureRequest) -> AsyncIterator[Receiver]:
+    made: Receiver = ScriptedReceiver() if request.param == "scripted" else await LoopbackReceiver().open()
+    yield made
+    await made.close()
+
+
+# --- both -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+async def test_any_2xx_is_an_acknowledgement(receiver: Receiver, status: int) -> None:
+    receiver.answer(status, "Fine", b"")
+    outcome = await receiver.sender.post(receiver.url, {}, b"{}")
+    assert outcome.ok
+    assert (outcome.status, outcome.reason, outcome.failure) == (status, "Fine", None)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 404, 429, 500, 503])
+async def test_nothing_else_is_and_redirects_are_not_followed(receiver: Receiver, status: int) -> None:
+    receiver.answer(status, "Not fine", b"x")
+    outcome = await receiver.sender.post(receiver.url, {}, b"{}")
+    assert not outcome.ok
+    assert (outcome.status, outcome.body) == (status, b"x")
+    assert len(receiver.received()) == 1
+
+
+async def test_headers_and_bytes_arrive_as_they_are(receiver: Receiver) -> None:
+    body = bytes(range(256))
+    await receiver.sender.post(receiver.url, {"Content-Type": "application/json", "X-Hub-Signature": "sha1=0"}, body)
+    ((method, headers, received),) = receiver.received()
+    assert (method, received) == ("POST", body)
+    assert (headers["Content-Type"], headers["X-Hub-Signature"]) == ("application/json", "sha1=0")
+
+
+@pytest.mark.parametrize("length", [0, 1, MAX_RESPONSE_BYTES, MAX_RESPONSE_BYTES + 1, 5 * MAX_RESPONSE_BYTES])
+async def test_a_response_is_read_up_to_a_limit(receiver: Receiver, length: int) -> None:
+    receiver.answer(200, "OK", b"x" * length)
+    receiver.answer(200, "OK", b"next")
+    assert (await receiver.sender.get(receiver.url)).body == b"x" * min(length, MAX_RESPONSE_BYTES)
+    assert (await receiver.sender.post(receiver.url, {}, b"")).body == b"next"
+
+
+async def test_a_get_has_no_body_and_keeps_its_query(receiver: Receiver) -> None:
+    receiver.answer(200, "OK", b"123")
+    outcome = await receiver.sender.get(f"{receiver.url}?hub.challenge=123")
+    assert outcome.body == b"123"
+    ((method, _, body),) = receiver.received()
+    assert (method, body) == ("GET", b"")
+
+
+# --- the real one -----------------------------------------------------------------------------------------------------
+
+
+@pytest_asyncio.fixture
+async def sender() -> AsyncIterator[AiohttpSender]:
+    made = AiohttpSender(OPEN)
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture
+async def loopback() -> AsyncIterator[LoopbackReceiver]:
+    made = await LoopbackReceiver().open()
+    yield made
+    await made.close()
+
+
+Connection = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest_asyncio.fixture
+async def raw() -> AsyncIterator[Callable[[bytes, bool], Awaitable[str]]]:
+    """A receiver that writes given bytes, and then ends the connection or keeps it silent."""
+    servers: list[asyncio.Server] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve(answer: bytes, stays: bool) -> str:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writers.append(writer)
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+            if not stays:
+                writer.close()
+
+        servers.append(await asyncio.start_server(handle, "127.0.0.1", 0))
+        return f"http://127.0.0.1:{servers[-1].sockets[0].getsockname()[1]}/"
+
+    yield serve
+    for writer in writers:
+        writer.close()
+    for server in servers:
+        server.close()
+        await server.wait_closed()
+
+
+async def test_only_the_wanted_headers_and_no_cookies_are_sent(loopback: LoopbackReceiver) -> None:
+    headers = {"Content-Type": "application/json", "User-Agent": "facebookexternalua", "Accept": "*/*"}
+    for _ in range(2):
+        await loopback.sender.post(loopback.url, headers, b"{}")
+        sent = loopback.received()[-1][1]
+        assert sent.keys() == {"Host", "Content-Type", "User-Agent", "Accept", "Content-Length"}
+    await loopback.sender.get(loopback.url)
+    assert loopback.received()[-1][1].keys() == {"Host", "User-Agent", "Accept"}
+
+
+async def test_the_proxy_of_the_environment_is_not_used(loopback: LoopbackReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert (await loopback.sender.post(loopback.url, {}, b"{}")).ok
+
+
+async def test_a_closed_port(sender: AiohttpSender) -> None:
+    with socket.socket() as placeholder:
+        placeholder.bind(("127.0.0.1", 0))
+        outcome = await sender.post(f"http://127.0.0.1:{placeholder.getsockname()[1]}/", {}, b"{}")
+    assert (outcome.status, outcome.failure) == (None, Failure.CONNECT)
+    assert outcome.error
+
+
+async def test_a_silent_receiver(sender: AiohttpSender, raw: Callable[[bytes, bool], Awaitable[str]]) -> None:
+    outcome = await sender.post(await raw(b"", True), {}, b"{}", total_timeout_s=0.05)
+    assert outcome.failure is Failure.TIMEOUT
+    assert outcome.latency_s >= 0.05
+    assert (await sender.get(await raw(b"", True), total_timeout_s=0.05)).failure is Failure.TIMEOUT
+
+
+@pytest.mark.parametrize("stays", [False, True])
+async def test_a_status_counts_although_its_body_never_ends(
+    sender: AiohttpSender, raw: Callable[[bytes, bool], Awaitable[str]], stays: bool
+) -> None:
+    url = await raw(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart", stays)
+    outcome = await sender.post(url, {}, b"{}", total_timeout_s=0.3)
+    assert outcome.ok
+    assert outcome.body == b"part"
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n"])
+async def test_what_is_not_http(sender: AiohttpSender, raw: Callable[[bytes, bool], Awaitable[str]], answer: bytes) -> None:
+    assert (await sender.post(await raw(answer, False), {}, b"{}")).failure is Failure.BROKEN
+
+
+async def test_a_packed_body_stays_packed(sender: AiohttpSender, raw: Callable[[bytes, bool], Awaitable[str]]) -> None:
+    url = await raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00", False)
+    assert (await sender.get(url)).body == b"\x1f\x8b\x08\x00"
+
+
+async def test_tls_to_a_receiver_without_it(sender: AiohttpSender, loopback: LoopbackReceiver) -> None:
+    outcome = await sender.post(loopback.url.replace("http:", "https:"), {}, b"{}")
+    assert outcome.failure is Failure.TLS
+
+
+@pytest.mark.parametrize(
+    "url", ["", "hook", "ftp://127.0.0.1/", "http://", "http://[::1/", "http://127.0.0.1:99999/", "file:///etc"]
+)
+async def test_a_bad_url(sender: AiohttpSender, url: str) -> None:
+    assert (await sender.post(url, {}, b"{}")).failure is Failure.BAD_URL
+
+
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Every name has these addresses."""
+
+    async def getaddrinfo(host: str, port: int, **_: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        if not addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+
+
+async def test_a_name_without_address(sender: AiohttpSender, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve_to(monkeypatch)
+    assert (await sender.post("http://nowhere.example/", {}, b"{}")).failure is Failure.NAME
+
+
+@pytest.mark.parametrize("addresses", [["169.254.169.254"], ["10.0.0.1", "192.168.0.1"]])
+async def test_a_name_that_points_inside(sender: AiohttpSender, monkeypatch: pytest.MonkeyPatch, addresses: list[str]) -> None:
+    resolve_to(monkeypatch, *addresses)
+    outcome = await sender.post("http://innocent.example/", {}, b"{}")
+    assert outcome.failure is Failure.NOT_ALLOWED
+    assert not any(address in outcome.error for address in addresses)
+
+
+async def test_an_address_that_is_allowed_is_tried_after_one_that_is_not(
+    loopback: LoopbackReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve_to(monkeypatch, "10.0.0.1", "127.0.0.1")
+    assert (await loopback.sender.post(loopback.url.replace("127.0.0.1", "innocent.example"), {}, b"{}")).ok
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0", "10.0.0.1"])
+async def test_addresses_inside_are_refused_however_they_are_written(loopback: LoopbackReceiver, host: str) -> None:
+    closed = AiohttpSender(TargetPolicy())
+    outcome = await closed.post(loopback.url.replace("127.0.0.1", host), {}, b"{}")
+    assert outcome.failure is Failure.NOT_ALLOWED
+    assert loopback.received() == []
+    await closed.close()
+
+
+async def test_an_allow_list_lets_in(loopback: LoopbackReceiver) -> None:
+    listed = AiohttpSender(TargetPolicy(allow=networks(["127.0.0.0/8"])))
+    assert (await listed.post(loopback.url, {}, b"{}")).ok
+    await listed.close()
+
+
+async def test_closing_twice_is_closing_once(loopback: LoopbackReceiver) -> None:
+    await loopback.sender.post(loopback.url, {}, b"{}")
+    await loopback.real.close()
+    await loopback.real.close()

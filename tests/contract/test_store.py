@@ -1,0 +1,397 @@
+"""The contract of the store, on every implementation: SQLite on a file and in memory, and the model that serves as oracle."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from tests.contract.store_model import ModelStore
+from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSID, PSIDS, a_call, a_row, seed
+
+from pagecalls.call.states import CallState, EndReason
+from pagecalls.store.base import (
+    App,
+    AppSubscription,
+    Consumer,
+    ConsumerToken,
+    Hold,
+    LiveCallExists,
+    OutboxKey,
+    Page,
+    PageSubscription,
+    Store,
+    Token,
+    TokenKind,
+    Transaction,
+    WebhookKind,
+)
+from pagecalls.store.sqlite import SqliteStore
+from pagecalls.types import AppId, CallId, DeviceId, PageId, Platform, Psid
+
+
+@pytest_asyncio.fixture(params=["file", "memory", "model"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    made: Store
+    match request.param:
+        case "file":
+            made = SqliteStore.open(tmp_path / "store.db")
+        case "memory":
+            made = SqliteStore.open(None)
+        case _:
+            made = ModelStore()
+    await made.write(seed)
+    yield made
+    await made.close()
+
+
+class Refused(Exception):
+    """What a unit of work of these tests raises."""
+
+
+# --- the unit of work -------------------------------------------------------------------------------------------------
+
+
+async def test_a_write_gives_back_its_result_and_is_read_afterwards(store: Store) -> None:
+    def work(transaction: Transaction) -> str:
+        transaction.put_meta("k", "v")
+        return "done"
+
+    assert await store.write(work) == "done"
+    assert await store.read(lambda transaction: transaction.meta("k")) == "v"
+
+
+async def test_a_unit_that_raises_leaves_nothing_behind(store: Store) -> None:
+    def work(transaction: Transaction) -> None:
+        transaction.put_meta("k", "v")
+        transaction.put_call(a_call("c_1"))
+        raise Refused
+
+    with pytest.raises(Refused):
+        await store.write(work)
+    assert await store.read(lambda transaction: (transaction.meta("k"), transaction.live_calls())) == (None, [])
+
+
+async def test_a_unit_sees_its_own_writes(store: Store) -> None:
+    def work(transaction: Transaction) -> str | None:
+        transaction.put_meta("k", "v")
+        return transaction.meta("k")
+
+    assert await store.write(work) == "v"
+
+
+async def test_a_unit_goes_on_after_a_refused_second_call(store: Store) -> None:
+    def work(transaction: Transaction) -> None:
+        transaction.put_call(a_call("c_1"))
+        with pytest.raises(LiveCallExists):
+            transaction.put_call(a_call("c_2"))
+        transaction.put_meta("k", "v")
+
+    await store.write(work)
+    assert await store.read(lambda transaction: [record.call.id for record in transaction.live_calls()]) == ["c_1"]
+    assert await store.read(lambda transaction: transaction.meta("k")) == "v"
+
+
+async def test_closing_twice_is_closing_once(store: Store) -> None:
+    await store.close()
+    await store.close()
+
+
+# --- apps, Pages, tokens ----------------------------------------------------------------------------------------------
+
+
+async def test_metadata_is_replaced(store: Store) -> None:
+    await store.write(lambda transaction: transaction.put_meta("k", "old"))
+    await store.write(lambda transaction: transaction.put_meta("k", "new"))
+    assert await store.read(lambda transaction: transaction.meta("k")) == "new"
+    assert await store.read(lambda transaction: transaction.meta("absent")) is None
+
+
+async def test_apps_come_back_whole_and_in_order(store: Store) -> None:
+    app = App(AppId("0999"), "Näme", "s3cret", default_version="v25.0", require_proof=True)
+    await store.write(lambda transaction: transaction.put_app(app))
+    assert await store.read(lambda transaction: transaction.app(app.id)) == app
+    assert [each.id for each in await store.read(lambda transaction: transaction.apps())] == [app.id, APP, OTHER_APP]
+    assert await store.read(lambda transaction: transaction.app(AppId("404"))) is None
+
+
+async def test_an_app_with_tokens_can_be_replaced(store: Store) -> None:
+    token = Token("d1", TokenKind.APP, APP, None, frozenset())
+    await store.write(lambda transaction: transaction.put_token(token))
+    renamed = App(APP, "renamed", "other secret")
+    await store.write(lambda transaction: transaction.put_app(renamed))
+    assert await store.read(lambda transaction: (transaction.app(APP), transaction.token("d1"))) == (renamed, token)
+
+
+async def test_pages_come_back_whole(store: Store) -> None:
+    page = Page(PAGE, "Renamed", is_calling_eligible=False)
+    await store.write(lambda transaction: transaction.put_page(page))
+    assert await store.read(lambda transaction: transaction.page(PAGE)) == page
+    assert await store.read(lambda transaction: transaction.page(PageId("404"))) is None
+
+
+@pytest.mark.parametrize("kind", list(TokenKind))
+async def test_tokens_come_back_whole(store: Store, kind: TokenKind) -> None:
+    page_id = PAGE if kind is TokenKind.PAGE else None
+    token = Token("d1", kind, APP, page_id, frozenset({"pages_messaging", "pages_show_list"}), NOW + 0.25, is_revoked=False)
+    await store.write(lambda transaction: transaction.put_token(token))
+    assert await store.read(lambda transaction: transaction.token("d1")) == token
+    revoked = replace(token, is_revoked=True, expires_at=None)
+    await store.write(lambda transaction: transaction.put_token(revoked))
+    assert await store.read(lambda transaction: transaction.token("d1")) == revoked
+    assert await store.read(lambda transaction: transaction.token("d2")) is None
+
+
+# --- subscriptions ----------------------------------------------------------------------------------------------------
+
+
+def subscription(app_id: AppId = APP, object_: str = "page", *fields: str, is_active: bool = True) -> AppSubscription:
+    return AppSubscription(app_id, object_, f"http://127.0.0.1/{app_id}", "verify", fields or ("calls",), is_active)
+
+
+async def test_app_subscriptions_are_one_per_object(store: Store) -> None:
+    first, second = subscription(), subscription(APP, "instagram", "calls", "messages")
+    for each in (first, second):
+        await store.write(lambda transaction, put=each: transaction.put_app_subscription(put))  # type: ignore[misc]
+    assert await store.read(lambda transaction: transaction.app_subscriptions(APP)) == [second, first]
+    changed = subscription(APP, "page", "messages", is_active=False)
+    await store.write(lambda transaction: transaction.put_app_subscription(changed))
+    await store.write(lambda transaction: transaction.delete_app_subscription(APP, "instagram"))
+    await store.write(lambda transaction: transaction.delete_app_subscription(APP, "user"))
+    assert await store.read(lambda transaction: transaction.app_subscriptions(APP)) == [changed]
+    assert await store.read(lambda transaction: transaction.app_subscriptions(OTHER_APP)) == []
+
+
+async def test_page_subscriptions_are_one_per_app_and_page(store: Store) -> None:
+    await store.write(lambda transaction: transaction.put_page_subscription(PageSubscription(APP, PAGE, ("b", "a"))))
+    assert await store.read(lambda transaction: transaction.page_subscription(APP, PAGE)) == PageSubscription(
+        APP, PAGE, ("b", "a")
+    )
+    await store.write(lambda transaction: transaction.put_page_subscription(PageSubscription(APP, PAGE, ("c",))))
+    assert await store.read(lambda transaction: transaction.page_subscription(APP, PAGE)) == PageSubscription(APP, PAGE, ("c",))
+    await store.write(lambda transaction: transaction.delete_page_subscription(APP, PAGE))
+    assert await store.read(lambda transaction: transaction.page_subscription(APP, PAGE)) is None
+
+
+async def test_a_subscriber_needs_the_field_at_both_levels_and_an_active_subscription(store: Store) -> None:
+    third = AppId("1003")
+    fourth = AppId("1004")
+
+    def work(transaction: Transaction) -> None:
+        for app_id in (third, fourth):
+            transaction.put_app(App(app_id, "more", "secret"))
+        for app_id in (OTHER_APP, APP, third, fourth):
+            transaction.put_page_subscription(PageSubscription(app_id, PAGE, ("messages", "calls")))
+        transaction.put_app_subscription(subscription(APP, "page", "calls"))
+        transaction.put_app_subscription(subscription(OTHER_APP, "page", "calls"))
+        transaction.put_app_subscription(subscription(third, "page", "messages"))
+        transaction.put_app_subscription(subscription(third, "instagram", "calls"))
+        transaction.put_app_subscription(subscription(fourth, "page", "calls", is_active=False))
+
+    await store.write(work)
+    assert await store.read(lambda transaction: transaction.subscribers(PAGE, "page", "calls")) == [APP, OTHER_APP]
+    assert await store.read(lambda transaction: transaction.subscribers(PAGE, "instagram", "calls")) == [third]
+    assert await store.read(lambda transaction: transaction.subscribers(PAGE, "page", "call")) == []
+    await store.write(lambda transaction: transaction.put_page_subscription(PageSubscription(APP, PAGE, ("messages",))))
+    assert await store.read(lambda transaction: transaction.subscribers(PAGE, "page", "calls")) == [OTHER_APP]
+
+
+async def test_a_page_subscriber_counts_whatever_stands_at_app_level(store: Store) -> None:
+    assert not await store.read(lambda transaction: transaction.has_page_subscriber(PAGE, "calls"))
+    await store.write(lambda transaction: transaction.put_page_subscription(PageSubscription(APP, PAGE, ("calls",))))
+    assert await store.read(lambda transaction: transaction.has_page_subscriber(PAGE, "calls"))
+    assert not await store.read(lambda transaction: transaction.has_page_subscriber(PAGE, "messages"))
+    assert not await store.read(lambda transaction: transaction.has_page_subscriber(PageId("404"), "calls"))
+
+
+# --- consumers --------------------------------------------------------------------------------------------------------
+
+
+async def test_consumers_and_their_tokens_come_back_whole(store: Store) -> None:
+    consumer = Consumer(PSID, PAGE, Platform.INSTAGRAM, "Ünal")
+    token = ConsumerToken("d9", PSID, PAGE, DeviceId("dev"), NOW + 1)
+    await store.write(lambda transaction: transaction.put_consumer(consumer))
+    await store.write(lambda transaction: transaction.put_consumer_token(token))
+    assert await store.read(lambda transaction: transaction.consumer(PAGE, PSID)) == consumer
+    assert await store.read(lambda transaction: transaction.consumer_token("d9")) == token
+    assert await store.read(lambda transaction: transaction.consumer(PAGE, Psid("404"))) is None
+    assert await store.read(lambda transaction: transaction.consumer_token("404")) is None
+
+
+async def test_a_permission_is_replaced(store: Store) -> None:
+    assert await store.read(lambda transaction: transaction.permission(PAGE, PSID)) is None
+    for expires_at in (NOW + 5, NOW + 1.5):
+        await store.write(lambda transaction, at=expires_at: transaction.put_permission(PAGE, PSID, at))  # type: ignore[misc]
+    assert await store.read(lambda transaction: transaction.permission(PAGE, PSID)) == NOW + 1.5
+
+
+# --- calls ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_call_comes_back_whole_and_is_replaced(store: Store) -> None:
+    record = a_call("c_1")
+    await store.write(lambda transaction: transaction.put_call(record))
+    assert await store.read(lambda transaction: transaction.call(CallId("c_1"))) == record
+    ended = replace(
+        record,
+        call=replace(record.call, state=CallState.COMPLETED, deadlines=(), ended_at=NOW + 9, end_reason=EndReason.REJECTED),
+        media=b"{}",
+    )
+    await store.write(lambda transaction: transaction.put_call(ended))
+    assert await store.read(lambda transaction: transaction.call(CallId("c_1"))) == ended
+    assert await store.read(lambda transaction: transaction.call(CallId("c_404"))) is None
+
+
+async def test_one_live_call_per_consumer_and_page(store: Store) -> None:
+    await store.write(lambda transaction: transaction.put_call(a_call("c_1")))
+    with pytest.raises(LiveCallExists):
+        await store.write(lambda transaction: transaction.put_call(a_call("c_2")))
+    await store.write(lambda transaction: transaction.put_call(a_call("c_3", PSIDS[1])))
+    ended = a_call("c_1", state=CallState.FAILED, deadline_at=None)
+    await store.write(lambda transaction: transaction.put_call(ended))
+    await store.write(lambda transaction: transaction.put_call(a_call("c_2")))
+    live = await store.read(lambda transaction: transaction.live_call(PAGE, PSID))
+    assert live is not None
+    assert live.call.id == "c_2"
+    with pytest.raises(LiveCallExists):
+        await store.write(lambda transaction: transaction.put_call(a_call("c_1")))
+    assert await store.read(lambda transaction: [r.call.id for r in transaction.live_calls()]) == ["c_3", "c_2"]
+
+
+async def test_calls_are_due_earliest_first_and_only_while_live(store: Store) -> None:
+    def work(transaction: Transaction) -> None:
+        transaction.put_call(a_call("c_late", PSIDS[0], deadline_at=NOW + 30))
+        transaction.put_call(a_call("c_early", PSIDS[1], deadline_at=NOW + 10))
+        transaction.put_call(a_call("c_never", PSIDS[2], CallState.ACTIVE, deadline_at=None))
+
+    assert await store.read(lambda transaction: transaction.next_deadline()) is None
+    await store.write(work)
+    assert await store.read(lambda transaction: transaction.next_deadline()) == NOW + 10
+    assert await store.read(lambda transaction: transaction.calls_due(NOW + 9.99)) == []
+    assert await store.read(lambda transaction: transaction.calls_due(NOW + 10)) == ["c_early"]
+    assert await store.read(lambda transaction: transaction.calls_due(NOW + 99)) == ["c_early", "c_late"]
+    ended = a_call("c_early", PSIDS[1], CallState.COMPLETED, deadline_at=NOW + 10)
+    await store.write(lambda transaction: transaction.put_call(ended))
+    assert await store.read(lambda transaction: transaction.calls_due(NOW + 99)) == ["c_late"]
+    assert await store.read(lambda transaction: transaction.next_deadline()) == NOW + 30
+
+
+# --- outbox -----------------------------------------------------------------------------------------------------------
+
+
+async def test_rows_get_growing_ids_and_keep_their_bytes(store: Store) -> None:
+    rows = [a_row("e1"), a_row("e2", call_id=None, hold=Hold.HELD)]
+    rows[0] = replace(rows[0], body=bytes(range(256)))
+    first = await store.write(lambda transaction: transaction.add_outbox(rows))
+    second = await store.write(lambda transaction: transaction.add_outbox([a_row("e3")]))
+    ids = first + second
+    assert ids == sorted(set(ids))
+    found = await store.read(lambda transaction: [transaction.outbox_row(row_id) for row_id in first])
+    assert found == [replace(row, id=row_id) for row, row_id in zip(rows, first, strict=True)]
+    assert await store.read(lambda transaction: transaction.outbox_row(404)) is None
+
+
+async def test_held_rows_wait_for_their_release(store: Store) -> None:
+    held = [a_row(f"e{number}", hold=Hold.HELD) for number in range(3)]
+    ids = await store.write(lambda transaction: transaction.add_outbox(held))
+    assert await store.read(lambda transaction: transaction.pending_outbox()) == []
+    await store.write(lambda transaction: transaction.release_outbox(ids[1:2], NOW + 2))
+    pending = await store.read(lambda transaction: transaction.pending_outbox())
+    assert pending == [replace(held[1], id=ids[1], hold=Hold.READY, next_at=NOW + 2)]
+    assert await store.write(lambda transaction: transaction.release_all_outbox(NOW + 7)) == 2
+    assert await store.write(lambda transaction: transaction.release_all_outbox(NOW + 8)) == 0
+    pending = await store.read(lambda transaction: transaction.pending_outbox())
+    assert [(row.id, row.next_at) for row in pending] == [(ids[0], NOW + 7), (ids[1], NOW + 2), (ids[2], NOW + 7)]
+
+
+async def test_a_release_touches_held_rows_only(store: Store) -> None:
+    ids = await store.write(lambda transaction: transaction.add_outbox([a_row("e1"), a_row("e2"), a_row("e3")]))
+    await store.write(lambda transaction: transaction.outbox_delivered(ids[0], NOW))
+    await store.write(lambda transaction: transaction.outbox_failed(ids[1], 1, None))
+    before = await store.read(lambda transaction: [transaction.outbox_row(row_id) for row_id in ids])
+    await store.write(lambda transaction: transaction.release_outbox([*ids, 404], NOW + 5))
+    assert await store.read(lambda transaction: [transaction.outbox_row(row_id) for row_id in ids]) == before
+
+
+async def test_outcomes_are_noted(store: Store) -> None:
+    ids = await store.write(lambda transaction: transaction.add_outbox([a_row("e1"), a_row("e2"), a_row("e3")]))
+    await store.write(lambda transaction: transaction.outbox_delivered(ids[0], NOW))
+    await store.write(lambda transaction: transaction.outbox_failed(ids[1], 1, NOW + 5))
+    await store.write(lambda transaction: transaction.outbox_failed(ids[2], 4, None))
+    rows = await store.read(lambda transaction: [transaction.outbox_row(row_id) for row_id in ids])
+    assert [(row.hold, row.attempts) for row in rows if row] == [(Hold.DELIVERED, 1), (Hold.READY, 1), (Hold.DROPPED, 4)]
+    pending = await store.read(lambda transaction: transaction.pending_outbox())
+    assert [(row.id, row.next_at) for row in pending] == [(ids[1], NOW + 5)]
+
+
+async def test_a_late_outcome_does_not_bring_a_row_back(store: Store) -> None:
+    ids = await store.write(lambda transaction: transaction.add_outbox([a_row("e1"), a_row("e2"), a_row("e3")]))
+
+    def work(transaction: Transaction) -> None:
+        transaction.outbox_delivered(ids[0], NOW)
+        transaction.outbox_failed(ids[0], 9, NOW + 5)
+        transaction.outbox_failed(ids[1], 1, None)
+        transaction.outbox_failed(ids[1], 2, NOW + 5)
+        transaction.outbox_failed(ids[2], 1, None)
+        transaction.outbox_delivered(ids[2], NOW)
+
+    await store.write(work)
+    rows = await store.read(lambda transaction: [transaction.outbox_row(row_id) for row_id in ids])
+    assert [(row.hold, row.attempts) for row in rows if row] == [(Hold.DELIVERED, 1), (Hold.DROPPED, 2), (Hold.DELIVERED, 2)]
+    assert await store.read(lambda transaction: transaction.pending_outbox()) == []
+
+
+async def test_stale_rows_are_dropped_at_the_end_of_a_call(store: Store) -> None:
+    rows = [
+        a_row("tried"),
+        a_row("untried", kind=WebhookKind.MEDIA_UPDATE),
+        a_row("terminate", kind=WebhookKind.TERMINATE),
+        a_row("another call", call_id="c_2"),
+        a_row("delivered"),
+    ]
+    ids = await store.write(lambda transaction: transaction.add_outbox(rows))
+
+    def work(transaction: Transaction) -> None:
+        for row_id in (ids[0], ids[2], ids[3]):
+            transaction.outbox_failed(row_id, 1, NOW + 5)
+        transaction.outbox_delivered(ids[4], NOW)
+        transaction.drop_stale_outbox(CallId("c_1"))
+
+    await store.write(work)
+    found = await store.read(lambda transaction: [transaction.outbox_row(row_id) for row_id in ids])
+    holds = [row.hold for row in found if row]
+    assert holds == [Hold.DROPPED, Hold.READY, Hold.READY, Hold.READY, Hold.DELIVERED]
+
+
+async def test_due_rows_are_fresh_ones_in_order_and_then_retries(store: Store) -> None:
+    rows = [a_row(f"e{number}", app_id=OTHER_APP if number % 2 else APP) for number in range(6)]
+    ids = await store.write(lambda transaction: transaction.add_outbox(rows))
+    await store.write(lambda transaction: transaction.outbox_failed(ids[0], 1, NOW + 5))
+    due = await store.read(lambda transaction: transaction.due_outbox(NOW, 10))
+    assert [key.id for key in due] == [ids[2], ids[4], ids[1], ids[3], ids[5]]
+    assert due[0] == OutboxKey(ids[2], APP, CallId("c_1"), 0)
+    assert await store.read(lambda transaction: transaction.next_outbox_at(NOW)) == NOW + 5
+    due = await store.read(lambda transaction: transaction.due_outbox(NOW + 5, 10))
+    assert [key.id for key in due] == [ids[2], ids[4], ids[0], ids[1], ids[3], ids[5]]
+    assert await store.read(lambda transaction: transaction.next_outbox_at(NOW + 5)) is None
+    due = await store.read(lambda transaction: transaction.due_outbox(NOW + 5, 1))
+    assert [key.id for key in due] == [ids[2], ids[0], ids[1]]
+    assert await store.read(lambda transaction: transaction.due_outbox(NOW - 1, 10)) == []
+
+
+async def test_a_fresh_row_waits_behind_a_held_one_of_its_call(store: Store) -> None:
+    rows = [
+        a_row("held", hold=Hold.HELD),
+        a_row("behind"),
+        a_row("another call", call_id="c_2"),
+        a_row("another app", app_id=OTHER_APP),
+        a_row("no call", call_id=None),
+    ]
+    ids = await store.write(lambda transaction: transaction.add_outbox(rows))
+    due = await store.read(lambda transaction: transaction.due_outbox(NOW, 10))
+    assert {key.id for key in due} == {ids[2], ids[3], ids[4]}
+    await store.write(lambda transaction: transaction.release_outbox(ids[:1], NOW))
+    due = await store.read(lambda transaction: transaction.due_outbox(NOW, 10))
+    assert [key.id for key in due if key.app_id == APP] == [ids[0], ids[1], ids[2], ids[4]]

@@ -1,0 +1,123 @@
+"""Random units of work on SQLite and on the model: both must give the same results, refuse the same and read the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.contract.store_model import ModelStore
+from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSIDS, a_call, a_row, seed
+
+from pagecalls.call.states import CallState
+from pagecalls.store.base import Hold, LiveCallExists, Transaction, WebhookKind
+from pagecalls.store.sqlite import SqliteStore
+from pagecalls.types import CallId
+
+Step = Callable[[Transaction], object]
+
+times = st.integers(0, 8).map(lambda seconds: NOW + seconds)
+row_ids = st.integers(1, 8)
+call_ids = st.sampled_from(["c_1", "c_2", "c_3", "c_4"])
+
+
+@st.composite
+def put_calls(draw: st.DrawFn) -> Step:
+    deadline_at = draw(st.none() | times)
+    record = a_call(draw(call_ids), draw(st.sampled_from(PSIDS)), draw(st.sampled_from(CallState)), deadline_at)
+    return lambda transaction: transaction.put_call(record)
+
+
+@st.composite
+def add_rows(draw: st.DrawFn) -> Step:
+    row = a_row(
+        "e",
+        app_id=draw(st.sampled_from([APP, OTHER_APP])),
+        call_id=draw(st.none() | call_ids),
+        kind=draw(st.sampled_from(WebhookKind)),
+        hold=draw(st.sampled_from([Hold.HELD, Hold.READY])),
+        created_at=draw(times),
+    )
+    return lambda transaction: transaction.add_outbox([row])
+
+
+@st.composite
+def change_rows(draw: st.DrawFn) -> Step:
+    row_id, now, attempts = draw(row_ids), draw(times), draw(st.integers(1, 3))
+    next_at = draw(st.none() | times)
+    call_id = CallId(draw(call_ids))
+
+    def deliver(transaction: Transaction) -> None:
+        if transaction.outbox_row(row_id) is not None:
+            transaction.outbox_delivered(row_id, now)
+
+    def fail(transaction: Transaction) -> None:
+        if transaction.outbox_row(row_id) is not None:
+            transaction.outbox_failed(row_id, attempts, next_at)
+
+    known: list[Step] = [
+        lambda transaction: transaction.release_outbox([row_id], now),
+        lambda transaction: transaction.release_all_outbox(now),
+        lambda transaction: transaction.drop_stale_outbox(call_id),
+        deliver,
+        fail,
+    ]
+    return draw(st.sampled_from(known))
+
+
+steps = st.one_of(put_calls(), add_rows(), change_rows())
+units = st.tuples(st.lists(steps, min_size=1, max_size=4), st.booleans())
+
+
+def everything(transaction: Transaction) -> list[object]:
+    seen: list[object] = [transaction.pending_outbox(), transaction.next_deadline(), transaction.live_calls()]
+    seen += [transaction.outbox_row(row_id) for row_id in range(1, 12)]
+    seen += [transaction.call(CallId(f"c_{number}")) for number in range(1, 5)]
+    seen += [transaction.live_call(PAGE, psid) for psid in PSIDS]
+    for moment in range(9):
+        due = transaction.due_outbox(NOW + moment, 2)
+        seen += [sorted(transaction.calls_due(NOW + moment)), due, transaction.next_outbox_at(NOW + moment)]
+    return seen
+
+
+class Undone(Exception):
+    """Ends a unit of work that is meant to leave nothing behind."""
+
+
+def unit_of(work: list[Step], is_undone: bool) -> Callable[[Transaction], str]:
+    def run(transaction: Transaction) -> str:
+        results: list[object] = []
+        for step in work:
+            try:
+                results.append(step(transaction))
+            except LiveCallExists:
+                results.append("refused")
+        if is_undone:
+            raise Undone(repr(results))
+        return repr(results)
+
+    return run
+
+
+async def compare(script: list[tuple[list[Step], bool]]) -> None:
+    model, store = ModelStore(), SqliteStore.open(None)
+    try:
+        for each in (model, store):
+            await each.write(seed)
+        outcomes = await asyncio.gather(*(store.write(unit_of(*unit)) for unit in script), return_exceptions=True)
+        for unit, outcome in zip(script, outcomes, strict=True):
+            try:
+                expected: object = await model.write(unit_of(*unit))
+            except Undone as undone:
+                expected = undone  # ids that were rolled back are given out again, in both
+            assert repr(outcome) == repr(expected)
+        assert await store.read(everything) == await model.read(everything)
+    finally:
+        await store.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(units, max_size=12))
+def test_sqlite_does_what_the_model_does(script: list[tuple[list[Step], bool]]) -> None:
+    asyncio.run(compare(script))

@@ -1,0 +1,155 @@
+"""One request to one reply."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pytest
+from tests.unit.consumer.support import ADA, OFFER, RecordingDoor, table
+
+from pagecalls.call.states import EndReason
+from pagecalls.clock import SteppedClock
+from pagecalls.consumer.dispatch import Dispatcher
+from pagecalls.errors import (
+    CallingOff,
+    ConsumerBusy,
+    InvalidValue,
+    MalformedSdp,
+    NotOffered,
+    Unavailable,
+    UnknownCall,
+    WrongState,
+)
+from pagecalls.types import CallId, PageId, SdpType, Session, Track, TrackLabel
+
+ANSWER = {"sdp_type": "answer", "sdp": "v=0 answer"}
+
+
+def dispatcher(door: RecordingDoor) -> Dispatcher:
+    return Dispatcher(door, ADA, SteppedClock(1_790_000_000.25), table)
+
+
+async def reply(door: RecordingDoor, method: str, **params: object) -> Mapping[str, object]:
+    """The members of the reply but the two that every reply has."""
+    answered = await dispatcher(door).serve(json.dumps({"jsonrpc": "2.0", "id": "q", "method": method, "params": params}))
+    assert answered.frame is not None
+    message: dict[str, object] = json.loads(answered.frame)
+    assert (message.pop("jsonrpc"), message.pop("id")) == ("2.0", "q")
+    return message
+
+
+async def error(door: RecordingDoor, method: str, **params: object) -> Mapping[str, object]:
+    message = (await reply(door, method, **params))["error"]
+    assert isinstance(message, dict)
+    return message
+
+
+async def test_start() -> None:
+    door = RecordingDoor()
+    tracks = [{"msid": "s t", "label": "default_audio"}]
+    assert await reply(door, "call.start", page_id="1001", session=OFFER, tracks=tracks) == {
+        "result": {"call_id": "c_1", "session": {"sdp_response": ANSWER}}
+    }
+    session = Session(SdpType.OFFER, "v=0\r\n")
+    assert door.asked == [("start", PageId("1001"), session, (Track("s t", TrackLabel.DEFAULT_AUDIO),))]
+
+
+async def test_accept_hands_its_release_on() -> None:
+    door = RecordingDoor()
+    text = json.dumps(
+        {"jsonrpc": "2.0", "id": 1, "method": "call.accept", "params": {"call_id": "c_1", "session": OFFER}},
+    )
+    answered = await dispatcher(door).serve(text)
+    assert json.loads(answered.frame or "")["result"] == {
+        "session": {"sdp_response": ANSWER, "sdp_renegotiation": {"sdp_type": "offer", "sdp": "v=0 offer"}, "version": 0}
+    }
+    assert door.released == []
+    answered.release()
+    assert door.released == ["accept"]
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "asked"),
+    [
+        ("call.decline", {}, ("decline", CallId("c_1"))),
+        ("call.hangup", {}, ("hangup", CallId("c_1"))),
+        ("call.dtmf", {"digits": "1#"}, ("dtmf", CallId("c_1"), "1#")),
+        ("call.stats", {"stats": {"rtt": 3}}, ("stats", CallId("c_1"), {"rtt": 3})),
+        (
+            "call.answer",
+            {"version": 4, "session": ANSWER},
+            ("answer", CallId("c_1"), 4, Session(SdpType.ANSWER, "v=0 answer")),
+        ),
+    ],
+)
+async def test_actions_with_an_empty_result(method: str, params: dict[str, object], asked: tuple[object, ...]) -> None:
+    door = RecordingDoor()
+    assert await reply(door, method, call_id="c_1", **params) == {"result": {}}
+    assert door.asked == [asked]
+
+
+async def test_ping_tells_the_time_in_milliseconds() -> None:
+    assert await reply(RecordingDoor(), "ping") == {"result": {"time": 1_790_000_000_250}}
+
+
+async def test_media_update_is_refused_by_the_door() -> None:
+    fault = await error(RecordingDoor(), "call.media_update", call_id="c_1", from_version=0, to_version=1)
+    assert fault["code"] == -32000
+    assert fault["data"] == table(WrongState("media_update", "ACTIVE"))
+
+
+@pytest.mark.parametrize("cause", [UnknownCall(), MalformedSdp(3, "no"), Unavailable()])
+async def test_a_refusal_carries_the_graph_object(cause: Exception) -> None:
+    fault = await error(RecordingDoor(fault=cause), "call.hangup", call_id="c_1")
+    assert fault == {"code": -32000, "message": str(cause), "data": table(cause)}
+
+
+async def test_a_bad_parameter_that_the_door_finds() -> None:
+    fault = await error(RecordingDoor(fault=InvalidValue("digits")), "call.dtmf", call_id="c_1", digits="1")
+    assert fault["code"] == -32602
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (NotOffered(EndReason.OUTSIDE_CALL_HOURS.value), "outside_call_hours"),
+        (ConsumerBusy(None), "busy"),
+        (CallingOff(), "calling_disabled"),
+    ],
+)
+async def test_a_call_that_the_page_does_not_take_says_why(cause: Exception, reason: str) -> None:
+    fault = await error(RecordingDoor(fault=cause), "call.start", page_id="1001", session=OFFER)
+    assert fault["code"] == -32000
+    assert fault["data"] == {**table(cause), "reason": reason}
+
+
+async def test_other_refusals_of_a_start_have_no_reason() -> None:
+    fault = await error(RecordingDoor(fault=MalformedSdp(1, "no")), "call.start", page_id="1001", session=OFFER)
+    assert fault["data"] == table(MalformedSdp(1, "no"))
+
+
+async def test_our_own_fault_says_nothing_of_itself(caplog: pytest.LogCaptureFixture) -> None:
+    fault = await error(RecordingDoor(fault=KeyError("secret")), "call.hangup", call_id="c_1")
+    assert fault["code"] == -32603
+    assert "secret" not in json.dumps(fault)
+    assert "call.hangup failed" in caplog.text
+
+
+async def test_a_notification_is_done_and_not_answered() -> None:
+    door = RecordingDoor()
+    answered = await dispatcher(door).serve('{"jsonrpc":"2.0","method":"call.hangup","params":{"call_id":"c_1"}}')
+    assert answered.frame is None
+    assert door.asked == [("hangup", CallId("c_1"))]
+
+
+async def test_a_failing_notification_is_not_answered() -> None:
+    answered = await dispatcher(RecordingDoor(fault=UnknownCall())).serve(
+        '{"jsonrpc":"2.0","method":"call.hangup","params":{"call_id":"c_1"}}'
+    )
+    assert answered.frame is None
+
+
+async def test_a_binary_frame_is_unreadable() -> None:
+    answered = await dispatcher(RecordingDoor()).serve(b'{"jsonrpc":"2.0","id":1,"method":"ping"}')
+    assert json.loads(answered.frame or "")["error"]["code"] == -32700

@@ -1,0 +1,157 @@
+"""The supervisor, over a program that plays the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pagecalls.media import process as module
+from pagecalls.media.launch import arguments, launch, secure_folder, socket_path
+from pagecalls.media.process import BinaryMissing, EngineExited, EngineProcess, EngineSettings, restart_delay_s
+from pagecalls.media.protocol import EngineError
+
+STUB = Path(__file__).with_name("stub_engine.py")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory, and the stub in the engine's place."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(module, "FIRST_DELAY_S", 0.01)
+    binary = tmp_path / "engine"
+    binary.write_text(f"#!{sys.executable}\n" + STUB.read_text())
+    binary.chmod(0o755)
+    return tmp_path
+
+
+@pytest.fixture
+async def engine(folder: Path) -> AsyncIterator[EngineProcess]:
+    engine = EngineProcess(EngineSettings(data_dir=folder, binary=folder / "engine"), lambda line: None)
+    yield engine
+    await engine.stop()
+
+
+def starts(folder: Path) -> list[list[str]]:
+    """The command lines of the stub so far."""
+    return [json.loads(line) for line in (folder / "arguments").read_text().splitlines()]
+
+
+def sockets(folder: Path) -> list[str]:
+    """What kind of files stand in the socket's folder."""
+    return [path.suffix for path in folder.glob("pagecalls-*/*")]
+
+
+async def until_started(folder: Path, times: int) -> None:
+    """Wait until the stub has been started so often; a process has no event to wait for."""
+    async with asyncio.timeout(5):
+        while len(starts(folder)) < times:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+def port_of(line: list[str]) -> str:
+    return line[line.index("--udp-port") + 1]
+
+
+async def lose(engine: EngineProcess, events: AsyncIterator[object]) -> None:
+    """Kill the running engine and wait until its loss is told."""
+    os.kill(engine.hello.pid, signal.SIGKILL)
+    async with asyncio.timeout(5):
+        assert await anext(events) is None
+
+
+async def again(engine: EngineProcess, pid: int) -> int:
+    """Wait until another engine runs; its process id."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                if engine.hello.pid != pid:
+                    return engine.hello.pid
+            except EngineError:
+                pass
+            await asyncio.sleep(0.005)
+
+
+def test_the_delay_doubles_from_a_tenth_of_a_second_to_five() -> None:
+    assert [restart_delay_s(attempt) for attempt in range(8)] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+    assert restart_delay_s(10_000) == 5.0
+
+
+async def test_before_the_start_there_is_no_engine(engine: EngineProcess) -> None:
+    with pytest.raises(EngineError, match="gone"):
+        _ = engine.hello
+    with pytest.raises(EngineError, match="gone"):
+        await engine.snapshot()
+
+
+async def test_start_and_stop(engine: EngineProcess, folder: Path) -> None:
+    hello = await engine.start()
+    assert engine.hello == hello
+    assert sockets(folder) == [".sock"]
+    await engine.call_close("c")
+    await engine.stop()
+    await engine.stop()
+    assert [event async for event in engine.events()] == []
+    assert sockets(folder) == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(hello.pid, 0)
+
+
+async def test_a_lost_engine_comes_back_on_its_port(engine: EngineProcess, folder: Path) -> None:
+    pid = (await engine.start()).pid
+    events = engine.events()
+    await lose(engine, events)
+    with pytest.raises(EngineError, match="gone"):
+        await engine.call_create("c")
+    pid = await again(engine, pid)
+    await engine.call_close("c")
+    await lose(engine, events)
+    await again(engine, pid)
+    assert [port_of(line) for line in starts(folder)] == ["0", "40123", "40123"]
+
+
+async def test_an_engine_that_does_not_start_is_tried_again(
+    engine: EngineProcess, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pid = (await engine.start()).pid
+    (folder / "manner").write_text("ends")
+    await lose(engine, engine.events())
+    await until_started(folder, 3)
+    (folder / "manner").unlink()
+    await again(engine, pid)
+    assert "not restarted: The media engine ended at once with status 3" in caplog.text
+
+
+async def test_stop_while_a_restart_is_under_way(engine: EngineProcess, folder: Path) -> None:
+    await engine.start()
+    (folder / "manner").write_text("mute")
+    await lose(engine, engine.events())
+    await until_started(folder, 2)
+    await engine.stop()
+    with pytest.raises(EngineError, match="gone"):
+        await engine.snapshot()
+
+
+async def test_an_engine_left_by_an_earlier_server_is_replaced(engine: EngineProcess, folder: Path) -> None:
+    settings = EngineSettings(data_dir=folder)
+    socket = socket_path(settings.data_dir_id, os.environ)
+    secure_folder(socket.parent)
+    left = await launch(arguments(folder / "engine", socket, settings, 0), socket, settings.data_dir_id, lambda line: None)
+    await left.client.close()
+    assert (await engine.start()).pid != left.process.pid
+    assert await left.process.wait() == 0
+    await left.end(is_orderly=False)
+
+
+async def test_a_start_that_fails_is_raised(engine: EngineProcess, folder: Path) -> None:
+    (folder / "manner").write_text("ends")
+    with pytest.raises(EngineExited):
+        await engine.start()
+    with pytest.raises(BinaryMissing):
+        await EngineProcess(EngineSettings(data_dir=folder, binary=folder / "nothing")).start()

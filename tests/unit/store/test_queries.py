@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pagecalls.store import migrate, queries
+from pagecalls.store import transaction as transaction_module
+from pagecalls.store import writer as writer_module
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    made = sqlite3.connect(":memory:", isolation_level=None)
+    migrate.bring_up(made, migrate.load(), queries.load())
+    yield made
+    made.close()
+
+
+def test_statements_are_found_by_name() -> None:
+    text = "-- For the reader.\n\n-- name: one\nSELECT 1\n\n-- name: two\nSELECT\n  2 -- not a name: line\n"
+    assert queries.parse(text) == {"one": "SELECT 1", "two": "SELECT\n  2 -- not a name: line"}
+
+
+@pytest.mark.parametrize("text", ["-- name: one\nSELECT 1\n-- name: one\nSELECT 2\n", "-- name: one\n\n-- name: two\nSELECT 1\n"])
+def test_a_name_given_twice_or_without_statement_is_refused(text: str) -> None:
+    with pytest.raises(queries.BadQueryFile):
+        queries.parse(text)
+
+
+def test_every_named_query_is_used_and_every_used_name_exists() -> None:
+    named = set(queries.load())
+    used: set[str] = set()
+    for module in (transaction_module, writer_module, migrate):
+        assert module.__file__ is not None
+        used |= set(re.findall(r'"(\w+)"', Path(module.__file__).read_text(encoding="utf-8")))
+    used |= {"use_wal", "use_full_sync", "use_foreign_keys"}
+    assert named <= used
+
+
+BUSY = [
+    "call",
+    "live_call",
+    "live_calls",
+    "calls_due",
+    "next_deadline",
+    "token",
+    "consumer_token",
+    "release_outbox",
+    "release_all_outbox",
+    "pending_outbox",
+    "outbox_row",
+    "fresh_outbox",
+    "retries_outbox",
+    "apps_with_ready_rows",
+    "next_outbox_at",
+    "outbox_delivered",
+    "outbox_failed",
+    "drop_stale_outbox",
+]
+
+SORTED = ["live_calls"]
+"""These sort what the index gives them, because it is little."""
+
+
+@pytest.mark.parametrize("name", BUSY)
+def test_no_busy_query_walks_all_calls_or_all_rows(connection: sqlite3.Connection, name: str) -> None:
+    statement = queries.load()[name]
+    parameters = dict.fromkeys(re.findall(r":(\w+)", statement), 1) or (1,) * statement.count("?")
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    walks = [step for step in plan if re.match(r"SCAN (calls|outbox|fresh|earlier|tokens|consumer_tokens)\b", step)]
+    # A partial index holds live calls or open rows only, so walking it whole is meant.
+    assert [step for step in walks if not re.search(r"INDEX (calls|outbox)_", step)] == []
+    if name not in SORTED:
+        assert [step for step in plan if "TEMP B-TREE" in step] == []

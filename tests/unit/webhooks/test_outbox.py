@@ -1,0 +1,424 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+from tests.contract.store_samples import APP, OTHER_APP, a_call, a_row, seed
+
+from pagecalls.call.states import CallState
+from pagecalls.clock import SteppedClock
+from pagecalls.store.base import AppSubscription, Hold, OutboxRow, Transaction, WebhookKind
+from pagecalls.store.sqlite import SqliteStore
+from pagecalls.types import AppId, CallId
+from pagecalls.webhooks import signing
+from pagecalls.webhooks.base import Failure, Outcome
+from pagecalls.webhooks.fake import FakeSender
+from pagecalls.webhooks.outbox import Courier, CourierCounters
+
+URL = {APP: "http://receiver.example/one", OTHER_APP: "http://receiver.example/two"}
+BAD = Outcome(500, "Internal Server Error")
+
+
+class Bench:
+    """A courier over a store in memory, a scripted sender and a clock that stands still."""
+
+    def __init__(self, **limits: int) -> None:
+        self.clock = SteppedClock()
+        self.store = SqliteStore.open(None)
+        self.sender = FakeSender(self.clock)
+        self.counters = CourierCounters()
+        self.attempted: list[str] = []
+        self.outcomes: list[tuple[str, int | None]] = []
+        self.courier = Courier(
+            self.store,
+            self.sender,
+            self.clock,
+            on_attempt=lambda row: self.attempted.append(row.event_id),
+            on_outcome=lambda row, outcome: self.outcomes.append((row.event_id, outcome.status)),
+            counters=self.counters,
+            **limits,
+        )
+
+    async def begin(self) -> None:
+        def work(transaction: Transaction) -> None:
+            seed(transaction)
+            for app_id, url in URL.items():
+                transaction.put_app_subscription(AppSubscription(app_id, "page", url, "verify", ("calls",)))
+
+        await self.store.write(work)
+        self.courier.start()
+
+    async def add(self, *rows: OutboxRow) -> list[int]:
+        moved = [replace(row, created_at=self.clock.now(), next_at=self.clock.now()) for row in rows]
+        ids = await self.store.write(lambda transaction: transaction.add_outbox(moved))
+        self.courier.wake()
+        return ids
+
+    async def move(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        await self.courier.idle()
+
+    async def row(self, row_id: int) -> OutboxRow:
+        found = await self.store.read(lambda transaction: transaction.outbox_row(row_id))
+        assert found is not None
+        return found
+
+    def sent(self, app_id: AppId = APP) -> list[str]:
+        return [json.loads(request.body)["event"] for request in self.sender.sent_to(URL[app_id])]
+
+    async def look_around(self) -> None:
+        """Let the courier do what it can while a request is in flight: its reads queue up with these."""
+        for _ in range(10):
+            await self.store.read(lambda transaction: None)
+
+    def unanswered(self, *app_ids: AppId) -> list[asyncio.Future[Outcome]]:
+        """Answers that are still to come, for the next request to each app."""
+        futures = [asyncio.get_running_loop().create_future() for _ in app_ids]
+        for app_id, future in zip(app_ids, futures, strict=True):
+            self.sender.script(URL[app_id], future)
+        return futures
+
+    async def end(self) -> None:
+        await self.courier.stop(grace_s=0)
+        await self.store.close()
+
+
+@pytest_asyncio.fixture
+async def bench() -> AsyncIterator[Bench]:
+    made = Bench()
+    await made.begin()
+    yield made
+    await made.end()
+
+
+# --- one row ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_ready_row_is_sent_signed_and_delivered(bench: Bench) -> None:
+    (row_id,) = await bench.add(a_row("e1"))
+    await bench.courier.idle()
+    (request,) = bench.sender.requests
+    row = await bench.row(row_id)
+    assert (request.url, request.body) == (URL[APP], row.body)
+    assert request.headers == signing.headers("secret-one", row.body)
+    assert (row.hold, row.attempts) == (Hold.DELIVERED, 1)
+    assert (bench.attempted, bench.outcomes) == (["e1"], [("e1", 200)])
+
+
+async def test_a_held_row_is_not_sent_before_its_release(bench: Bench) -> None:
+    ids = await bench.add(a_row("e1", hold=Hold.HELD))
+    await bench.move(60)
+    assert bench.sent() == []
+    await bench.store.write(lambda transaction: transaction.release_outbox(ids, bench.clock.now()))
+    await bench.courier.idle()
+    assert bench.sent() == ["e1"]
+
+
+async def test_recovery_releases_what_was_held(bench: Bench) -> None:
+    await bench.add(a_row("e1", hold=Hold.HELD), a_row("e2", hold=Hold.HELD))
+    await bench.courier.recover(bench.clock.now())
+    await bench.courier.idle()
+    assert bench.sent() == ["e1", "e2"]
+
+
+@pytest.mark.parametrize(
+    "outcome", [BAD, Outcome(301, "Moved"), Outcome(404, "Not Found"), Outcome(failure=Failure.TIMEOUT, error="timed out")]
+)
+async def test_a_failed_attempt_is_repeated_with_the_same_bytes(bench: Bench, outcome: Outcome) -> None:
+    bench.sender.script(URL[APP], outcome, outcome)
+    (row_id,) = await bench.add(a_row("e1"))
+    await bench.courier.idle()
+    await bench.move(4.9)
+    assert bench.sent() == ["e1"]
+    await bench.move(0.1)
+    assert bench.sent() == ["e1", "e1"]
+    await bench.move(29.9)
+    assert bench.sent() == ["e1", "e1"]
+    await bench.move(0.1)
+    assert bench.sent() == ["e1", "e1", "e1"]
+    assert len({(request.body, tuple(request.headers.items())) for request in bench.sender.requests}) == 1
+    row = await bench.row(row_id)
+    assert (row.hold, row.attempts) == (Hold.DELIVERED, 3)
+
+
+async def test_a_jump_of_the_clock_makes_one_attempt_and_not_a_burst(bench: Bench) -> None:
+    bench.sender.script(URL[APP], BAD, BAD)
+    await bench.add(a_row("e1"))
+    await bench.courier.idle()
+    await bench.move(7_200)
+    assert bench.sent() == ["e1", "e1"]
+
+
+async def test_a_row_is_given_up_after_its_schedule(bench: Bench) -> None:
+    bench.sender.script(URL[APP], *[BAD] * 99)
+    (row_id,) = await bench.add(a_row("e1", kind=WebhookKind.TERMINATE))
+    await bench.courier.idle()
+    for _ in range(40):
+        await bench.move(3_600)
+    row = await bench.row(row_id)
+    assert (row.hold, row.attempts) == (Hold.DROPPED, len(bench.sent()))
+    assert bench.counters.given_up == 1
+    assert bench.sender.requests[-1].at <= row.created_at + 36 * 3600
+
+
+async def test_the_url_and_the_secret_are_those_of_the_moment(bench: Bench) -> None:
+    bench.sender.script(URL[APP], BAD)
+    await bench.add(a_row("e1"))
+    await bench.courier.idle()
+    moved = AppSubscription(APP, "page", "http://moved.example/", "verify", ("calls",))
+    await bench.store.write(lambda transaction: transaction.put_app_subscription(moved))
+    await bench.move(5)
+    assert [request.url for request in bench.sender.requests] == [URL[APP], "http://moved.example/"]
+
+
+def inactive(transaction: Transaction) -> None:
+    transaction.put_app_subscription(AppSubscription(APP, "page", URL[APP], "verify", ("calls",), is_active=False))
+
+
+def gone(transaction: Transaction) -> None:
+    transaction.delete_app_subscription(APP, "page")
+
+
+def other_object(transaction: Transaction) -> None:
+    gone(transaction)
+    transaction.put_app_subscription(AppSubscription(APP, "instagram", URL[APP], "verify", ("calls",)))
+
+
+@pytest.mark.parametrize("change", [inactive, gone, other_object])
+async def test_rows_that_nobody_wants_any_more_are_dropped(bench: Bench, change: Callable[[Transaction], None]) -> None:
+    await bench.store.write(change)
+    ids = await bench.add(a_row("e1"), a_row("e2"), a_row("kept", app_id=OTHER_APP))
+    await bench.courier.idle()
+    assert (bench.sent(), bench.sent(OTHER_APP)) == ([], ["kept"])
+    assert [(await bench.row(row_id)).hold for row_id in ids] == [Hold.DROPPED, Hold.DROPPED, Hold.DELIVERED]
+    assert bench.counters.unwanted == 2
+
+
+# --- the end of a call ------------------------------------------------------------------------------------------------
+
+
+async def test_once_the_call_is_over_only_terminate_is_retried(bench: Bench) -> None:
+    await bench.store.write(lambda transaction: transaction.put_call(a_call("c_1", state=CallState.COMPLETED)))
+    bench.sender.script(URL[APP], BAD, BAD)
+    ids = await bench.add(a_row("connect"), a_row("terminate", kind=WebhookKind.TERMINATE))
+    await bench.courier.idle()
+    assert bench.sent() == ["connect", "terminate"]
+    await bench.move(5)
+    assert bench.sent() == ["connect", "terminate", "terminate"]
+    assert [(await bench.row(row_id)).hold for row_id in ids] == [Hold.DROPPED, Hold.DELIVERED]
+
+
+async def test_a_failed_row_is_retried_while_its_call_lives(bench: Bench) -> None:
+    await bench.store.write(lambda transaction: transaction.put_call(a_call("c_1")))
+    bench.sender.script(URL[APP], BAD)
+    await bench.add(a_row("connect"))
+    await bench.courier.idle()
+    await bench.move(5)
+    assert bench.sent() == ["connect", "connect"]
+
+
+async def test_a_row_that_was_dropped_is_not_sent_again(bench: Bench) -> None:
+    bench.sender.script(URL[APP], BAD)
+    (row_id,) = await bench.add(a_row("connect"))
+    await bench.courier.idle()
+    await bench.store.write(lambda transaction: transaction.drop_stale_outbox(CallId("c_1")))
+    await bench.move(60)
+    assert bench.sent() == ["connect"]
+    assert (await bench.row(row_id)).hold is Hold.DROPPED
+
+
+# --- order ------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_next_event_of_a_call_waits_for_the_answer(bench: Bench) -> None:
+    (answer,) = bench.unanswered(APP)
+    await bench.add(a_row("e1"), a_row("e2"))
+    await bench.sender.wait_for(1)
+    assert bench.sent() == ["e1"]
+    answer.set_result(Outcome(204))
+    await bench.courier.idle()
+    assert bench.sent() == ["e1", "e2"]
+
+
+async def test_the_next_event_of_a_call_waits_three_seconds_at_most(bench: Bench) -> None:
+    (answer,) = bench.unanswered(APP)
+    await bench.add(a_row("e1"), a_row("e2"))
+    await bench.sender.wait_for(1)
+    bench.clock.advance(2.9)
+    bench.courier.wake()
+    await bench.look_around()
+    assert bench.sent() == ["e1"]
+    bench.clock.advance(0.1)
+    bench.courier.wake()
+    await bench.sender.wait_for(2)
+    assert bench.sent() == ["e1", "e2"]
+    answer.set_result(Outcome(200))
+    await bench.courier.idle()
+
+
+async def test_the_next_event_waits_three_seconds_after_a_refusal_too(bench: Bench) -> None:
+    bench.sender.script(URL[APP], BAD)
+    await bench.add(a_row("e1"))
+    await bench.courier.idle()
+    bench.clock.advance(1)
+    await bench.add(a_row("e2"))
+    await bench.courier.idle()
+    assert bench.sent() == ["e1"]
+    await bench.move(2)
+    assert bench.sent() == ["e1", "e2"]
+    await bench.move(2)
+    assert bench.sent() == ["e1", "e2", "e1"]
+
+
+async def test_an_event_waits_for_an_earlier_one_that_is_still_held(bench: Bench) -> None:
+    ids = await bench.add(a_row("e1", hold=Hold.HELD), a_row("e2"))
+    await bench.move(10)
+    assert bench.sent() == []
+    await bench.store.write(lambda transaction: transaction.release_outbox(ids[:1], bench.clock.now()))
+    await bench.courier.idle()
+    assert bench.sent() == ["e1", "e2"]
+
+
+async def test_a_silent_call_does_not_delay_another_call_or_app(bench: Bench) -> None:
+    (answer,) = bench.unanswered(APP)
+    await bench.add(a_row("e1"), a_row("e2"))
+    await bench.sender.wait_for(1)
+    await bench.add(a_row("e3", call_id="c_2"), a_row("e4", app_id=OTHER_APP), a_row("e5", call_id=None))
+    await bench.sender.wait_for(4)
+    assert (bench.sent(), bench.sent(OTHER_APP)) == (["e1", "e3", "e5"], ["e4"])
+    answer.set_result(Outcome(200))
+    await bench.courier.idle()
+
+
+async def test_an_app_cannot_use_more_than_its_share() -> None:
+    bench = Bench(per_app=3, in_all=4)
+    await bench.begin()
+    answers = bench.unanswered(*[APP] * 3)
+    await bench.add(*(a_row(f"slow {number}", call_id=f"c_{number}") for number in range(10)))
+    await bench.sender.wait_for(3)
+    await bench.add(*(a_row(f"fast {number}", app_id=OTHER_APP, call_id=f"c_{number}") for number in range(10)))
+    await bench.sender.wait_for(13)
+    assert (len(bench.sent()), len(bench.sent(OTHER_APP))) == (3, 10)
+    for answer in answers:
+        answer.set_result(Outcome(200))
+    await bench.courier.idle()
+    assert sorted(bench.sent()) == [f"slow {number}" for number in range(10)]
+    await bench.end()
+
+
+async def test_a_long_backlog_is_worked_off_in_order(bench: Bench) -> None:
+    await bench.add(*(a_row(f"{number:04}", call_id=f"c_{number % 7}") for number in range(700)))
+    await bench.courier.idle()
+    for call in range(7):
+        own = [event for event in bench.sent() if int(event) % 7 == call]
+        assert own == sorted(own)
+    assert sorted(bench.sent()) == [f"{number:04}" for number in range(700)]
+
+
+# --- life -------------------------------------------------------------------------------------------------------------
+
+
+async def test_stopping_lets_a_request_in_flight_finish(bench: Bench) -> None:
+    (answer,) = bench.unanswered(APP)
+    ids = await bench.add(a_row("e1"), a_row("e2"))
+    await bench.sender.wait_for(1)
+    stopping = asyncio.ensure_future(bench.courier.stop(grace_s=30))
+    await asyncio.sleep(0)
+    answer.set_result(Outcome(200))
+    await stopping
+    assert [(await bench.row(row_id)).hold for row_id in ids] == [Hold.DELIVERED, Hold.READY]
+
+
+async def test_a_request_that_does_not_finish_is_broken_off_and_sent_by_the_next_courier(bench: Bench) -> None:
+    bench.unanswered(APP)
+    await bench.add(a_row("e1"), a_row("e2"))
+    await bench.sender.wait_for(1)
+    await bench.courier.stop(grace_s=0)
+    assert bench.counters.in_flight == 0
+    following = Courier(bench.store, bench.sender, bench.clock, on_attempt=lambda row: None, on_outcome=lambda row, outcome: None)
+    following.start()
+    await following.idle()
+    await following.stop()
+    assert bench.sent() == ["e1", "e1", "e2"]
+
+
+async def test_a_hook_that_fails_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+
+    def fail(*_: object) -> None:
+        raise ValueError("a hook's own fault")
+
+    bench.courier = Courier(bench.store, bench.sender, bench.clock, on_attempt=fail, on_outcome=fail)
+    await bench.begin()
+    (row_id,) = await bench.add(a_row("e1"))
+    await bench.courier.idle()
+    assert (await bench.row(row_id)).hold is Hold.DELIVERED
+    assert "A hook of the courier failed." in caplog.text
+    await bench.end()
+
+
+async def test_a_fault_of_the_store_delays_a_row_and_keeps_its_place(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write = bench.store.write
+
+    async def fail(work: object) -> None:
+        monkeypatch.setattr(bench.store, "write", write)
+        raise OSError("disk full")
+
+    await bench.add(a_row("e1"), a_row("e2"))
+    monkeypatch.setattr(bench.store, "write", fail)
+    await bench.courier.idle()
+    assert bench.sent() == ["e1"]
+    assert "could not be handled" in caplog.text
+    await bench.move(3)
+    assert bench.sent() == ["e1", "e2"]
+    await bench.move(2)
+    assert bench.sent() == ["e1", "e2", "e1"]
+    assert await bench.store.read(lambda transaction: transaction.pending_outbox()) == []
+
+
+async def test_an_unreadable_outbox_is_looked_at_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    read = bench.store.read
+
+    async def fail(work: object) -> None:
+        monkeypatch.setattr(bench.store, "read", read)
+        raise OSError("disk gone")
+
+    await bench.courier.idle()
+    monkeypatch.setattr(bench.store, "read", fail)
+    await bench.add(a_row("e1"))
+    await bench.courier.idle()
+    assert "could not be read" in caplog.text
+    await bench.move(5)
+    assert bench.sent() == ["e1"]
+
+
+async def test_totals(bench: Bench) -> None:
+    bad, good = bench.unanswered(APP, OTHER_APP)
+    await bench.add(a_row("e1"), a_row("e2", app_id=OTHER_APP), a_row("e3", app_id=OTHER_APP))
+    await bench.sender.wait_for(2)
+    assert (bench.counters.attempts, bench.counters.in_flight, bench.counters.queued) == (2, 2, 1)
+    bad.set_result(BAD)
+    good.set_result(Outcome(200))
+    await bench.courier.idle()
+    assert bench.counters == CourierCounters(attempts=3, delivered=2, failed=1)
+
+
+async def test_logs_hold_neither_bodies_nor_secrets_nor_addresses(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    bench.sender.script(URL[APP], BAD)
+    row = replace(a_row("e1"), body=b'{"sdp":"a=ice-pwd:hidden"}')
+    await bench.add(row)
+    await bench.courier.idle()
+    await bench.move(5)
+    assert "e1" in caplog.text
+    for hidden in ("ice-pwd", "secret-one", "receiver.example"):
+        assert hidden not in caplog.text

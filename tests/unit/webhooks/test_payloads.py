@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pagecalls.call.model import Call
+from pagecalls.call.states import CallState, EndReason
+from pagecalls.types import CallId, Direction, PageId, Platform, Psid, SdpType, Session
+from pagecalls.webhooks import payloads
+
+NOW = 1_671_644_824.9
+
+
+def a_call(platform: Platform = Platform.MESSENGER, direction: Direction = Direction.USER_INITIATED) -> Call:
+    return Call(CallId("c_abc"), PageId("2001"), Psid("3001"), platform, direction, CallState.RINGING_IN, created_at=NOW)
+
+
+def ended(reason: EndReason, *, connected_at: float | None, ended_at: float) -> Call:
+    return replace(
+        a_call(), state=CallState.COMPLETED, end_reason=reason, connected_at=connected_at, ended_at=ended_at, deadlines=()
+    )
+
+
+@pytest.mark.parametrize("direction", list(Direction))
+def test_connect_has_the_person_in_from_whoever_called(direction: Direction) -> None:
+    assert payloads.connect(a_call(direction=direction), "e1").decode() == (
+        '{"object":"page","entry":[{"id":"2001","time":1671644824,"calls":[{"id":"c_abc","to":"2001","from":"3001",'
+        f'"event":"connect","timestamp":1671644824,"call_direction":"{direction.value}","event_id":"e1"}}]}}]}}'
+    )
+
+
+def test_call_status() -> None:
+    assert payloads.call_status(a_call(), "ringing", "e2", NOW + 1).decode() == (
+        '{"object":"page","entry":[{"id":"2001","time":1671644825,"calls":[{"id":"c_abc","event":"call_status",'
+        '"timestamp":1671644825,"recipient_id":"3001","call_status":"ringing","event_id":"e2"}]}]}'
+    )
+
+
+def test_media_update() -> None:
+    offer = Session(SdpType.OFFER, "v=0\r\ns=- é\r\n")
+    assert payloads.media_update(a_call(), 3, offer, "e3", NOW).decode() == (
+        '{"object":"page","entry":[{"id":"2001","time":1671644824,"calls":[{"id":"c_abc","event":"media_update",'
+        '"timestamp":1671644824,"session":{"version":3,"sdp_renegotiation":{"sdp_type":"offer",'
+        '"sdp":"v=0\\r\\ns=- \\u00e9\\r\\n"}},"event_id":"e3"}]}]}'
+    )
+
+
+def test_terminate_of_a_connected_call() -> None:
+    call = ended(EndReason.COMPLETED, connected_at=NOW + 10, ended_at=NOW + 12.2)
+    assert payloads.terminate(call, "e4", NOW + 13).decode() == (
+        '{"object":"page","entry":[{"id":"2001","time":1671644837,"calls":[{"id":"c_abc","event":"terminate",'
+        '"timestamp":1671644837,"status":"Completed","start_time":1671644834,"end_time":1671644837,"duration":3,'
+        '"event_id":"e4"}]}]}'
+    )
+
+
+def test_terminate_of_a_call_that_never_connected_has_no_duration() -> None:
+    call = ended(EndReason.FAILED, connected_at=None, ended_at=NOW + 60)
+    assert payloads.terminate(call, "e5", NOW + 60).decode() == (
+        '{"object":"page","entry":[{"id":"2001","time":1671644884,"calls":[{"id":"c_abc","event":"terminate",'
+        '"timestamp":1671644884,"status":"Failed","start_time":1671644824,"end_time":1671644884,"event_id":"e5"}]}]}'
+    )
+
+
+@pytest.mark.parametrize("reason", list(EndReason))
+def test_status_is_one_of_two_words(reason: EndReason) -> None:
+    body = json.loads(payloads.terminate(ended(reason, connected_at=None, ended_at=NOW + 1), "e", NOW + 1))
+    failures = {EndReason.FAILED, EndReason.MEDIA_TIMEOUT, EndReason.CONNECTION_LOST, EndReason.SERVER_ERROR}
+    assert body["entry"][0]["calls"][0]["status"] == ("Failed" if reason in failures else "Completed")
+
+
+@given(st.floats(1e9, 2e9), st.floats(0, 90_000))
+def test_start_end_and_duration_fit_together(connected_at: float, length_s: float) -> None:
+    call = ended(EndReason.COMPLETED, connected_at=connected_at, ended_at=connected_at + length_s)
+    item = json.loads(payloads.terminate(call, "e", connected_at + length_s))["entry"][0]["calls"][0]
+    assert item["end_time"] - item["start_time"] == item["duration"] >= max(1, length_s - 1e-3)
+    assert item["start_time"] == int(connected_at)
+
+
+def test_terminate_of_a_live_call_is_our_fault() -> None:
+    with pytest.raises(ValueError, match="not ended"):
+        payloads.terminate(a_call(), "e", NOW)
+
+
+@pytest.mark.parametrize(
+    ("platform", "name"),
+    [(Platform.MESSENGER, "page"), (Platform.INSTAGRAM, "instagram"), (Platform.WHATSAPP, "whatsapp_business_account")],
+)
+def test_the_object_follows_the_platform(platform: Platform, name: str) -> None:
+    assert payloads.object_of(platform) == name
+    assert json.loads(payloads.connect(a_call(platform), "e"))["object"] == name
+
+
+@given(st.text())
+def test_bodies_are_compact_ascii_with_lower_case_escapes(text: str) -> None:
+    body = payloads.media_update(a_call(), 1, Session(SdpType.OFFER, text), "e", NOW)
+    assert body.isascii()
+    assert body == json.dumps(json.loads(body), separators=(",", ":")).encode()
+
+
+def test_slashes_and_markup_are_not_escaped_and_astral_characters_are_pairs() -> None:
+    body = payloads.media_update(a_call(), 1, Session(SdpType.OFFER, "a/b<c>%@ \U0001f4de"), "e", NOW)
+    assert b'"sdp":"a/b<c>%@ \\ud83d\\udcde"' in body
