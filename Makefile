@@ -62,7 +62,7 @@ test-fast: ## the Python tests without sockets, browsers and disks
 
 docs: ## generate the generated pages again
 	$(BIN)/python -m pagecalls.call.diagram > docs/states.md
-	$(BIN)/python -m pagecalls.graph.errors_page
+	$(BIN)/python -m pagecalls.graph.errors_page docs/errors.md
 
 bench: install ## print the figures of design.md
 	@$(BIN)/python -m bench

@@ -84,7 +84,7 @@ async def left(settings: EngineSettings) -> AsyncIterator[Running]:
 
 
 @pytest.fixture
-async def peer(engine: EngineProcess, path: Path) -> AsyncIterator[Peer]:
+async def peer(left: Running, path: Path) -> AsyncIterator[Peer]:
     peer = await Peer.connect(path)
     yield peer
     peer.close()
@@ -114,11 +114,11 @@ def code(reply: dict[str, object]) -> object:
         b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
-async def test_garbage_ends_its_connection_and_nothing_else(engine: EngineProcess, peer: Peer, data: bytes) -> None:
-    await engine.call_create("c")
+async def test_garbage_ends_its_connection_and_nothing_else(left: Running, peer: Peer, data: bytes) -> None:
+    await left.client.call_create("c")
     peer.send(data)
     assert await peer.is_closed()
-    assert (await engine.snapshot()).calls == ["c"]
+    assert (await left.client.snapshot()).calls == ["c"]
 
 
 async def test_a_command_that_is_not_known_is_refused_and_the_connection_goes_on(peer: Peer, settings: EngineSettings) -> None:
@@ -142,10 +142,10 @@ async def test_commands_before_hello_are_refused(peer: Peer) -> None:
     assert code(await peer.ask({"id": 2, "op": "snapshot"})) == "bad_command"
 
 
-async def test_a_hello_that_does_not_fit_leaves_the_owner(engine: EngineProcess, peer: Peer, settings: EngineSettings) -> None:
+async def test_a_hello_that_does_not_fit_leaves_the_owner(left: Running, peer: Peer, settings: EngineSettings) -> None:
     assert code(await peer.ask(hello(settings, proto=PROTOCOL_VERSION + 1))) == "proto_mismatch"
     assert code(await peer.ask(hello(settings) | {"data_dir": "0000"})) == "data_dir_mismatch"
-    assert (await engine.snapshot()).calls == []
+    assert (await left.client.snapshot()).calls == []
 
 
 async def test_the_newest_connection_owns_the_engine_and_finds_its_calls(
@@ -209,7 +209,7 @@ async def test_an_engine_left_by_an_earlier_server_makes_way(left: Running, sett
 
 
 async def test_an_engine_without_a_server_ends_after_its_grace_time(tmp_path: Path) -> None:
-    left = await _launched(EngineSettings(data_dir=tmp_path, grace_s=0))
+    left = await _launched(EngineSettings(data_dir=tmp_path, grace_s=1))
     await left.client.close()
     async with asyncio.timeout(5):
         assert await left.process.wait() == 0

@@ -33,7 +33,7 @@ const LONG: Duration = Duration::from_secs(3_600);
 
 /// The listening socket. It is taken away again when this is dropped, unless another has taken its place.
 pub struct Listener {
-    listener: UnixListener,
+    socket: UnixListener,
     path: PathBuf,
     inode: u64,
 }
@@ -41,7 +41,7 @@ pub struct Listener {
 impl Listener {
     /// Listens at `path`, open to our own user only. A socket that nobody listens on any more is replaced.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        let listener = match UnixListener::bind(path) {
+        let socket = match UnixListener::bind(path) {
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
                 if UnixStream::connect(path).is_ok() {
                     return Err(error);
@@ -52,8 +52,8 @@ impl Listener {
             result => result?,
         };
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-        listener.set_nonblocking(true)?;
-        Ok(Self { listener, path: path.to_owned(), inode: fs::metadata(path)?.ino() })
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, path: path.to_owned(), inode: fs::metadata(path)?.ino() })
     }
 }
 
@@ -171,7 +171,7 @@ impl Control {
 
     /// Waits, and does what there is to do; true when the process shall end.
     fn turn(&mut self, wait: Duration) -> io::Result<bool> {
-        let fixed = [self.listener.listener.as_raw_fd(), self.signals.as_fd().as_raw_fd(), self.waker.as_fd().as_raw_fd()];
+        let fixed = [self.listener.socket.as_raw_fd(), self.signals.as_fd().as_raw_fd(), self.waker.as_fd().as_raw_fd()];
         let mut fds: Vec<_> = fixed.iter().map(|fd| (*fd, false)).collect();
         let keys: Vec<u64> = self.connections.keys().copied().collect();
         fds.extend(keys.iter().map(|key| (self.connections[key].fd(), self.connections[key].wants_write())));
@@ -191,14 +191,16 @@ impl Control {
         }
         let failed: Vec<u64> =
             self.connections.iter_mut().filter_map(|(key, connection)| connection.flush().is_err().then_some(*key)).collect();
-        failed.into_iter().for_each(|key| self.lose(key));
+        for key in failed {
+            self.lose(key);
+        }
         Ok(ends)
     }
 
     // --- connections -----------------------------------------------------------------------------------------------
 
     fn accept(&mut self) -> io::Result<()> {
-        let stream = match self.listener.listener.accept() {
+        let stream = match self.listener.socket.accept() {
             Ok((stream, _)) => stream,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => return Ok(()),
             Err(error) => return Err(error),

@@ -12,7 +12,7 @@ use crate::protocol::MAX_FRAME_BYTES;
 const MAX_UNSENT_BYTES: usize = 16 * MAX_FRAME_BYTES;
 
 /// Bytes that are read at once.
-const CHUNK_BYTES: usize = 64 * 1024;
+const CHUNK_BYTES: usize = 16 * 1024;
 
 /// A connection.
 pub struct Connection {

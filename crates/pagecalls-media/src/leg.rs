@@ -20,6 +20,7 @@ use crate::protocol::{
 use crate::rtcp;
 use crate::rtp::{self, Header};
 use crate::srtp::{Inbound, Outbound, Profile};
+use crate::stats::Reception;
 
 /// Silence after which the control plane is warned.
 const CONSENT_LOST: Duration = Duration::from_secs(15);
@@ -522,10 +523,10 @@ impl Leg {
             TrackCounters {
                 track: inlet.desired.track.clone(),
                 direction: Direction::Recv,
-                packets: sources().map(|reception| reception.packets()).sum(),
-                bytes: sources().map(|reception| reception.bytes()).sum(),
-                lost: sources().map(|reception| reception.lost()).sum(),
-                jitter_ms: sources().next_back().map_or(0.0, |reception| reception.jitter_ms()),
+                packets: sources().map(Reception::packets).sum(),
+                bytes: sources().map(Reception::bytes).sum(),
+                lost: sources().map(Reception::lost).sum(),
+                jitter_ms: sources().next_back().map_or(0.0, Reception::jitter_ms),
             }
         });
         let sent = self.outlets.iter().map(|outlet| TrackCounters {

@@ -92,6 +92,7 @@ impl Outbox {
     }
 
     /// The waiting datagrams, oldest first.
+    #[must_use]
     pub fn datagrams(&self) -> impl ExactSizeIterator<Item = (SocketAddr, &[u8])> {
         self.datagrams.iter().map(|datagram| (datagram.to, &self.bytes[datagram.start..datagram.start + datagram.len]))
     }

@@ -230,7 +230,7 @@ impl Outlet {
         }
         let fields = Fields { pt, marker: header.marker, padding: header.padding, seq: ext_seq as u16, ts, ssrc: 0 };
         let copied = header.extensions(incoming.packet).filter_map(|(id, value)| plan.extensions.get(id).map(|id| (id, value)));
-        self.emit(ext_seq, is_new, fields, copied, incoming.payload(), wire);
+        self.emit(ext_seq, is_new, fields, &copied, incoming.payload(), wire);
         Forwarded::Sent(None)
     }
 
@@ -319,7 +319,7 @@ impl Outlet {
 
     fn emit_event(&mut self, ext_seq: u64, packet: &EventPacket, wire: &mut Wire<'_>) {
         let fields = Fields { pt: packet.pt, marker: packet.marker, padding: false, seq: ext_seq as u16, ts: packet.ts, ssrc: 0 };
-        self.emit(ext_seq, true, fields, std::iter::empty(), &packet.payload, wire);
+        self.emit(ext_seq, true, fields, &std::iter::empty(), &packet.payload, wire);
     }
 
     fn emit<'a>(
@@ -327,7 +327,7 @@ impl Outlet {
         ext_seq: u64,
         is_new: bool,
         fields: Fields,
-        copied: impl Iterator<Item = (u8, &'a [u8])> + Clone,
+        copied: &(impl Iterator<Item = (u8, &'a [u8])> + Clone),
         payload: &[u8],
         wire: &mut Wire<'_>,
     ) {
@@ -339,7 +339,7 @@ impl Outlet {
             let fields = Fields { ssrc: copy.ssrc, ..fields };
             let mid = mid_id.map(|id| (id, copy.mid.as_bytes()));
             let slot = wire.outbox.slot();
-            let elements = mid.into_iter().chain(copied.clone().map(|(id, value)| (id, &*value)));
+            let elements = mid.into_iter().chain(copied.clone().map(shorter));
             let Some(header_len) = rtp::write_header(slot, &fields, elements) else { continue };
             let len = header_len + payload.len();
             let Some(space) = slot.get_mut(header_len..len) else { continue };
@@ -370,4 +370,9 @@ impl OutStream {
 /// stream's first packet (messenger-calling 10).
 fn event_ts(numbering: &Numbering, codec: EventCodec, clock_hz: u32, now: Instant) -> u32 {
     if codec.clock_hz == clock_hz { numbering.timestamp_at(now) } else { numbering.other_clock_at(codec.clock_hz, now) }
+}
+
+/// Lets a borrowed element pass for a shorter-lived one, which an iterator does not do by itself.
+fn shorter<'a>((id, value): (u8, &'a [u8])) -> (u8, &'a [u8]) {
+    (id, value)
 }

@@ -145,10 +145,12 @@ pub enum Why {
     Internal,
 }
 
+#[allow(clippy::unnecessary_wraps)] // serde wants the member's own type.
 fn default_dead_ms() -> Option<u64> {
     Some(30_000)
 }
 
+#[allow(clippy::unnecessary_wraps)] // As above.
 fn default_bye_ms() -> Option<u64> {
     Some(5_000)
 }

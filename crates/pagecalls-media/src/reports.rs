@@ -104,10 +104,14 @@ fn note(leg: &mut Leg, compound: &[u8], now: Instant, outbox: &mut Outbox) {
                 report_blocks(&packet).for_each(|block| leg.accept(block.ssrc, AcceptedBy::Rr, outbox));
             }
             packet_type::RTPFB if packet.count == feedback::NACK => {
-                media_ssrc(&packet).into_iter().for_each(|ssrc| leg.accept(ssrc, AcceptedBy::Nack, outbox));
+                if let Some(ssrc) = media_ssrc(&packet) {
+                    leg.accept(ssrc, AcceptedBy::Nack, outbox);
+                }
             }
             packet_type::PSFB if packet.count == feedback::PLI => {
-                media_ssrc(&packet).into_iter().for_each(|ssrc| leg.accept(ssrc, AcceptedBy::Pli, outbox));
+                if let Some(ssrc) = media_ssrc(&packet) {
+                    leg.accept(ssrc, AcceptedBy::Pli, outbox);
+                }
             }
             packet_type::PSFB if packet.count == feedback::FIR => {
                 fir_entries(&packet).for_each(|(ssrc, _)| leg.accept(ssrc, AcceptedBy::Fir, outbox));

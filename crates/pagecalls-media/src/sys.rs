@@ -50,6 +50,9 @@ impl AsFd for Waker {
     }
 }
 
+/// A worker polls two sockets and its mailbox.
+const MAX_EVENTS: libc::c_int = 8;
+
 /// Waits for several descriptors to become readable.
 pub struct Epoll(OwnedFd);
 
@@ -69,13 +72,13 @@ impl Epoll {
 
     /// Waits until something is readable or `timeout` is over, and returns the tokens as a set of bits; tokens are below 64.
     pub fn wait(&self, timeout: Duration) -> io::Result<u64> {
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 8];
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; MAX_EVENTS as usize];
         // Rounded up, so that a timer is really due when the wait is over.
         let timeout = libc::c_int::try_from(timeout.as_micros().div_ceil(1_000)).unwrap_or(libc::c_int::MAX);
         // SAFETY: the array lives through the call, and its length is given.
-        let result = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), events.len() as libc::c_int, timeout) };
+        let result = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), MAX_EVENTS, timeout) };
         match checked(result) {
-            Ok(count) => Ok(events[..count as usize].iter().fold(0, |bits, event| bits | 1 << { event.u64 })),
+            Ok(count) => Ok(events[..count.unsigned_abs() as usize].iter().fold(0, |bits, event| bits | 1 << { event.u64 })),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
             Err(error) => Err(error),
         }

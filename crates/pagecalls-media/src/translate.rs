@@ -171,7 +171,7 @@ impl Numbering {
             if out >= segment.start + segment.delta {
                 let input = out - segment.delta;
                 // Beyond the segment's end lie the numbers that were put in before the next one began.
-                return Some(if input < end { Origin::Packet(input as u16) } else { Origin::Inserted((end - 1) as u16) });
+                return Some(if input < end { Origin::Packet(low(input)) } else { Origin::Inserted(low(end - 1)) });
             }
             end = segment.start;
         }
@@ -179,7 +179,7 @@ impl Numbering {
     }
 
     fn extend(&self, seq: u16) -> i64 {
-        let distance = seq.wrapping_sub(self.highest_in as u16).cast_signed();
+        let distance = seq.wrapping_sub(low(self.highest_in)).cast_signed();
         self.highest_in + i64::from(distance)
     }
 
@@ -194,6 +194,11 @@ impl Numbering {
         self.segments[self.used] = segment;
         self.used += 1;
     }
+}
+
+/// The 16 bits that are on the wire.
+fn low(extended: i64) -> u16 {
+    extended.cast_unsigned() as u16
 }
 
 fn ticks(clock_hz: u32, from: Instant, to: Instant) -> u32 {

@@ -201,14 +201,19 @@ class Running:
 
     async def end(self, is_orderly: bool) -> None:
         """End the process: asked to where it is to be orderly, then SIGTERM, then SIGKILL. Returns when it is gone."""
-        if is_orderly:
-            with contextlib.suppress(EngineError, TimeoutError):
-                async with asyncio.timeout(END_TIMEOUT_S):
-                    await self.client.ask(Exit(), Done)
+        is_asked = is_orderly and await self._ask_to_exit()
         await self.client.close()
-        await _end_child(self.process, is_orderly)
+        await _end_child(self.process, exit_s=END_TIMEOUT_S if is_asked else 0, term_s=END_TIMEOUT_S if is_orderly else 0)
         # Not awaited directly: who waits here may be cancelled, and comes back to finish.
         await asyncio.wait({self.reader})
+
+    async def _ask_to_exit(self) -> bool:
+        try:
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await self.client.ask(Exit(), Done)
+        except (EngineError, TimeoutError):
+            return False
+        return True
 
 
 async def launch(command: Sequence[str], socket: Path, data_dir_id: str, log_line: LogLine) -> Running:
@@ -229,7 +234,7 @@ async def launch(command: Sequence[str], socket: Path, data_dir_id: str, log_lin
         async with asyncio.timeout(START_TIMEOUT_S):
             return Running(process, await _connect(process, socket, data_dir_id), reader)
     except BaseException as fault:
-        await _end_child(process, is_orderly=False)
+        await _end_child(process, exit_s=0, term_s=0)
         await reader
         if isinstance(fault, (_Exited, TimeoutError, EngineError, OSError)):
             raise _start_error(fault, tuple(last_words)) from fault
@@ -281,9 +286,9 @@ async def _read_lines(stream: asyncio.StreamReader | None, last_words: deque[str
 # --- end --------------------------------------------------------------------------------------------------------------
 
 
-async def _end_child(process: asyncio.subprocess.Process, is_orderly: bool) -> None:
-    patience = (END_TIMEOUT_S, END_TIMEOUT_S) if is_orderly else (0, 0)
-    for wait_s, send in zip(patience, (process.terminate, process.kill), strict=True):
+async def _end_child(process: asyncio.subprocess.Process, exit_s: float, term_s: float) -> None:
+    """Wait `exit_s` for it to go by itself and `term_s` more after SIGTERM, then SIGKILL."""
+    for wait_s, send in ((exit_s, process.terminate), (term_s, process.kill)):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await process.wait()
@@ -310,6 +315,8 @@ async def end_left_over(socket: Path, data_dir_id: str) -> None:
         with contextlib.suppress(ProcessLookupError), _process_handle(pid) as handle:
             with contextlib.suppress(EngineError):
                 await client.greet(data_dir_id)
+            # One that does not take us is told to go all the same (ruling 14).
+            with contextlib.suppress(EngineError):
                 await client.ask(Exit(), Done)
             await _end_stranger(handle)
     finally:

@@ -224,7 +224,7 @@ class MediaDraft(Draft):
         pt, _, rest = value.partition(" ")
         if pt != "*" or not self.pts:
             return self._note(self.feedback, value)
-        # Not copied to each payload type: a description never grows beyond what was sent.
+        # Not copied to each payload type: 64 KiB of such lines would become megabytes.
         self.feedback_for_all.append(rest.strip())
         return True
 

@@ -16,7 +16,6 @@ from pagecalls.errors import (
     ConnectionFault,
     ConsumerBusy,
     InvalidValue,
-    MissingParameter,
     NoPermission,
     NoSuchConsumer,
     NotInCall,
@@ -35,9 +34,9 @@ from pagecalls.types import PageId, Platform, Psid, SdpType, Session, Side
 
 
 def read_offer(session: Session | None) -> Description:
-    """The offer in a request, parsed and checked. Raises `MissingParameter`, `PeerError`."""
+    """The offer in a request, parsed and checked. Raises `PeerError`."""
     if session is None:
-        raise MissingParameter("session")
+        raise UnusableConnection(ConnectionFault.SESSION_ABSENT)
     if session.sdp_type is not SdpType.OFFER:
         raise UnusableConnection(ConnectionFault.WRONG_SDP_TYPE, session.sdp_type.value)
     description = parse(session.sdp)
