@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests.contract.store_model import ModelStore
-from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSID, PSIDS, a_call, a_row, seed
 
 from pagecalls.call.states import CallState, EndReason
 from pagecalls.store.base import (
@@ -30,6 +28,8 @@ from pagecalls.store.base import (
 )
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.types import AppId, CallId, DeviceId, PageId, Platform, Psid
+from tests.contract.store_model import ModelStore
+from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSID, PSIDS, a_call, a_row, seed
 
 
 @pytest_asyncio.fixture(params=["file", "memory", "model"])

@@ -11,12 +11,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.contract.store_samples import PAGE, a_row, seed
 
 from pagecalls.errors import Unavailable
 from pagecalls.store.base import PageSubscription, Transaction
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.types import AppId
+from tests.contract.store_samples import PAGE, a_row, seed
 
 
 @pytest.fixture(params=["file", "memory"])

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.contract.store_model import ModelStore
-from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSIDS, a_call, a_row, seed
 
 from pagecalls.call.states import CallState
 from pagecalls.store.base import Hold, LiveCallExists, Transaction, WebhookKind
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.types import CallId
+from tests.contract.store_model import ModelStore
+from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSIDS, a_call, a_row, seed
 
 Step = Callable[[Transaction], object]
 

@@ -13,14 +13,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.unit.sdp.invariants import check_answer, check_offer_of_ours
-from tests.unit.sdp.samples import FAR_AGAIN, NAMES, answered, reoffered, text_of
-
 from pagecalls.errors import PeerError
 from pagecalls.sdp.description import Description, parse, serialize
 from pagecalls.sdp.grammar import MAX_TEXT_BYTES
 from pagecalls.sdp.negotiate import append_tracks, read_answer, render_answer, render_offer
 from pagecalls.sdp.profile import check_offer
+from tests.unit.sdp.invariants import check_answer, check_offer_of_ours
+from tests.unit.sdp.samples import FAR_AGAIN, NAMES, answered, reoffered, text_of
 
 MAX_CUTS = 6
 WORDS = (

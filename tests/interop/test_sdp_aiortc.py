@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
-from tests.unit.sdp.invariants import check_answer, check_offer_of_ours
-from tests.unit.sdp.samples import FAR, FAR_AGAIN, SESSION_ID, TRANSPORT
 
 from pagecalls.sdp.connection import Connection, HostCandidate
 from pagecalls.sdp.description import Setup, parse
 from pagecalls.sdp.negotiate import answer_first, append_tracks, read_answer, render_answer, render_offer
 from pagecalls.sdp.profile import check_offer
+from tests.unit.sdp.invariants import check_answer, check_offer_of_ours
+from tests.unit.sdp.samples import FAR, FAR_AGAIN, SESSION_ID, TRANSPORT
 
 # Port 9 on loopback: connectivity checks go nowhere.
 NOWHERE = replace(TRANSPORT, candidates=(HostCandidate("udp", "127.0.0.1", 9),))

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.contract.store_samples import APP, OTHER_APP, a_row, seed
 
 from pagecalls.clock import SteppedClock
 from pagecalls.store.base import AppSubscription, Hold, OutboxRow, Transaction
@@ -19,6 +18,7 @@ from pagecalls.webhooks import signing
 from pagecalls.webhooks.base import Failure, Outcome
 from pagecalls.webhooks.fake import FakeSender
 from pagecalls.webhooks.outbox import Courier
+from tests.contract.store_samples import APP, OTHER_APP, a_row, seed
 
 URL = {APP: "http://receiver.example/one", OTHER_APP: "http://receiver.example/two"}
 SECRET = {APP: "secret-one", OTHER_APP: "secret-two"}

@@ -6,13 +6,13 @@ import random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fuzz.fuzz_sdp import judge, mutated, one_input
-from tests.unit.sdp.samples import FAR, HEAD, NAMES, TRANSPORT, lines, offer_of, text_of
 
 from pagecalls.errors import MalformedSdp, PeerError
 from pagecalls.sdp.description import parse, serialize
 from pagecalls.sdp.negotiate import answer_first
 from pagecalls.types import Track, TrackLabel, TrackStatus
+from tests.fuzz.fuzz_sdp import judge, mutated, one_input
+from tests.unit.sdp.samples import FAR, HEAD, NAMES, TRANSPORT, lines, offer_of, text_of
 
 SAMPLES = [text_of(name).encode() for name in NAMES]
 

@@ -51,6 +51,8 @@ async def test_picked_up_and_terminated(world: World) -> None:
 
 async def test_copy_b_starts_when_the_webhook_is_acknowledged(world: World) -> None:
     device, call_id = await ringing(world)
+    await world.app.expect("call_status", call_id, call_status="ringing")
+    await world.settle()
     world.app.status = 500
     await device.request("call.accept", call_id=call_id, session=offered(AIORTC))
     await world.settle()

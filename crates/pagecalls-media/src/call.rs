@@ -12,7 +12,9 @@ use crate::fresh::Fresh;
 use crate::leg::{Failure, Leg};
 use crate::outbox::Outbox;
 use crate::outlet::{Incoming, Plan};
-use crate::protocol::{CallRoute, Code, LegApply, LegDtmf, LegFailed, LegStats, Refusal, Route, TrackRef, Why};
+use crate::protocol::{
+    CallRoute, Code, LegApply, LegDtmf, LegFailed, LegStats, Refusal, Route, TrackRef, Why,
+};
 use crate::translate::{ExtensionMap, PayloadMap};
 
 /// Legs of one call that may exist at the same time.
@@ -62,14 +64,21 @@ impl Call {
 
     /// The places of the legs that exist, with their ids.
     pub fn legs(&self) -> impl Iterator<Item = (usize, &Leg)> {
-        self.legs.iter().enumerate().filter_map(|(place, leg)| Some((place, leg.as_deref()?)))
+        self.legs
+            .iter()
+            .enumerate()
+            .filter_map(|(place, leg)| Some((place, leg.as_deref()?)))
     }
 
     // --- commands --------------------------------------------------------------------------------------------------
 
     /// Takes in a leg and returns its place, which stays the same for the leg's life.
     pub fn add_leg(&mut self, leg: Leg) -> Result<usize, Refusal> {
-        let place = self.legs.iter().position(Option::is_none).unwrap_or(self.legs.len());
+        let place = self
+            .legs
+            .iter()
+            .position(Option::is_none)
+            .unwrap_or(self.legs.len());
         if place == MAX_LEGS {
             return Err(Refusal::new(Code::Full, "too many legs in this call"));
         }
@@ -91,7 +100,9 @@ impl Call {
         now: Instant,
         outbox: &mut Outbox,
     ) -> Result<u64, Refusal> {
-        let leg = self.legs[place].as_mut().ok_or_else(|| Refusal::new(Code::UnknownLeg, &*desired.leg))?;
+        let leg = self.legs[place]
+            .as_mut()
+            .ok_or_else(|| Refusal::new(Code::UnknownLeg, &*desired.leg))?;
         let rev = leg.apply(desired, context, fresh, now)?;
         let started = leg.start_dtls(now, outbox);
         self.relink();
@@ -104,7 +115,11 @@ impl Call {
         if let Some(rev) = self.route_rev.filter(|rev| command.rev <= *rev) {
             return Ok(rev);
         }
-        for end in command.routes.iter().flat_map(|route| [&route.from, &route.to]) {
+        for end in command
+            .routes
+            .iter()
+            .flat_map(|route| [&route.from, &route.to])
+        {
             if !self.legs().any(|(_, leg)| leg.id() == end.leg) {
                 return Err(Refusal::new(Code::UnknownLeg, &*end.leg));
             }
@@ -116,13 +131,29 @@ impl Call {
     }
 
     /// Queues digits on a sent track; returns how many wait.
-    pub fn dtmf(&mut self, place: usize, command: &LegDtmf, now: Instant, outbox: &mut Outbox) -> Result<u32, Refusal> {
+    pub fn dtmf(
+        &mut self,
+        place: usize,
+        command: &LegDtmf,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> Result<u32, Refusal> {
         use crate::dtmf::Refused;
-        let leg = self.legs[place].as_mut().ok_or_else(|| Refusal::new(Code::UnknownLeg, &*command.leg))?;
-        let outlet = leg.outlets.iter_mut().find(|outlet| outlet.track() == command.track);
+        let leg = self.legs[place]
+            .as_mut()
+            .ok_or_else(|| Refusal::new(Code::UnknownLeg, &*command.leg))?;
+        let outlet = leg
+            .outlets
+            .iter_mut()
+            .find(|outlet| outlet.track() == command.track);
         let outlet = outlet.ok_or_else(|| Refusal::new(Code::UnknownTrack, &*command.track))?;
         let pushed = outlet.push_digits(&command.digits, command.tone_ms, command.gap_ms, now);
-        let pushed = pushed.ok_or_else(|| Refusal::new(Code::NoTelephoneEvent, "the receiver takes no telephone events"))?;
+        let pushed = pushed.ok_or_else(|| {
+            Refusal::new(
+                Code::NoTelephoneEvent,
+                "the receiver takes no telephone events",
+            )
+        })?;
         let waiting = pushed.map_err(|refused| match refused {
             Refused::BadDigits => Refusal::new(Code::BadDigits, &*command.digits),
             Refused::QueueFull => Refusal::new(Code::QueueFull, "too many digits wait"),
@@ -151,7 +182,15 @@ impl Call {
     pub fn fail_all(&mut self, detail: &str, outbox: &mut Outbox) {
         for leg in self.legs.iter_mut().filter_map(Option::take) {
             let (call, id) = leg.names();
-            outbox.events.push(LegFailed { call, leg: id, why: Why::Internal, detail: detail.to_owned() }.into());
+            outbox.events.push(
+                LegFailed {
+                    call,
+                    leg: id,
+                    why: Why::Internal,
+                    detail: detail.to_owned(),
+                }
+                .into(),
+            );
             outbox.gone.push(leg.gone());
         }
         self.links.clear();
@@ -168,7 +207,9 @@ impl Call {
         now: Instant,
         outbox: &mut Outbox,
     ) -> (Option<SocketAddr>, Option<SocketAddr>) {
-        let Some(leg) = self.legs[place].as_mut() else { return (None, None) };
+        let Some(leg) = self.legs[place].as_mut() else {
+            return (None, None);
+        };
         let addresses = leg.stun(datagram, from, now, outbox);
         let started = leg.start_dtls(now, outbox);
         self.settle(place, started, outbox);
@@ -189,7 +230,9 @@ impl Call {
             Protocol::Rtp => self.rtp(place, datagram, now, outbox),
             Protocol::Rtcp => self.rtcp(place, datagram, now, outbox),
             Protocol::Dtls => {
-                let Some(leg) = self.legs[place].as_mut() else { return };
+                let Some(leg) = self.legs[place].as_mut() else {
+                    return;
+                };
                 let result = leg.dtls(datagram, from, now, outbox);
                 self.settle(place, result, outbox);
             }
@@ -200,10 +243,21 @@ impl Call {
     fn rtp(&mut self, place: usize, packet: &mut [u8], now: Instant, outbox: &mut Outbox) {
         #[cfg(test)]
         assert!(!self.panics_on_rtp, "a test asked for this");
-        let Some(leg) = self.legs[place].as_mut() else { return };
-        let Some((header, len, received)) = leg.receive_rtp(packet, now, outbox) else { return };
-        let incoming = Incoming { header, packet: &packet[..len] };
-        for link in self.links.iter().filter(|link| link.on && link.from_leg == place && link.inlet == received.inlet) {
+        let Some(leg) = self.legs[place].as_mut() else {
+            return;
+        };
+        let Some((header, len, received)) = leg.receive_rtp(packet, now, outbox) else {
+            return;
+        };
+        let incoming = Incoming {
+            header,
+            packet: &packet[..len],
+        };
+        for link in self
+            .links
+            .iter()
+            .filter(|link| link.on && link.from_leg == place && link.inlet == received.inlet)
+        {
             if let Some(to) = self.legs[link.to_leg].as_mut() {
                 to.forward(link.outlet, &incoming, &link.plan, now, outbox);
             }
@@ -221,7 +275,9 @@ impl Call {
     /// Does what is due by now: DTLS repeats, digits.
     pub fn on_time(&mut self, now: Instant, outbox: &mut Outbox) {
         for place in 0..self.legs.len() {
-            let Some(leg) = self.legs[place].as_mut() else { continue };
+            let Some(leg) = self.legs[place].as_mut() else {
+                continue;
+            };
             leg.send_digits(now, outbox);
             let result = leg.dtls_timeout(now, outbox);
             self.settle(place, result, outbox);
@@ -231,7 +287,9 @@ impl Call {
     /// Looks at all slow timers, once a second.
     pub fn sweep(&mut self, now: Instant, outbox: &mut Outbox) {
         for place in 0..self.legs.len() {
-            let Some(leg) = self.legs[place].as_mut() else { continue };
+            let Some(leg) = self.legs[place].as_mut() else {
+                continue;
+            };
             let result = leg.sweep(now, outbox);
             self.settle(place, result, outbox);
             self.report(place, now, outbox);
@@ -247,11 +305,23 @@ impl Call {
 
     /// Drops a leg that failed, and reports it.
     fn settle(&mut self, place: usize, result: Result<(), Failure>, outbox: &mut Outbox) {
-        let Err(Failure { why, detail }) = result else { return };
-        let Some(mut leg) = self.legs[place].take() else { return };
+        let Err(Failure { why, detail }) = result else {
+            return;
+        };
+        let Some(mut leg) = self.legs[place].take() else {
+            return;
+        };
         leg.close(outbox);
         let (call, id) = leg.names();
-        outbox.events.push(LegFailed { call, leg: id, why, detail }.into());
+        outbox.events.push(
+            LegFailed {
+                call,
+                leg: id,
+                why,
+                detail,
+            }
+            .into(),
+        );
         outbox.gone.push(leg.gone());
         self.relink();
     }
@@ -260,10 +330,23 @@ impl Call {
     fn relink(&mut self) {
         self.links.clear();
         for route in &self.routes {
-            let (Some(from), Some(to)) = (self.find(&route.from, Leg::inlet), self.find(&route.to, Leg::outlet)) else { continue };
-            let (Some(source), Some(target)) = (&self.legs[from.0], &self.legs[to.0]) else { continue };
-            let (received, sent) = (&source.inlets.tracks[from.1].desired, target.outlets[to.1].desired());
-            let is_fed = self.links.iter().any(|link| link.on && (link.to_leg, link.outlet) == to);
+            let (Some(from), Some(to)) = (
+                self.find(&route.from, Leg::inlet),
+                self.find(&route.to, Leg::outlet),
+            ) else {
+                continue;
+            };
+            let (Some(source), Some(target)) = (&self.legs[from.0], &self.legs[to.0]) else {
+                continue;
+            };
+            let (received, sent) = (
+                &source.inlets.tracks[from.1].desired,
+                target.outlets[to.1].desired(),
+            );
+            let is_fed = self
+                .links
+                .iter()
+                .any(|link| link.on && (link.to_leg, link.outlet) == to);
             self.links.push(Link {
                 from_leg: from.0,
                 inlet: from.1,
@@ -282,10 +365,17 @@ impl Call {
     /// Tells every sent track what feeds it now.
     fn refeed(&mut self) {
         for to_leg in 0..self.legs.len() {
-            let count = self.legs[to_leg].as_ref().map_or(0, |leg| leg.outlets.len());
+            let count = self.legs[to_leg]
+                .as_ref()
+                .map_or(0, |leg| leg.outlets.len());
             for outlet in 0..count {
-                let link = self.links.iter().find(|link| link.on && (link.to_leg, link.outlet) == (to_leg, outlet));
-                let feed = link.and_then(|link| Some(self.legs[link.from_leg].as_ref()?.inlets.tracks[link.inlet].uid));
+                let link = self
+                    .links
+                    .iter()
+                    .find(|link| link.on && (link.to_leg, link.outlet) == (to_leg, outlet));
+                let feed = link.and_then(|link| {
+                    Some(self.legs[link.from_leg].as_ref()?.inlets.tracks[link.inlet].uid)
+                });
                 if let Some(leg) = self.legs[to_leg].as_mut() {
                     leg.outlets[outlet].feed(feed);
                 }
@@ -293,7 +383,11 @@ impl Call {
         }
     }
 
-    fn find(&self, end: &TrackRef, track: impl Fn(&Leg, &str) -> Option<usize>) -> Option<(usize, usize)> {
+    fn find(
+        &self,
+        end: &TrackRef,
+        track: impl Fn(&Leg, &str) -> Option<usize>,
+    ) -> Option<(usize, usize)> {
         let (place, leg) = self.legs().find(|(_, leg)| leg.id() == end.leg)?;
         Some((place, track(leg, &end.track)?))
     }

@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 use crate::frames::Connection;
 use crate::protocol::{
-    self, Code, Command, Done, Event, FrameError, Hello, HelloOk, Numbered, Outcome, PROTOCOL_VERSION, Refusal, Reply, SnapshotOk,
+    self, Code, Command, Done, Event, FrameError, Hello, HelloOk, Numbered, Outcome,
+    PROTOCOL_VERSION, Refusal, Reply, SnapshotOk,
 };
 use crate::sys::{self, Signals, Waker};
 use crate::worker::{Order, Report, Worker};
@@ -53,7 +54,11 @@ impl Listener {
         };
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket, path: path.to_owned(), inode: fs::metadata(path)?.ino() })
+        Ok(Self {
+            socket,
+            path: path.to_owned(),
+            inode: fs::metadata(path)?.ino(),
+        })
     }
 }
 
@@ -80,7 +85,10 @@ enum Waiting {
     LegCreate(String),
     LegClose(String),
     /// One outcome from each worker, put together.
-    Snapshot { missing: usize, so_far: SnapshotOk },
+    Snapshot {
+        missing: usize,
+        so_far: SnapshotOk,
+    },
 }
 
 /// The control side of the engine.
@@ -143,7 +151,9 @@ impl Control {
     /// worker has failed.
     pub fn run(mut self) -> io::Result<()> {
         loop {
-            let wait = self.unowned_since.map_or(LONG, |since| (since + self.grace).saturating_duration_since(Instant::now()));
+            let wait = self.unowned_since.map_or(LONG, |since| {
+                (since + self.grace).saturating_duration_since(Instant::now())
+            });
             if self.turn(wait)? {
                 tracing::info!("ends on request");
                 break;
@@ -151,7 +161,10 @@ impl Control {
             if self.closed > 0 {
                 return Err(io::Error::other("a worker failed"));
             }
-            if self.unowned_since.is_some_and(|since| since.elapsed() >= self.grace) {
+            if self
+                .unowned_since
+                .is_some_and(|since| since.elapsed() >= self.grace)
+            {
                 tracing::info!("ends: no server came back");
                 break;
             }
@@ -161,7 +174,9 @@ impl Control {
 
     /// Tells every peer goodbye and sends what is still to be sent.
     fn close(&mut self) -> io::Result<()> {
-        self.workers.iter().for_each(|worker| worker.order(Order::Close));
+        self.workers
+            .iter()
+            .for_each(|worker| worker.order(Order::Close));
         let until = Instant::now() + CLOSING;
         while self.closed < self.workers.len() && Instant::now() < until {
             self.turn(until.saturating_duration_since(Instant::now()))?;
@@ -171,10 +186,19 @@ impl Control {
 
     /// Waits, and does what there is to do; true when the process shall end.
     fn turn(&mut self, wait: Duration) -> io::Result<bool> {
-        let fixed = [self.listener.socket.as_raw_fd(), self.signals.as_fd().as_raw_fd(), self.waker.as_fd().as_raw_fd()];
+        let fixed = [
+            self.listener.socket.as_raw_fd(),
+            self.signals.as_fd().as_raw_fd(),
+            self.waker.as_fd().as_raw_fd(),
+        ];
         let mut fds: Vec<_> = fixed.iter().map(|fd| (*fd, false)).collect();
         let keys: Vec<u64> = self.connections.keys().copied().collect();
-        fds.extend(keys.iter().map(|key| (self.connections[key].fd(), self.connections[key].wants_write())));
+        fds.extend(keys.iter().map(|key| {
+            (
+                self.connections[key].fd(),
+                self.connections[key].wants_write(),
+            )
+        }));
         let ready = sys::poll(&fds, wait)?;
         if ready[2].reads {
             self.waker.drain();
@@ -189,8 +213,11 @@ impl Control {
         if ready[0].reads {
             self.accept()?;
         }
-        let failed: Vec<u64> =
-            self.connections.iter_mut().filter_map(|(key, connection)| connection.flush().is_err().then_some(*key)).collect();
+        let failed: Vec<u64> = self
+            .connections
+            .iter_mut()
+            .filter_map(|(key, connection)| connection.flush().is_err().then_some(*key))
+            .collect();
         for key in failed {
             self.lose(key);
         }
@@ -202,7 +229,14 @@ impl Control {
     fn accept(&mut self) -> io::Result<()> {
         let stream = match self.listener.socket.accept() {
             Ok((stream, _)) => stream,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => return Ok(()),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+                ) =>
+            {
+                return Ok(());
+            }
             Err(error) => return Err(error),
         };
         let is_ours = sys::peer_uid(stream.as_fd()).is_ok_and(|uid| uid == sys::own_uid());
@@ -211,13 +245,16 @@ impl Control {
             return Ok(());
         }
         self.next_connection += 1;
-        self.connections.insert(self.next_connection, Connection::new(stream)?);
+        self.connections
+            .insert(self.next_connection, Connection::new(stream)?);
         Ok(())
     }
 
     fn lose(&mut self, key: u64) {
         self.connections.remove(&key);
-        self.pending.retain(|_, pending| pending.connection != key || !matches!(pending.kind, Waiting::Plain));
+        self.pending.retain(|_, pending| {
+            pending.connection != key || !matches!(pending.kind, Waiting::Plain)
+        });
         if self.owner == Some(key) {
             tracing::warn!(grace_s = self.grace.as_secs(), "the server is gone");
             self.owner = None;
@@ -227,7 +264,9 @@ impl Control {
 
     /// Reads from a connection; true when the process shall end.
     fn read(&mut self, key: u64) -> bool {
-        let Some(connection) = self.connections.get_mut(&key) else { return false };
+        let Some(connection) = self.connections.get_mut(&key) else {
+            return false;
+        };
         let Ok(frames) = connection.read() else {
             self.lose(key);
             return false;
@@ -236,7 +275,9 @@ impl Control {
         for frame in frames {
             match protocol::decode_command(&frame) {
                 Ok((id, command)) => ends |= self.command(key, id, command),
-                Err(FrameError::BadCommand { id, message }) => self.reply(key, id, &Err(Refusal::new(Code::BadCommand, message))),
+                Err(FrameError::BadCommand { id, message }) => {
+                    self.reply(key, id, &Err(Refusal::new(Code::BadCommand, message)));
+                }
                 Err(FrameError::Undecodable) => {
                     tracing::warn!("a control connection sends garbage and is closed");
                     self.lose(key);
@@ -263,7 +304,9 @@ impl Control {
                 self.reply(key, id, &Ok(Done {}.into()));
                 return true;
             }
-            _ if self.owner != Some(key) => Some(Err(Refusal::new(Code::BadCommand, "say hello first"))),
+            _ if self.owner != Some(key) => {
+                Some(Err(Refusal::new(Code::BadCommand, "say hello first")))
+            }
             command => self.hand_on(key, id, command).err().map(Err),
         };
         if let Some(outcome) = outcome {
@@ -274,10 +317,16 @@ impl Control {
 
     fn hello(&mut self, key: u64, hello: &Hello) -> Outcome {
         if hello.proto != PROTOCOL_VERSION {
-            return Err(Refusal::new(Code::ProtoMismatch, format!("this engine speaks {PROTOCOL_VERSION}")));
+            return Err(Refusal::new(
+                Code::ProtoMismatch,
+                format!("this engine speaks {PROTOCOL_VERSION}"),
+            ));
         }
         if hello.data_dir != self.hello.data_dir {
-            return Err(Refusal::new(Code::DataDirMismatch, "this engine belongs to another data folder"));
+            return Err(Refusal::new(
+                Code::DataDirMismatch,
+                "this engine belongs to another data folder",
+            ));
         }
         if let Some(before) = self.owner.replace(key).filter(|before| *before != key) {
             self.connections.remove(&before);
@@ -307,23 +356,46 @@ impl Control {
             }
             Command::LegApply(body) => (self.worker_of_leg(&body.leg)?, Waiting::Plain),
             Command::LegDtmf(body) => (self.worker_of_leg(&body.leg)?, Waiting::Plain),
-            Command::LegClose(body) => (self.worker_of_leg(&body.leg)?, Waiting::LegClose(body.leg.clone())),
+            Command::LegClose(body) => (
+                self.worker_of_leg(&body.leg)?,
+                Waiting::LegClose(body.leg.clone()),
+            ),
             Command::CallRoute(body) => (self.worker_of_call(&body.call)?, Waiting::Plain),
-            Command::CallClose(body) => (self.worker_of_call(&body.call)?, Waiting::CallClose(body.call.clone())),
+            Command::CallClose(body) => (
+                self.worker_of_call(&body.call)?,
+                Waiting::CallClose(body.call.clone()),
+            ),
             Command::Snapshot(_) => {
                 self.ask_all(connection, id, &command);
                 return Ok(());
             }
-            Command::Hello(_) | Command::Exit(_) => return Err(Refusal::new(Code::BadCommand, "not for a worker")),
+            Command::Hello(_) | Command::Exit(_) => {
+                return Err(Refusal::new(Code::BadCommand, "not for a worker"));
+            }
         };
-        let number = self.expect(Pending { connection, id, kind });
+        let number = self.expect(Pending {
+            connection,
+            id,
+            kind,
+        });
         self.workers[worker].order(Order::Command(number, Box::new(command)));
         Ok(())
     }
 
     fn ask_all(&mut self, connection: u64, id: u64, command: &Command) {
-        let so_far = SnapshotOk { seq: 0, legs: Vec::new(), calls: Vec::new() };
-        let number = self.expect(Pending { connection, id, kind: Waiting::Snapshot { missing: self.workers.len(), so_far } });
+        let so_far = SnapshotOk {
+            seq: 0,
+            legs: Vec::new(),
+            calls: Vec::new(),
+        };
+        let number = self.expect(Pending {
+            connection,
+            id,
+            kind: Waiting::Snapshot {
+                missing: self.workers.len(),
+                so_far,
+            },
+        });
         for worker in &self.workers {
             worker.order(Order::Command(number, Box::new(command.clone())));
         }
@@ -341,12 +413,19 @@ impl Control {
     }
 
     fn worker_of_call(&self, call: &str) -> Result<usize, Refusal> {
-        self.calls.get(call).copied().ok_or_else(|| Refusal::new(Code::UnknownCall, call))
+        self.calls
+            .get(call)
+            .copied()
+            .ok_or_else(|| Refusal::new(Code::UnknownCall, call))
     }
 
     fn worker_of_leg(&self, leg: &str) -> Result<usize, Refusal> {
-        let call = self.legs.get(leg).ok_or_else(|| Refusal::new(Code::UnknownLeg, leg))?;
-        self.worker_of_call(call).map_err(|_| Refusal::new(Code::UnknownLeg, leg))
+        let call = self
+            .legs
+            .get(leg)
+            .ok_or_else(|| Refusal::new(Code::UnknownLeg, leg))?;
+        self.worker_of_call(call)
+            .map_err(|_| Refusal::new(Code::UnknownLeg, leg))
     }
 
     // --- reports ---------------------------------------------------------------------------------------------------
@@ -367,12 +446,22 @@ impl Control {
         }
         self.seq += 1;
         if let Some(connection) = self.owner.and_then(|key| self.connections.get_mut(&key)) {
-            connection.queue(&protocol::encode_event(&Numbered { seq: self.seq, event }));
+            connection.queue(&protocol::encode_event(&Numbered {
+                seq: self.seq,
+                event,
+            }));
         }
     }
 
     fn outcome(&mut self, number: u64, outcome: Outcome) {
-        let Some(Pending { connection, id, kind }) = self.pending.remove(&number) else { return };
+        let Some(Pending {
+            connection,
+            id,
+            kind,
+        }) = self.pending.remove(&number)
+        else {
+            return;
+        };
         let outcome = match kind {
             Waiting::Plain => outcome,
             Waiting::CallCreate(call) => {
@@ -396,17 +485,34 @@ impl Control {
                 self.legs.retain(|_, of| *of != call);
                 outcome
             }
-            Waiting::Snapshot { missing, mut so_far } => {
+            Waiting::Snapshot {
+                missing,
+                mut so_far,
+            } => {
                 if let Ok(Reply::SnapshotOk(part)) = outcome {
                     so_far.legs.extend(part.legs);
                     so_far.calls.extend(part.calls);
                 }
                 if missing > 1 {
-                    let kind = Waiting::Snapshot { missing: missing - 1, so_far };
-                    self.pending.insert(number, Pending { connection, id, kind });
+                    let kind = Waiting::Snapshot {
+                        missing: missing - 1,
+                        so_far,
+                    };
+                    self.pending.insert(
+                        number,
+                        Pending {
+                            connection,
+                            id,
+                            kind,
+                        },
+                    );
                     return;
                 }
-                Ok(SnapshotOk { seq: self.seq, ..so_far }.into())
+                Ok(SnapshotOk {
+                    seq: self.seq,
+                    ..so_far
+                }
+                .into())
             }
         };
         self.reply(connection, id, &outcome);

@@ -35,14 +35,23 @@ mod tests {
         assert_eq!(classify(&[0, 1]), Some(Protocol::Stun));
         assert_eq!(classify(&[22, 254]), Some(Protocol::Dtls));
         assert_eq!(classify(&[0x80, 111]), Some(Protocol::Rtp));
-        assert_eq!(classify(&[0x90, 111 | 0x80]), Some(Protocol::Rtp));
+        assert_eq!(classify(&[0x90, 0x6f | 0x80]), Some(Protocol::Rtp));
         assert_eq!(classify(&[0x80, 200]), Some(Protocol::Rtcp));
         assert_eq!(classify(&[0x81, 206]), Some(Protocol::Rtcp));
     }
 
     #[test]
     fn everything_else_is_not_ours() {
-        for datagram in [&[][..], &[4], &[19], &[64], &[127], &[128], &[192, 0], &[255]] {
+        for datagram in [
+            &[][..],
+            &[4],
+            &[19],
+            &[64],
+            &[127],
+            &[128],
+            &[192, 0],
+            &[255],
+        ] {
             assert_eq!(classify(datagram), None, "{datagram:?}");
         }
     }

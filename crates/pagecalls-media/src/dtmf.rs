@@ -53,7 +53,11 @@ pub struct EventPacket {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Item {
-    Digit { digit: char, tone_ms: u32, gap_ms: u32 },
+    Digit {
+        digit: char,
+        tone_ms: u32,
+        gap_ms: u32,
+    },
     Pause,
 }
 
@@ -93,21 +97,38 @@ impl Dtmf {
     /// Nothing to send yet, on a track whose audio was last heard at `last_audio`.
     #[must_use]
     pub fn new(now: Instant, last_audio: Option<Instant>) -> Self {
-        Self { queue: VecDeque::new(), tone: None, not_before: now, last_audio }
+        Self {
+            queue: VecDeque::new(),
+            tone: None,
+            not_before: now,
+            last_audio,
+        }
     }
 
     /// Queues all of `digits` or none of them, and returns how many wait. Lengths are bounded to what the payload can say.
-    pub fn push(&mut self, digits: &str, tone_ms: u32, gap_ms: u32, now: Instant) -> Result<usize, Refused> {
+    pub fn push(
+        &mut self,
+        digits: &str,
+        tone_ms: u32,
+        gap_ms: u32,
+        now: Instant,
+    ) -> Result<usize, Refused> {
         let tone_ms = tone_ms.clamp(*TONE_MS.start(), *TONE_MS.end());
         let gap_ms = gap_ms.clamp(*GAP_MS.start(), *GAP_MS.end());
         let items: Option<Vec<Item>> = digits
             .chars()
             .map(|digit| match digit {
                 ',' => Some(Item::Pause),
-                _ => event_of(digit).map(|_| Item::Digit { digit: digit.to_ascii_uppercase(), tone_ms, gap_ms }),
+                _ => event_of(digit).map(|_| Item::Digit {
+                    digit: digit.to_ascii_uppercase(),
+                    tone_ms,
+                    gap_ms,
+                }),
             })
             .collect();
-        let items = items.filter(|items| !items.is_empty()).ok_or(Refused::BadDigits)?;
+        let items = items
+            .filter(|items| !items.is_empty())
+            .ok_or(Refused::BadDigits)?;
         if self.queue.len() + items.len() > QUEUE_DIGITS {
             return Err(Refused::QueueFull);
         }
@@ -140,7 +161,12 @@ impl Dtmf {
     /// A packet of audio is there: returns the event packet that goes out in its place, if a digit is on.
     ///
     /// `ts` gives a new digit its timestamp.
-    pub fn replace(&mut self, now: Instant, codec: EventCodec, ts: impl FnOnce() -> u32) -> Option<EventPacket> {
+    pub fn replace(
+        &mut self,
+        now: Instant,
+        codec: EventCodec,
+        ts: impl FnOnce() -> u32,
+    ) -> Option<EventPacket> {
         self.last_audio = Some(now);
         self.start(now, codec, ts);
         let tone = self.tone.as_ref()?;
@@ -151,7 +177,12 @@ impl Dtmf {
     }
 
     /// An event packet to put in at `now`, where no audio came to be replaced. Ask again until there is none.
-    pub fn due(&mut self, now: Instant, codec: EventCodec, ts: impl FnOnce() -> u32) -> Option<EventPacket> {
+    pub fn due(
+        &mut self,
+        now: Instant,
+        codec: EventCodec,
+        ts: impl FnOnce() -> u32,
+    ) -> Option<EventPacket> {
         self.skip_pauses(now);
         if self.next_due().is_none_or(|due| due > now) {
             return None;
@@ -161,7 +192,10 @@ impl Dtmf {
     }
 
     fn skip_pauses(&mut self, now: Instant) {
-        while self.tone.is_none() && self.not_before <= now && self.queue.front() == Some(&Item::Pause) {
+        while self.tone.is_none()
+            && self.not_before <= now
+            && self.queue.front() == Some(&Item::Pause)
+        {
             self.queue.pop_front();
             self.not_before += PAUSE;
         }
@@ -172,10 +206,26 @@ impl Dtmf {
         if self.tone.is_some() || self.not_before > now {
             return;
         }
-        let Some(Item::Digit { digit, tone_ms, gap_ms }) = self.queue.pop_front() else { return };
+        let Some(Item::Digit {
+            digit,
+            tone_ms,
+            gap_ms,
+        }) = self.queue.pop_front()
+        else {
+            return;
+        };
         let Some(event) = event_of(digit) else { return };
         let rest_until = now + Duration::from_millis(u64::from(tone_ms + gap_ms));
-        self.tone = Some(Tone { digit, event, codec, ts: ts(), started: now, steps: tone_ms / 20, next: 0, rest_until });
+        self.tone = Some(Tone {
+            digit,
+            event,
+            codec,
+            ts: ts(),
+            started: now,
+            steps: tone_ms / 20,
+            next: 0,
+            rest_until,
+        });
     }
 
     fn step(&mut self, now: Instant) -> Option<EventPacket> {
@@ -200,7 +250,12 @@ impl Tone {
             pt: self.codec.pt,
             marker: step == 0 && !repeated,
             ts: self.ts,
-            payload: [self.event, u8::from(ends) << 7 | VOLUME, duration[0], duration[1]],
+            payload: [
+                self.event,
+                u8::from(ends) << 7 | VOLUME,
+                duration[0],
+                duration[1],
+            ],
             done: (last && !repeated).then_some(self.digit),
         }
     }
@@ -228,15 +283,26 @@ pub fn digit_of(event: u8) -> Option<char> {
 mod tests {
     use super::*;
 
-    const WIDE: EventCodec = EventCodec { pt: 110, clock_hz: 48_000 };
-    const NARROW: EventCodec = EventCodec { pt: 101, clock_hz: 8_000 };
+    const WIDE: EventCodec = EventCodec {
+        pt: 110,
+        clock_hz: 48_000,
+    };
+    const NARROW: EventCodec = EventCodec {
+        pt: 101,
+        clock_hz: 8_000,
+    };
 
     fn duration(packet: &EventPacket) -> u16 {
         u16::from_be_bytes([packet.payload[2], packet.payload[3]])
     }
 
     /// Lets silence run from `start` for `ms` and returns what was put in, with its time.
-    fn silence(dtmf: &mut Dtmf, codec: EventCodec, start: Instant, ms: u64) -> Vec<(u64, EventPacket)> {
+    fn silence(
+        dtmf: &mut Dtmf,
+        codec: EventCodec,
+        start: Instant,
+        ms: u64,
+    ) -> Vec<(u64, EventPacket)> {
         let mut packets = Vec::new();
         for ms in 0..=ms {
             let now = start + Duration::from_millis(ms);
@@ -254,16 +320,39 @@ mod tests {
             let mut dtmf = Dtmf::new(start, None);
             assert_eq!(dtmf.push("5", 500, 100, start), Ok(1));
             let packets = silence(&mut dtmf, codec, start, 2_000);
-            assert_eq!(packets.iter().map(|(ms, _)| *ms).collect::<Vec<_>>(), (0..27).map(|step| step * 20).collect::<Vec<_>>());
+            assert_eq!(
+                packets.iter().map(|(ms, _)| *ms).collect::<Vec<_>>(),
+                (0..27).map(|step| step * 20).collect::<Vec<_>>()
+            );
             let durations: Vec<_> = packets.iter().map(|(_, packet)| duration(packet)).collect();
-            assert_eq!(durations, (1..=25).chain([25, 25]).map(|step| step * unit).collect::<Vec<_>>());
-            assert_eq!(packets.iter().filter(|(_, packet)| packet.marker).count(), 1);
+            assert_eq!(
+                durations,
+                (1..=25)
+                    .chain([25, 25])
+                    .map(|step| step * unit)
+                    .collect::<Vec<_>>()
+            );
+            assert_eq!(
+                packets.iter().filter(|(_, packet)| packet.marker).count(),
+                1
+            );
             assert!(packets[0].1.marker);
-            let ends: Vec<_> = packets.iter().map(|(_, packet)| packet.payload[1]).collect();
+            let ends: Vec<_> = packets
+                .iter()
+                .map(|(_, packet)| packet.payload[1])
+                .collect();
             assert_eq!(ends[..24], [10; 24]);
             assert_eq!(ends[24..], [0x8a; 3]);
-            assert_eq!(packets.iter().filter_map(|(_, packet)| packet.done).collect::<Vec<_>>(), ['5']);
-            assert!(packets.iter().all(|(_, packet)| packet.ts == 77 && packet.payload[0] == 5 && packet.pt == codec.pt));
+            assert_eq!(
+                packets
+                    .iter()
+                    .filter_map(|(_, packet)| packet.done)
+                    .collect::<Vec<_>>(),
+                ['5']
+            );
+            assert!(packets.iter().all(|(_, packet)| packet.ts == 77
+                && packet.payload[0] == 5
+                && packet.pt == codec.pt));
             assert!(dtmf.is_idle());
         }
     }
@@ -273,8 +362,11 @@ mod tests {
         let start = Instant::now();
         let mut dtmf = Dtmf::new(start, None);
         dtmf.push("1,2#", 500, 100, start).unwrap();
-        let starts: Vec<_> =
-            silence(&mut dtmf, WIDE, start, 4_000).into_iter().filter(|(_, packet)| packet.marker).map(|(ms, packet)| (ms, packet.payload[0])).collect();
+        let starts: Vec<_> = silence(&mut dtmf, WIDE, start, 4_000)
+            .into_iter()
+            .filter(|(_, packet)| packet.marker)
+            .map(|(ms, packet)| (ms, packet.payload[0]))
+            .collect();
         assert_eq!(starts, [(0, 1), (1_600, 2), (2_200, 11)]);
     }
 
@@ -290,11 +382,24 @@ mod tests {
             }
             // Audio every 20 ms, up to 6 ms late.
             if ms % 20 == ms / 20 % 3 * 3 {
-                replaced.extend(dtmf.replace(now, WIDE, || 0).map(|packet| duration(&packet)));
+                replaced.extend(
+                    dtmf.replace(now, WIDE, || 0)
+                        .map(|packet| duration(&packet)),
+                );
             }
-            assert_eq!(dtmf.due(now, WIDE, || 0), None, "nothing is put in at {ms} ms");
+            assert_eq!(
+                dtmf.due(now, WIDE, || 0),
+                None,
+                "nothing is put in at {ms} ms"
+            );
         }
-        assert_eq!(replaced, (1..=25).chain([25, 25]).map(|step| step * 960).collect::<Vec<_>>());
+        assert_eq!(
+            replaced,
+            (1..=25)
+                .chain([25, 25])
+                .map(|step| step * 960)
+                .collect::<Vec<_>>()
+        );
     }
 
     #[test]
@@ -302,8 +407,13 @@ mod tests {
         let start = Instant::now();
         let mut dtmf = Dtmf::new(start, None);
         dtmf.push("9", 500, 100, start).unwrap();
-        let burst: Vec<_> = (0..4).map(|_| dtmf.replace(start, WIDE, || 0).unwrap()).collect();
-        assert_eq!(burst.iter().map(duration).collect::<Vec<_>>(), [960, 960, 960, 960]);
+        let burst: Vec<_> = (0..4)
+            .map(|_| dtmf.replace(start, WIDE, || 0).unwrap())
+            .collect();
+        assert_eq!(
+            burst.iter().map(duration).collect::<Vec<_>>(),
+            [960, 960, 960, 960]
+        );
         assert_eq!(burst.iter().filter(|packet| packet.marker).count(), 1);
     }
 
@@ -327,14 +437,21 @@ mod tests {
         assert_eq!(dtmf.push("123", 500, 100, start), Err(Refused::QueueFull));
         assert_eq!(dtmf.push("a,", 500, 100, start), Ok(32));
         for bad in ["", "x", "1 2", "1e"] {
-            assert_eq!(dtmf.push(bad, 500, 100, start), Err(Refused::BadDigits), "{bad:?}");
+            assert_eq!(
+                dtmf.push(bad, 500, 100, start),
+                Err(Refused::BadDigits),
+                "{bad:?}"
+            );
         }
     }
 
     #[test]
     fn events_and_digits_pair() {
         for (event, digit) in (0..16).zip("0123456789*#ABCD".chars()) {
-            assert_eq!((event_of(digit), digit_of(event)), (Some(event), Some(digit)));
+            assert_eq!(
+                (event_of(digit), digit_of(event)),
+                (Some(event), Some(digit))
+            );
         }
         assert_eq!((event_of('d'), digit_of(16)), (Some(15), None));
     }
@@ -345,6 +462,9 @@ mod tests {
         let mut dtmf = Dtmf::new(start, None);
         dtmf.push("1", u32::MAX, u32::MAX, start).unwrap();
         let packets = silence(&mut dtmf, WIDE, start, 2_000);
-        assert_eq!(packets.last().map(|(_, packet)| duration(packet)), Some(62_400));
+        assert_eq!(
+            packets.last().map(|(_, packet)| duration(packet)),
+            Some(62_400)
+        );
     }
 }

@@ -25,7 +25,11 @@ impl Connection {
     /// Takes over a connected socket.
     pub fn new(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, received: Vec::new(), unsent: Vec::new() })
+        Ok(Self {
+            stream,
+            received: Vec::new(),
+            unsent: Vec::new(),
+        })
     }
 
     /// The descriptor, for polling.
@@ -47,7 +51,8 @@ impl Connection {
         match self.stream.read(&mut chunk) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(count) => self.received.extend_from_slice(&chunk[..count]),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(error) => return Err(error),
         }
         let (frames, used) = split(&self.received)?;
@@ -73,7 +78,11 @@ impl Connection {
             }
         };
         self.unsent.drain(..sent);
-        if self.unsent.len() > MAX_UNSENT_BYTES { Err(ErrorKind::TimedOut.into()) } else { result }
+        if self.unsent.len() > MAX_UNSENT_BYTES {
+            Err(ErrorKind::TimedOut.into())
+        } else {
+            result
+        }
     }
 }
 
@@ -86,7 +95,9 @@ fn split(received: &[u8]) -> io::Result<(Vec<Vec<u8>>, usize)> {
         if length > MAX_FRAME_BYTES {
             return Err(ErrorKind::InvalidData.into());
         }
-        let Some(frame) = received.get(used + 4..used + 4 + length) else { break };
+        let Some(frame) = received.get(used + 4..used + 4 + length) else {
+            break;
+        };
         frames.push(frame.to_vec());
         used += 4 + length;
     }
@@ -125,7 +136,10 @@ mod tests {
         let (_near, far) = UnixStream::pair().unwrap();
         let mut connection = Connection::new(far).unwrap();
         connection.queue(&vec![0; MAX_UNSENT_BYTES]);
-        assert!(connection.flush().is_ok(), "the socket's own buffer took some of it");
+        assert!(
+            connection.flush().is_ok(),
+            "the socket's own buffer took some of it"
+        );
         assert!(connection.wants_write());
         connection.queue(&vec![0; MAX_UNSENT_BYTES]);
         assert!(connection.flush().is_err());

@@ -38,7 +38,10 @@ impl Fresh {
     pub fn ice_text(&mut self, len: usize) -> String {
         let mut bytes = vec![0; len];
         (self.fill)(&mut bytes);
-        bytes.into_iter().map(|byte| char::from(ICE_CHARS[usize::from(byte & 63)])).collect()
+        bytes
+            .into_iter()
+            .map(|byte| char::from(ICE_CHARS[usize::from(byte & 63)]))
+            .collect()
     }
 }
 

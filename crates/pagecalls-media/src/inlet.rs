@@ -59,17 +59,33 @@ pub struct Received {
 impl Inlets {
     /// Takes over the desired tracks. Streams stay with their tracks, unless another track now names their SSRC.
     pub fn apply(&mut self, desired: Vec<RecvTrack>, mut serial: impl FnMut() -> u32) {
-        let moved_to: Vec<Option<usize>> =
-            self.tracks.iter().map(|inlet| desired.iter().position(|track| track.track == inlet.desired.track)).collect();
+        let moved_to: Vec<Option<usize>> = self
+            .tracks
+            .iter()
+            .map(|inlet| {
+                desired
+                    .iter()
+                    .position(|track| track.track == inlet.desired.track)
+            })
+            .collect();
         let before = std::mem::take(&mut self.tracks);
         for track in desired {
-            let old = before.iter().find(|inlet| inlet.desired.track == track.track);
-            let (uid, stall_told) = old.map_or_else(|| (serial(), false), |inlet| (inlet.uid, inlet.stall_told));
-            self.tracks.push(Inlet { uid, desired: track, stall_told });
+            let old = before
+                .iter()
+                .find(|inlet| inlet.desired.track == track.track);
+            let (uid, stall_told) =
+                old.map_or_else(|| (serial(), false), |inlet| (inlet.uid, inlet.stall_told));
+            self.tracks.push(Inlet {
+                uid,
+                desired: track,
+                stall_told,
+            });
         }
         let tracks = &self.tracks;
         self.sources.retain_mut(|source| {
-            let named = tracks.iter().position(|inlet| inlet.desired.ssrcs.contains(&source.ssrc));
+            let named = tracks
+                .iter()
+                .position(|inlet| inlet.desired.ssrcs.contains(&source.ssrc));
             let place = named.or_else(|| moved_to.get(source.inlet).copied().flatten());
             source.inlet = place.unwrap_or_default();
             place.is_some()
@@ -79,21 +95,45 @@ impl Inlets {
     /// Counts an authentic packet and says to which track it belongs; `None` when no track wants it.
     pub fn receive(&mut self, header: &Header, packet: &[u8], now: Instant) -> Option<Received> {
         let payload_len = packet.len() - header.len;
-        if let Some(source) = self.sources.iter_mut().find(|source| source.ssrc == header.ssrc) {
-            source.reception.receive(header.seq, header.ts, payload_len, now);
+        if let Some(source) = self
+            .sources
+            .iter_mut()
+            .find(|source| source.ssrc == header.ssrc)
+        {
+            source
+                .reception
+                .receive(header.seq, header.ts, payload_len, now);
             source.heard = now;
             self.tracks[source.inlet].stall_told = false;
-            return Some(Received { inlet: source.inlet, is_first: false });
+            return Some(Received {
+                inlet: source.inlet,
+                is_first: false,
+            });
         }
         let inlet = self.find(header, packet)?;
         if self.sources.len() == MAX_SOURCES {
             return None;
         }
-        let clock = self.tracks[inlet].desired.codecs.iter().find(|codec| codec.pt == header.pt).map_or(8_000, clock_of);
+        let clock = self.tracks[inlet]
+            .desired
+            .codecs
+            .iter()
+            .find(|codec| codec.pt == header.pt)
+            .map_or(8_000, clock_of);
         let reception = Reception::start(clock, header.seq, header.ts, payload_len, now);
-        self.sources.push(Source { ssrc: header.ssrc, inlet, reception, heard: now, reported: now, was_reported: false });
+        self.sources.push(Source {
+            ssrc: header.ssrc,
+            inlet,
+            reception,
+            heard: now,
+            reported: now,
+            was_reported: false,
+        });
         self.tracks[inlet].stall_told = false;
-        Some(Received { inlet, is_first: true })
+        Some(Received {
+            inlet,
+            is_first: true,
+        })
     }
 
     /// The stream with this SSRC.
@@ -111,8 +151,14 @@ impl Inlets {
     pub fn stalled(&mut self, now: Instant) -> Vec<(String, Duration)> {
         let mut stalled = Vec::new();
         for (place, inlet) in self.tracks.iter_mut().enumerate() {
-            let heard = self.sources.iter().filter(|source| source.inlet == place).map(|source| source.heard).max();
-            let silence = heard.map_or(Duration::ZERO, |heard| now.saturating_duration_since(heard));
+            let heard = self
+                .sources
+                .iter()
+                .filter(|source| source.inlet == place)
+                .map(|source| source.heard)
+                .max();
+            let silence =
+                heard.map_or(Duration::ZERO, |heard| now.saturating_duration_since(heard));
             if silence >= STALLED && !inlet.stall_told {
                 inlet.stall_told = true;
                 stalled.push((inlet.desired.track.clone(), silence));
@@ -124,16 +170,39 @@ impl Inlets {
     /// The track of a new stream: the one that names its SSRC, then by MID, then the only one that has its payload type, then the
     /// first of those without a stream.
     fn find(&self, header: &Header, packet: &[u8]) -> Option<usize> {
-        let named = self.tracks.iter().position(|inlet| inlet.desired.ssrcs.contains(&header.ssrc));
+        let named = self
+            .tracks
+            .iter()
+            .position(|inlet| inlet.desired.ssrcs.contains(&header.ssrc));
         let by_mid = |inlet: &Inlet| {
-            let mid = inlet.desired.ext.mid.and_then(|id| header.extension(packet, id));
+            let mid = inlet
+                .desired
+                .ext
+                .mid
+                .and_then(|id| header.extension(packet, id));
             mid == Some(inlet.desired.mid.as_bytes())
         };
         if let Some(place) = named.or_else(|| self.tracks.iter().position(by_mid)) {
-            return self.tracks[place].desired.codecs.iter().any(|codec| codec.pt == header.pt).then_some(place);
+            return self.tracks[place]
+                .desired
+                .codecs
+                .iter()
+                .any(|codec| codec.pt == header.pt)
+                .then_some(place);
         }
-        let has_pt = |inlet: &Inlet| inlet.desired.codecs.iter().any(|codec| codec.pt == header.pt);
-        let mut with_pt = self.tracks.iter().enumerate().filter(|(_, inlet)| has_pt(inlet)).map(|(place, _)| place);
+        let has_pt = |inlet: &Inlet| {
+            inlet
+                .desired
+                .codecs
+                .iter()
+                .any(|codec| codec.pt == header.pt)
+        };
+        let mut with_pt = self
+            .tracks
+            .iter()
+            .enumerate()
+            .filter(|(_, inlet)| has_pt(inlet))
+            .map(|(place, _)| place);
         let first = with_pt.next()?;
         if with_pt.next().is_none() {
             return Some(first);
@@ -160,18 +229,39 @@ mod tests {
             kind: Kind::Audio,
             ssrcs: ssrcs.into(),
             rtx_ssrcs: vec![],
-            codecs: vec![Codec { key: "opus/48000/2".into(), pt, rtx_pt: None }],
-            ext: Extensions { mid: Some(4), ..Extensions::default() },
+            codecs: vec![Codec {
+                key: "opus/48000/2".into(),
+                pt,
+                rtx_pt: None,
+            }],
+            ext: Extensions {
+                mid: Some(4),
+                ..Extensions::default()
+            },
             fb: vec![],
         }
     }
 
     fn receive(inlets: &mut Inlets, pt: u8, ssrc: u32, mid: Option<&str>) -> Option<usize> {
         let mut packet = [0; 100];
-        let fields = Fields { pt, marker: false, padding: false, seq: 1, ts: 0, ssrc };
-        write_header(&mut packet, &fields, mid.into_iter().map(|mid| (4, mid.as_bytes()))).unwrap();
+        let fields = Fields {
+            pt,
+            marker: false,
+            padding: false,
+            seq: 1,
+            ts: 0,
+            ssrc,
+        };
+        write_header(
+            &mut packet,
+            &fields,
+            mid.into_iter().map(|mid| (4, mid.as_bytes())),
+        )
+        .unwrap();
         let header = Header::parse(&packet).unwrap();
-        inlets.receive(&header, &packet, Instant::now()).map(|received| received.inlet)
+        inlets
+            .receive(&header, &packet, Instant::now())
+            .map(|received| received.inlet)
     }
 
     fn inlets(tracks: &[RecvTrack]) -> Inlets {
@@ -186,19 +276,31 @@ mod tests {
 
     #[test]
     fn ssrc_goes_before_mid_and_mid_before_payload_type() {
-        let mut inlets = inlets(&[track("a", "0", 111, &[]), track("b", "1", 111, &[7]), track("c", "2", 111, &[])]);
+        let mut inlets = inlets(&[
+            track("a", "0", 111, &[]),
+            track("b", "1", 111, &[7]),
+            track("c", "2", 111, &[]),
+        ]);
         assert_eq!(receive(&mut inlets, 111, 7, Some("0")), Some(1));
         assert_eq!(receive(&mut inlets, 111, 8, Some("2")), Some(2));
         assert_eq!(receive(&mut inlets, 111, 9, None), Some(0));
         assert_eq!(receive(&mut inlets, 111, 10, None), None);
-        assert_eq!(receive(&mut inlets, 111, 8, None), Some(2), "a stream stays where it is");
+        assert_eq!(
+            receive(&mut inlets, 111, 8, None),
+            Some(2),
+            "a stream stays where it is"
+        );
     }
 
     #[test]
     fn a_payload_type_of_one_track_is_enough() {
         let mut inlets = inlets(&[track("a", "0", 111, &[]), track("b", "1", 96, &[])]);
         assert_eq!(receive(&mut inlets, 96, 1, None), Some(1));
-        assert_eq!(receive(&mut inlets, 96, 2, None), Some(1), "a new stream of the same track");
+        assert_eq!(
+            receive(&mut inlets, 96, 2, None),
+            Some(1),
+            "a new stream of the same track"
+        );
         assert_eq!(receive(&mut inlets, 5, 3, None), None);
     }
 
@@ -208,18 +310,36 @@ mod tests {
         receive(&mut inlets, 96, 1, None);
         receive(&mut inlets, 111, 2, None);
         let uid = inlets.tracks[1].uid;
-        inlets.apply(vec![track("b", "1", 96, &[]), track("c", "2", 111, &[])], || 99);
+        inlets.apply(
+            vec![track("b", "1", 96, &[]), track("c", "2", 111, &[])],
+            || 99,
+        );
         assert_eq!(inlets.tracks[0].uid, uid);
         assert_eq!(inlets.tracks[1].uid, 99);
-        assert_eq!(inlets.sources.iter().map(|source| (source.ssrc, source.inlet)).collect::<Vec<_>>(), [(1, 0)]);
-        inlets.apply(vec![track("b", "1", 96, &[]), track("c", "2", 96, &[1])], || 100);
-        assert_eq!(inlets.sources[0].inlet, 1, "a track that names the stream takes it");
+        assert_eq!(
+            inlets
+                .sources
+                .iter()
+                .map(|source| (source.ssrc, source.inlet))
+                .collect::<Vec<_>>(),
+            [(1, 0)]
+        );
+        inlets.apply(
+            vec![track("b", "1", 96, &[]), track("c", "2", 96, &[1])],
+            || 100,
+        );
+        assert_eq!(
+            inlets.sources[0].inlet, 1,
+            "a track that names the stream takes it"
+        );
     }
 
     #[test]
     fn streams_are_bounded() {
         let mut inlets = inlets(&[track("a", "0", 111, &[])]);
-        let found = (0..1_000).filter(|ssrc| receive(&mut inlets, 111, *ssrc, None).is_some()).count();
+        let found = (0..1_000)
+            .filter(|ssrc| receive(&mut inlets, 111, *ssrc, None).is_some())
+            .count();
         assert_eq!(found, MAX_SOURCES);
     }
 
@@ -227,7 +347,10 @@ mod tests {
     fn a_stall_is_told_once_until_the_track_flows_again() {
         let mut inlets = inlets(&[track("a", "0", 111, &[])]);
         let start = Instant::now();
-        assert!(inlets.stalled(start + Duration::from_secs(60)).is_empty(), "a track that never flowed cannot stall");
+        assert!(
+            inlets.stalled(start + Duration::from_secs(60)).is_empty(),
+            "a track that never flowed cannot stall"
+        );
         receive(&mut inlets, 111, 1, None);
         let later = Instant::now() + Duration::from_secs(6);
         assert_eq!(inlets.stalled(later).len(), 1);

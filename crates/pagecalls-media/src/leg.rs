@@ -14,8 +14,9 @@ use crate::inlet::{Inlets, Received};
 use crate::outbox::{Gone, Outbox};
 use crate::outlet::{Forwarded, Incoming, Outlet, Plan, Wire};
 use crate::protocol::{
-    AcceptedBy, Code, Direction, DtlsState, HashName, IceState, LegApply, LegBye, LegConsentLost, LegDtls, LegDtmfDone, LegIce, LegStats, Refusal,
-    Remote, Role, SendTrack, Timers, TrackAccepted, TrackCounters, TrackFirstRtp, TrackStalled, Why,
+    AcceptedBy, Code, Direction, DtlsState, HashName, IceState, LegApply, LegBye, LegConsentLost,
+    LegDtls, LegDtmfDone, LegIce, LegStats, Refusal, Remote, Role, SendTrack, Timers,
+    TrackAccepted, TrackCounters, TrackFirstRtp, TrackStalled, Why,
 };
 use crate::rtcp;
 use crate::rtp::{self, Header};
@@ -39,8 +40,15 @@ pub struct Failure {
 
 impl From<DtlsError> for Failure {
     fn from(error: DtlsError) -> Self {
-        let why = if error == DtlsError::FingerprintMismatch { Why::Fingerprint } else { Why::Dtls };
-        Self { why, detail: error.to_string() }
+        let why = if error == DtlsError::FingerprintMismatch {
+            Why::Fingerprint
+        } else {
+            Why::Dtls
+        };
+        Self {
+            why,
+            detail: error.to_string(),
+        }
     }
 }
 
@@ -92,7 +100,11 @@ impl Leg {
             outbound: None,
             handshake_began: None,
             rev: None,
-            timers: Timers { conn_ms: None, dead_ms: Some(30_000), bye_ms: Some(5_000) },
+            timers: Timers {
+                conn_ms: None,
+                dead_ms: Some(30_000),
+                bye_ms: Some(5_000),
+            },
             conn_since: None,
             closed_at: None,
             bye_told: false,
@@ -123,37 +135,59 @@ impl Leg {
     /// The SSRC that signs our RTCP to the peer: that of the first running output, else one of our own.
     #[must_use]
     pub fn report_ssrc(&self) -> u32 {
-        self.outlets.iter().find_map(|outlet| outlet.started().next()).map_or(self.own_ssrc, |(ssrc, _)| ssrc)
+        self.outlets
+            .iter()
+            .find_map(|outlet| outlet.started().next())
+            .map_or(self.own_ssrc, |(ssrc, _)| ssrc)
     }
 
     /// Whether this SSRC is one that we sign RTCP to the peer with.
     #[must_use]
     pub fn is_report_ssrc(&self, ssrc: u32) -> bool {
-        ssrc == self.own_ssrc || self.outlets.iter().any(|outlet| outlet.copies().iter().any(|copy| copy.ssrc == ssrc))
+        ssrc == self.own_ssrc
+            || self
+                .outlets
+                .iter()
+                .any(|outlet| outlet.copies().iter().any(|copy| copy.ssrc == ssrc))
     }
 
     /// The place of a received track.
     #[must_use]
     pub fn inlet(&self, track: &str) -> Option<usize> {
-        self.inlets.tracks.iter().position(|inlet| inlet.desired.track == track)
+        self.inlets
+            .tracks
+            .iter()
+            .position(|inlet| inlet.desired.track == track)
     }
 
     /// The place of a sent track.
     #[must_use]
     pub fn outlet(&self, track: &str) -> Option<usize> {
-        self.outlets.iter().position(|outlet| outlet.track() == track)
+        self.outlets
+            .iter()
+            .position(|outlet| outlet.track() == track)
     }
 
     /// What the worker must forget when the leg is gone.
     #[must_use]
     pub fn gone(&self) -> Gone {
-        Gone { leg: self.id.clone(), ufrag: self.agent.local_ufrag().to_owned(), sources: self.sources.clone() }
+        Gone {
+            leg: self.id.clone(),
+            ufrag: self.agent.local_ufrag().to_owned(),
+            sources: self.sources.clone(),
+        }
     }
 
     // --- desired state ---------------------------------------------------------------------------------------------
 
     /// Makes the desired state so, and returns the revision in force.
-    pub fn apply(&mut self, desired: LegApply, context: &dtls::Context, fresh: &mut Fresh, now: Instant) -> Result<u64, Refusal> {
+    pub fn apply(
+        &mut self,
+        desired: LegApply,
+        context: &dtls::Context,
+        fresh: &mut Fresh,
+        now: Instant,
+    ) -> Result<u64, Refusal> {
         if let Some(rev) = self.rev.filter(|rev| desired.rev <= *rev) {
             return Ok(rev);
         }
@@ -163,7 +197,11 @@ impl Leg {
         }
         self.rev = Some(desired.rev);
         self.timers = desired.timers;
-        self.conn_since = if self.timers.conn_ms.is_some() { self.conn_since.or(Some(now)) } else { None };
+        self.conn_since = if self.timers.conn_ms.is_some() {
+            self.conn_since.or(Some(now))
+        } else {
+            None
+        };
         self.inlets.apply(desired.recv, || fresh.serial());
         self.apply_outlets(desired.send, fresh);
         Ok(desired.rev)
@@ -171,16 +209,37 @@ impl Leg {
 
     fn check(&self, desired: &LegApply) -> Result<(), Refusal> {
         let bad = |message: String| Err(Refusal::new(Code::BadState, message));
-        let outputs = || desired.send.iter().flat_map(|track| track.outputs.iter().map(move |output| (output.ssrc, &track.track)));
+        let outputs = || {
+            desired.send.iter().flat_map(|track| {
+                track
+                    .outputs
+                    .iter()
+                    .map(move |output| (output.ssrc, &track.track))
+            })
+        };
         for (place, (ssrc, track)) in outputs().enumerate() {
-            let before = self.outlets.iter().find(|outlet| outlet.copies().iter().any(|copy| copy.ssrc == ssrc));
+            let before = self
+                .outlets
+                .iter()
+                .find(|outlet| outlet.copies().iter().any(|copy| copy.ssrc == ssrc));
             let moved = before.is_some_and(|outlet| outlet.track() != track);
-            if self.retired.contains(&ssrc) || moved || outputs().take(place).any(|(other, _)| other == ssrc) {
-                return bad(format!("output ssrc {ssrc} was or is used for another stream"));
+            if self.retired.contains(&ssrc)
+                || moved
+                || outputs().take(place).any(|(other, _)| other == ssrc)
+            {
+                return bad(format!(
+                    "output ssrc {ssrc} was or is used for another stream"
+                ));
             }
         }
-        let recv = desired.recv.iter().map(|track| (&track.track, &track.codecs, &track.ext));
-        let send = desired.send.iter().map(|track| (&track.track, &track.codecs, &track.ext));
+        let recv = desired
+            .recv
+            .iter()
+            .map(|track| (&track.track, &track.codecs, &track.ext));
+        let send = desired
+            .send
+            .iter()
+            .map(|track| (&track.track, &track.codecs, &track.ext));
         for (track, codecs, ext) in recv.clone().chain(send.clone()) {
             if let Some(codec) = codecs.iter().find(|codec| codec.pt > 127) {
                 return bad(format!("payload type {} of track {track}", codec.pt));
@@ -189,8 +248,11 @@ impl Leg {
                 return bad(format!("extension id 0 of track {track}"));
             }
         }
-        let repeats = |names: Vec<&String>| (1..names.len()).any(|at| names[..at].contains(&names[at]));
-        if repeats(recv.map(|track| track.0).collect()) || repeats(send.map(|track| track.0).collect()) {
+        let repeats =
+            |names: Vec<&String>| (1..names.len()).any(|at| names[..at].contains(&names[at]));
+        if repeats(recv.map(|track| track.0).collect())
+            || repeats(send.map(|track| track.0).collect())
+        {
             return bad("a track is listed twice".into());
         }
         Ok(())
@@ -198,10 +260,15 @@ impl Leg {
 
     fn meet(&mut self, remote: &Remote, context: &dtls::Context) -> Result<(), Refusal> {
         let parse = |fingerprint: &crate::protocol::Fingerprint| {
-            dtls::Fingerprint::parse(hash_name(fingerprint.alg), &fingerprint.value)
-                .ok_or_else(|| Refusal::new(Code::BadState, format!("fingerprint {}", fingerprint.value)))
+            dtls::Fingerprint::parse(hash_name(fingerprint.alg), &fingerprint.value).ok_or_else(
+                || Refusal::new(Code::BadState, format!("fingerprint {}", fingerprint.value)),
+            )
         };
-        let fingerprints: Vec<_> = remote.fingerprints.iter().map(parse).collect::<Result<_, _>>()?;
+        let fingerprints: Vec<_> = remote
+            .fingerprints
+            .iter()
+            .map(parse)
+            .collect::<Result<_, _>>()?;
         if fingerprints.is_empty() {
             return Err(Refusal::new(Code::BadState, "no fingerprint"));
         }
@@ -210,10 +277,15 @@ impl Leg {
                 Role::Passive => dtls::Role::Passive,
                 Role::Active => dtls::Role::Active,
             };
-            let session = dtls::Session::new(context, role).map_err(|error| Refusal::new(Code::Internal, error.to_string()))?;
+            let session = dtls::Session::new(context, role)
+                .map_err(|error| Refusal::new(Code::Internal, error.to_string()))?;
             self.session = Some(session);
         }
-        if let Some(session) = self.session.as_mut().filter(|session| !session.is_connected()) {
+        if let Some(session) = self
+            .session
+            .as_mut()
+            .filter(|session| !session.is_connected())
+        {
             session.set_expected(&fingerprints);
         }
         self.agent.set_remote(&remote.ufrag, &remote.pwd);
@@ -222,9 +294,14 @@ impl Leg {
 
     fn apply_outlets(&mut self, desired: Vec<SendTrack>, fresh: &mut Fresh) {
         let mut before = std::mem::take(&mut self.outlets);
-        let ssrcs: Vec<u32> = before.iter().flat_map(|outlet| outlet.copies().iter().map(|copy| copy.ssrc)).collect();
+        let ssrcs: Vec<u32> = before
+            .iter()
+            .flat_map(|outlet| outlet.copies().iter().map(|copy| copy.ssrc))
+            .collect();
         for track in desired {
-            let old = before.iter().position(|outlet| outlet.track() == track.track && outlet.desired().kind == track.kind);
+            let old = before.iter().position(|outlet| {
+                outlet.track() == track.track && outlet.desired().kind == track.kind
+            });
             let outlet = match old {
                 Some(place) => {
                     let mut outlet = before.swap_remove(place);
@@ -235,7 +312,11 @@ impl Leg {
             };
             self.outlets.push(outlet);
         }
-        let still = |ssrc: &u32| self.outlets.iter().any(|outlet| outlet.copies().iter().any(|copy| copy.ssrc == *ssrc));
+        let still = |ssrc: &u32| {
+            self.outlets
+                .iter()
+                .any(|outlet| outlet.copies().iter().any(|copy| copy.ssrc == *ssrc))
+        };
         for ssrc in ssrcs.into_iter().filter(|ssrc| !still(ssrc)) {
             self.retired.push(ssrc);
             if let Some(outbound) = &mut self.outbound {
@@ -247,24 +328,45 @@ impl Leg {
     // --- transport -------------------------------------------------------------------------------------------------
 
     /// Takes a STUN datagram. Returns the address that is new, if one is, and the one that gives way to it.
-    pub fn stun(&mut self, datagram: &[u8], from: SocketAddr, now: Instant, outbox: &mut Outbox) -> (Option<SocketAddr>, Option<SocketAddr>) {
-        let outcome = outbox.written(from, |answer| self.agent.handle(datagram, from, now, answer));
+    pub fn stun(
+        &mut self,
+        datagram: &[u8],
+        from: SocketAddr,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        let outcome = outbox.written(from, |answer| {
+            self.agent.handle(datagram, from, now, answer)
+        });
         match outcome {
             Outcome::Ignored => (None, None),
             Outcome::Refused => {
                 self.auth_failures += 1;
                 (None, None)
             }
-            Outcome::Checked { selected_changed, .. } => {
+            Outcome::Checked {
+                selected_changed, ..
+            } => {
                 if let Some(remote) = selected_changed {
                     let (call, leg) = self.names();
-                    outbox.events.push(LegIce { call, leg, remote: remote.to_string() }.into());
+                    outbox.events.push(
+                        LegIce {
+                            call,
+                            leg,
+                            remote: remote.to_string(),
+                        }
+                        .into(),
+                    );
                 }
                 if self.sources.contains(&from) {
                     return (None, None);
                 }
                 let full = self.sources.len() >= MAX_SOURCES;
-                let oldest = self.sources.iter().position(|source| Some(*source) != self.agent.selected()).filter(|_| full);
+                let oldest = self
+                    .sources
+                    .iter()
+                    .position(|source| Some(*source) != self.agent.selected())
+                    .filter(|_| full);
                 let replaced = oldest.map(|place| self.sources.remove(place));
                 self.sources.push(from);
                 (Some(from), replaced)
@@ -274,8 +376,16 @@ impl Leg {
 
     /// Begins the handshake if that is ours to do and the peer's address is known.
     pub fn start_dtls(&mut self, now: Instant, outbox: &mut Outbox) -> Result<(), Failure> {
-        let Some(to) = self.agent.selected() else { return Ok(()) };
-        let Some(session) = self.session.as_mut().filter(|session| session.role() == dtls::Role::Active) else { return Ok(()) };
+        let Some(to) = self.agent.selected() else {
+            return Ok(());
+        };
+        let Some(session) = self
+            .session
+            .as_mut()
+            .filter(|session| session.role() == dtls::Role::Active)
+        else {
+            return Ok(());
+        };
         if self.handshake_began.is_some() {
             return Ok(());
         }
@@ -286,8 +396,16 @@ impl Leg {
     }
 
     /// Takes a DTLS datagram. Before the peer is known it is ignored: the peer repeats it.
-    pub fn dtls(&mut self, datagram: &[u8], from: SocketAddr, now: Instant, outbox: &mut Outbox) -> Result<(), Failure> {
-        let Some(session) = &mut self.session else { return Ok(()) };
+    pub fn dtls(
+        &mut self,
+        datagram: &[u8],
+        from: SocketAddr,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> Result<(), Failure> {
+        let Some(session) = &mut self.session else {
+            return Ok(());
+        };
         if self.handshake_began.is_none() {
             if session.role() == dtls::Role::Active {
                 return Ok(());
@@ -301,12 +419,18 @@ impl Leg {
 
     /// Repeats what DTLS lost, if it is time to.
     pub fn dtls_timeout(&mut self, now: Instant, outbox: &mut Outbox) -> Result<(), Failure> {
-        let Some(to) = self.agent.selected() else { return Ok(()) };
-        let Some(session) = self.session.as_mut() else { return Ok(()) };
+        let Some(to) = self.agent.selected() else {
+            return Ok(());
+        };
+        let Some(session) = self.session.as_mut() else {
+            return Ok(());
+        };
         if session.next_timeout(now).is_none_or(|due| due > now) {
             return Ok(());
         }
-        let progress = session.handle_timeout(now).map(|()| dtls::Progress::Nothing);
+        let progress = session
+            .handle_timeout(now)
+            .map(|()| dtls::Progress::Nothing);
         self.after_dtls(progress, to, now, outbox)
     }
 
@@ -320,18 +444,37 @@ impl Leg {
         self.send_dtls(to, outbox);
         match progress {
             Ok(dtls::Progress::Nothing) => Ok(()),
-            Ok(dtls::Progress::Connected { profile, local, remote }) => {
-                let broken = |error: crate::error::Error| Failure { why: Why::Internal, detail: error.to_string() };
+            Ok(dtls::Progress::Connected {
+                profile,
+                local,
+                remote,
+            }) => {
+                let broken = |error: crate::error::Error| Failure {
+                    why: Why::Internal,
+                    detail: error.to_string(),
+                };
                 self.outbound = Some(Outbound::new(profile, &local.0, &local.1).map_err(broken)?);
                 self.inbound = Some(Inbound::new(profile, &remote.0, &remote.1).map_err(broken)?);
                 self.profile = Some(profile);
                 self.dtls = DtlsState::Connected;
                 let (call, leg) = self.names();
-                let handshake = self.handshake_began.map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
+                let handshake = self
+                    .handshake_began
+                    .map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
                 let handshake_ms = handshake.as_secs_f64() * 1_000.0;
-                outbox.events.push(LegDtls { call, leg, profile: profile.iana_name().into(), handshake_ms }.into());
+                outbox.events.push(
+                    LegDtls {
+                        call,
+                        leg,
+                        profile: profile.iana_name().into(),
+                        handshake_ms,
+                    }
+                    .into(),
+                );
                 // The same datagram may hold more.
-                let Some(session) = self.session.as_mut() else { return Ok(()) };
+                let Some(session) = self.session.as_mut() else {
+                    return Ok(());
+                };
                 let progress = session.poll();
                 self.after_dtls(progress, to, now, outbox)
             }
@@ -348,14 +491,24 @@ impl Leg {
     }
 
     fn send_dtls(&mut self, to: SocketAddr, outbox: &mut Outbox) {
-        let Some(session) = &mut self.session else { return };
-        while outbox.written(to, |out| session.poll_transmit(out)).is_some() {}
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        while outbox
+            .written(to, |out| session.poll_transmit(out))
+            .is_some()
+        {}
     }
 
     // --- media -----------------------------------------------------------------------------------------------------
 
     /// Decrypts and counts an RTP packet; returns its header, its length and its track.
-    pub fn receive_rtp(&mut self, packet: &mut [u8], now: Instant, outbox: &mut Outbox) -> Option<(Header, usize, Received)> {
+    pub fn receive_rtp(
+        &mut self,
+        packet: &mut [u8],
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> Option<(Header, usize, Received)> {
         let inbound = self.inbound.as_mut()?;
         let Some(header) = Header::parse(packet) else {
             self.dropped += 1;
@@ -379,7 +532,15 @@ impl Leg {
         if received.is_first {
             let (call, leg) = self.names();
             let track = self.inlets.tracks[received.inlet].desired.track.clone();
-            outbox.events.push(TrackFirstRtp { call, leg, track, ssrc: header.ssrc }.into());
+            outbox.events.push(
+                TrackFirstRtp {
+                    call,
+                    leg,
+                    track,
+                    ssrc: header.ssrc,
+                }
+                .into(),
+            );
         }
         Some((header, len, received))
     }
@@ -396,8 +557,23 @@ impl Leg {
     }
 
     /// Sends a received packet on one of our tracks, if this leg is up.
-    pub fn forward(&mut self, outlet: usize, incoming: &Incoming<'_>, plan: &Plan, now: Instant, outbox: &mut Outbox) {
-        let Some((mut wire, outlets)) = wire(self.dtls, &self.agent, &mut self.outbound, outbox, &mut self.outlets) else { return };
+    pub fn forward(
+        &mut self,
+        outlet: usize,
+        incoming: &Incoming<'_>,
+        plan: &Plan,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) {
+        let Some((mut wire, outlets)) = wire(
+            self.dtls,
+            &self.agent,
+            &mut self.outbound,
+            outbox,
+            &mut self.outlets,
+        ) else {
+            return;
+        };
         let outlet = &mut outlets[outlet];
         match outlet.forward(incoming, plan, now, &mut wire) {
             Forwarded::Sent(None) => {}
@@ -408,7 +584,11 @@ impl Leg {
             Forwarded::Dropped => self.dropped += 1,
             Forwarded::DigitLost => {
                 self.dropped += 1;
-                tracing::debug!(call = self.call, leg = self.id, "a telephone event is lost: the receiver takes none");
+                tracing::debug!(
+                    call = self.call,
+                    leg = self.id,
+                    "a telephone event is lost: the receiver takes none"
+                );
             }
         }
     }
@@ -417,9 +597,19 @@ impl Leg {
     pub fn send_digits(&mut self, now: Instant, outbox: &mut Outbox) {
         for place in 0..self.outlets.len() {
             loop {
-                let Some((mut wire, outlets)) = wire(self.dtls, &self.agent, &mut self.outbound, outbox, &mut self.outlets) else { return };
+                let Some((mut wire, outlets)) = wire(
+                    self.dtls,
+                    &self.agent,
+                    &mut self.outbound,
+                    outbox,
+                    &mut self.outlets,
+                ) else {
+                    return;
+                };
                 let outlet = &mut outlets[place];
-                let Some(done) = outlet.tick(now, &mut wire) else { break };
+                let Some(done) = outlet.tick(now, &mut wire) else {
+                    break;
+                };
                 if let Some(digit) = done {
                     let track = outlet.track().to_owned();
                     self.tell_digit(track, digit, outbox);
@@ -430,12 +620,22 @@ impl Leg {
 
     fn tell_digit(&self, track: String, digit: char, outbox: &mut Outbox) {
         let (call, leg) = self.names();
-        outbox.events.push(LegDtmfDone { call, leg, track, digit: digit.to_string() }.into());
+        outbox.events.push(
+            LegDtmfDone {
+                call,
+                leg,
+                track,
+                digit: digit.to_string(),
+            }
+            .into(),
+        );
     }
 
     /// Encrypts the first `len` bytes of the outbox's slot as RTCP and sends them.
     pub fn send_rtcp(&mut self, len: usize, outbox: &mut Outbox) {
-        let (Some(outbound), Some(to)) = (self.outbound.as_mut(), self.agent.selected()) else { return };
+        let (Some(outbound), Some(to)) = (self.outbound.as_mut(), self.agent.selected()) else {
+            return;
+        };
         if let Ok(len) = outbound.protect_rtcp(outbox.slot(), len) {
             outbox.commit(len, to);
         }
@@ -446,41 +646,89 @@ impl Leg {
     /// When [`Self::dtls_timeout`] or [`Self::send_digits`] is due.
     #[must_use]
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
-        let handshake = self.session.as_ref().and_then(|session| session.next_timeout(now)).filter(|_| self.agent.selected().is_some());
-        let digits = self.outlets.iter().filter_map(Outlet::next_due).min().filter(|_| self.is_up());
+        let handshake = self
+            .session
+            .as_ref()
+            .and_then(|session| session.next_timeout(now))
+            .filter(|_| self.agent.selected().is_some());
+        let digits = self
+            .outlets
+            .iter()
+            .filter_map(Outlet::next_due)
+            .min()
+            .filter(|_| self.is_up());
         handshake.into_iter().chain(digits).min()
     }
 
     /// Whether digits are being sent or have been: then [`Self::next_due`] moves with every packet.
     #[must_use]
     pub fn has_digits(&self) -> bool {
-        self.outlets.iter().any(|outlet| outlet.next_due().is_some())
+        self.outlets
+            .iter()
+            .any(|outlet| outlet.next_due().is_some())
     }
 
     /// Looks at all slow timers, once a second.
     pub fn sweep(&mut self, now: Instant, outbox: &mut Outbox) -> Result<(), Failure> {
         let (call, leg) = self.names();
-        let conn = self.conn_since.zip(self.timers.conn_ms).map(|(since, ms)| since + Duration::from_millis(ms));
+        let conn = self
+            .conn_since
+            .zip(self.timers.conn_ms)
+            .map(|(since, ms)| since + Duration::from_millis(ms));
         if self.profile.is_none() && conn.is_some_and(|due| due <= now) {
-            return Err(Failure { why: Why::ConnTimeout, detail: "not connected in time".into() });
+            return Err(Failure {
+                why: Why::ConnTimeout,
+                detail: "not connected in time".into(),
+            });
         }
         let silence = self.silence(now).unwrap_or_default();
-        if self.timers.dead_ms.is_some_and(|ms| silence >= Duration::from_millis(ms)) {
-            return Err(Failure { why: Why::Dead, detail: format!("silent for {} ms", silence.as_millis()) });
+        if self
+            .timers
+            .dead_ms
+            .is_some_and(|ms| silence >= Duration::from_millis(ms))
+        {
+            return Err(Failure {
+                why: Why::Dead,
+                detail: format!("silent for {} ms", silence.as_millis()),
+            });
         }
         let lost = silence >= CONSENT_LOST;
         if lost && !self.consent_told {
-            outbox.events.push(LegConsentLost { call: call.clone(), leg: leg.clone(), silent_ms: silence.as_millis() as u64 }.into());
+            outbox.events.push(
+                LegConsentLost {
+                    call: call.clone(),
+                    leg: leg.clone(),
+                    silent_ms: silence.as_millis() as u64,
+                }
+                .into(),
+            );
         }
         self.consent_told = lost;
-        let bye = self.closed_at.zip(self.timers.bye_ms).map(|(at, ms)| at + Duration::from_millis(ms));
+        let bye = self
+            .closed_at
+            .zip(self.timers.bye_ms)
+            .map(|(at, ms)| at + Duration::from_millis(ms));
         if !self.bye_told && bye.is_some_and(|due| due <= now) {
             self.bye_told = true;
-            outbox.events.push(LegBye { call: call.clone(), leg: leg.clone() }.into());
+            outbox.events.push(
+                LegBye {
+                    call: call.clone(),
+                    leg: leg.clone(),
+                }
+                .into(),
+            );
         }
         for (track, silence) in self.inlets.stalled(now) {
             let silent_ms = silence.as_millis() as u64;
-            outbox.events.push(TrackStalled { call: call.clone(), leg: leg.clone(), track, silent_ms }.into());
+            outbox.events.push(
+                TrackStalled {
+                    call: call.clone(),
+                    leg: leg.clone(),
+                    track,
+                    silent_ms,
+                }
+                .into(),
+            );
         }
         Ok(())
     }
@@ -519,7 +767,13 @@ impl Leg {
     pub fn stats(&self, now: Instant) -> LegStats {
         let (call, leg) = self.names();
         let received = self.inlets.tracks.iter().enumerate().map(|(place, inlet)| {
-            let sources = || self.inlets.sources.iter().filter(|source| source.inlet == place).map(|source| &source.reception);
+            let sources = || {
+                self.inlets
+                    .sources
+                    .iter()
+                    .filter(|source| source.inlet == place)
+                    .map(|source| &source.reception)
+            };
             TrackCounters {
                 track: inlet.desired.track.clone(),
                 direction: Direction::Recv,
@@ -541,7 +795,11 @@ impl Leg {
             call,
             leg,
             rev: self.rev.unwrap_or_default(),
-            ice: if self.agent.selected().is_some() { IceState::Connected } else { IceState::New },
+            ice: if self.agent.selected().is_some() {
+                IceState::Connected
+            } else {
+                IceState::New
+            },
             dtls: self.dtls,
             profile: self.profile.map(|profile| profile.iana_name().to_owned()),
             remote: self.agent.selected().map(|remote| remote.to_string()),
@@ -561,10 +819,20 @@ impl Leg {
     /// An event for each output that feedback named for the first time.
     pub fn accept(&mut self, ssrc: u32, by: AcceptedBy, outbox: &mut Outbox) {
         let mut outlets = self.outlets.iter_mut();
-        let track = outlets.find_map(|outlet| outlet.accept(ssrc).then(|| outlet.track().to_owned()));
+        let track =
+            outlets.find_map(|outlet| outlet.accept(ssrc).then(|| outlet.track().to_owned()));
         if let Some(track) = track {
             let (call, leg) = self.names();
-            outbox.events.push(TrackAccepted { call, leg, track, ssrc, by }.into());
+            outbox.events.push(
+                TrackAccepted {
+                    call,
+                    leg,
+                    track,
+                    ssrc,
+                    by,
+                }
+                .into(),
+            );
         }
     }
 }

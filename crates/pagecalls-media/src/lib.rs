@@ -18,13 +18,14 @@
 //! | [`leg`] | one peer: transport, tracks, desired state, timers |
 //! | [`inlet`], [`outlet`] | received tracks and their streams; sent tracks and their outputs |
 //! | [`translate`], [`dtmf`] | numbers, timestamps, payload types; digits as RFC 4733 events |
-//! | [`rtp`], [`rtcp`], [`demux`], [`stats`] | the formats and the arithmetic of their RFCs |
+//! | [`rtp`], [`rtcp`], [`demux`], [`stats`], [`bits`] | the formats and the arithmetic of their RFCs |
 //! | [`ice`], [`stun`], [`dtls`], [`srtp`] | the transport's parts, each usable by itself |
 //! | [`outbox`], [`fresh`], [`error`] | what leaves, what must be new, what can go wrong |
 //!
 //! The engine knows no SDP, no versions and no policy: those are the control plane's. A leg gets its full desired state with a
 //! growing revision, and makes it so.
 
+pub mod bits;
 pub mod call;
 pub mod control;
 pub mod demux;

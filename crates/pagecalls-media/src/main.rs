@@ -83,13 +83,23 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, String> {
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
         match word.as_str() {
-            "--version" => return Ok(Task::Print(format!("pagecalls-media {}", env!("CARGO_PKG_VERSION")))),
+            "--version" => {
+                return Ok(Task::Print(format!(
+                    "pagecalls-media {}",
+                    env!("CARGO_PKG_VERSION")
+                )));
+            }
             "--protocol" => return Ok(Task::Print(protocol::description().to_string())),
             "--help" => return Ok(Task::Print(USAGE.into())),
             "--socket" => socket = Some(value()?.into()),
             "--data-dir" => data_dir = Some(value()?.into()),
             "--data-dir-id" => data_dir_id = Some(value()?),
-            "--host" => hosts = value()?.split(',').map(|text| read(&word, text)).collect::<Result<_, _>>()?,
+            "--host" => {
+                hosts = value()?
+                    .split(',')
+                    .map(|text| read(&word, text))
+                    .collect::<Result<_, _>>()?;
+            }
             "--udp-port" => udp_port = read(&word, &value()?)?,
             "--workers" => workers = read(&word, &value()?)?,
             "--public-ip" => public_ips.push(read(&word, &value()?)?),
@@ -115,7 +125,8 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, String> {
 }
 
 fn read<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T, String> {
-    text.parse().map_err(|error| format!("{name} {text}: {error}"))
+    text.parse()
+        .map_err(|error| format!("{name} {text}: {error}"))
 }
 
 fn serve(arguments: Arguments) -> Result<(), String> {
@@ -129,32 +140,68 @@ fn serve(arguments: Arguments) -> Result<(), String> {
         .init();
     // Before any thread: all of them must inherit the mask.
     let signals = Signals::new().map_err(|error| said("signals")(&error))?;
-    let certificate = Certificate::load_or_create(&arguments.data_dir).map_err(|error| said("certificate")(&error))?;
+    let certificate = Certificate::load_or_create(&arguments.data_dir)
+        .map_err(|error| said("certificate")(&error))?;
     let context = Context::new(&certificate).map_err(|error| said("DTLS")(&error))?;
     let (reports, receiver, waker) = Reports::channel().map_err(|error| said("eventfd")(&error))?;
     let told = told_addresses(&arguments).map_err(|error| said("interfaces")(&error))?;
     let mut workers = Vec::new();
     for index in 0..arguments.workers {
-        let number = if arguments.udp_port == 0 { 0 } else { arguments.udp_port.saturating_add(index) };
-        let port = Port::bind(&arguments.hosts, number).map_err(|error| format!("UDP port {number}: {error}"))?;
-        let candidate = |ip: &IpAddr| Candidate { proto: Proto::Udp, ip: ip.to_string(), port: port.number() };
+        let number = if arguments.udp_port == 0 {
+            0
+        } else {
+            arguments.udp_port.saturating_add(index)
+        };
+        let port = Port::bind(&arguments.hosts, number)
+            .map_err(|error| format!("UDP port {number}: {error}"))?;
+        let candidate = |ip: &IpAddr| Candidate {
+            proto: Proto::Udp,
+            ip: ip.to_string(),
+            port: port.number(),
+        };
         let candidates: Vec<Candidate> = told.iter().map(candidate).collect();
         tracing::info!(port = port.number(), addresses = ?told, "worker {index} listens");
-        let shard = Shard::new(index.into(), context.clone(), candidates.clone(), Fresh::new(Box::new(fill)), Instant::now());
-        let worker = Worker::start(index.into(), port, shard, candidates, reports.clone()).map_err(|error| said("worker")(&error))?;
+        let shard = Shard::new(
+            index.into(),
+            context.clone(),
+            candidates.clone(),
+            Fresh::new(Box::new(fill)),
+            Instant::now(),
+        );
+        let worker = Worker::start(index.into(), port, shard, candidates, reports.clone())
+            .map_err(|error| said("worker")(&error))?;
         workers.push(worker);
     }
     let hello = HelloOk {
         proto: protocol::PROTOCOL_VERSION,
-        node: format!("m-{}", arguments.data_dir_id.chars().take(8).collect::<String>()),
+        node: format!(
+            "m-{}",
+            arguments.data_dir_id.chars().take(8).collect::<String>()
+        ),
         data_dir: arguments.data_dir_id,
         pid: std::process::id(),
-        fingerprint: Fingerprint { alg: HashName::Sha256, value: certificate.fingerprint_sha256() },
-        candidates: workers.iter().map(|worker| worker.candidates.clone()).collect(),
+        fingerprint: Fingerprint {
+            alg: HashName::Sha256,
+            value: certificate.fingerprint_sha256(),
+        },
+        candidates: workers
+            .iter()
+            .map(|worker| worker.candidates.clone())
+            .collect(),
         capacity: (MAX_CALLS * workers.len()) as u32,
     };
-    let listener = Listener::bind(&arguments.socket).map_err(|error| format!("{}: {error}", arguments.socket.display()))?;
-    Control::new(listener, signals, hello, workers, (receiver, waker), arguments.grace).run().map_err(|error| said("control")(&error))
+    let listener = Listener::bind(&arguments.socket)
+        .map_err(|error| format!("{}: {error}", arguments.socket.display()))?;
+    Control::new(
+        listener,
+        signals,
+        hello,
+        workers,
+        (receiver, waker),
+        arguments.grace,
+    )
+    .run()
+    .map_err(|error| said("control")(&error))
 }
 
 /// The addresses that peers are told: the public ones, else those that are bound; for a wildcard, those of all interfaces, with
@@ -169,8 +216,10 @@ fn told_addresses(arguments: &Arguments) -> std::io::Result<Vec<IpAddr>> {
             told.push(*host);
             continue;
         }
-        let (loopback, others): (Vec<IpAddr>, Vec<IpAddr>) =
-            interface_addresses()?.into_iter().filter(|address| address.is_ipv4() == host.is_ipv4()).partition(IpAddr::is_loopback);
+        let (loopback, others): (Vec<IpAddr>, Vec<IpAddr>) = interface_addresses()?
+            .into_iter()
+            .filter(|address| address.is_ipv4() == host.is_ipv4())
+            .partition(IpAddr::is_loopback);
         told.extend(if others.is_empty() { loopback } else { others });
     }
     Ok(told)

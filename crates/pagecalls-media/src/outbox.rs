@@ -61,7 +61,11 @@ impl Outbox {
 
     /// Makes the first `len` bytes of the slot a datagram to `to`.
     pub fn commit(&mut self, len: usize, to: SocketAddr) {
-        self.datagrams.push(Datagram { start: self.used, len, to });
+        self.datagrams.push(Datagram {
+            start: self.used,
+            len,
+            to,
+        });
         self.used += len;
     }
 
@@ -94,13 +98,21 @@ impl Outbox {
     /// The waiting datagrams, oldest first.
     #[must_use]
     pub fn datagrams(&self) -> impl ExactSizeIterator<Item = (SocketAddr, &[u8])> {
-        self.datagrams.iter().map(|datagram| (datagram.to, &self.bytes[datagram.start..datagram.start + datagram.len]))
+        self.datagrams.iter().map(|datagram| {
+            (
+                datagram.to,
+                &self.bytes[datagram.start..datagram.start + datagram.len],
+            )
+        })
     }
 
     /// Takes back all datagrams but the first `len`.
     pub fn truncate(&mut self, len: usize) {
         self.datagrams.truncate(len);
-        self.used = self.datagrams.last().map_or(0, |last| last.start + last.len);
+        self.used = self
+            .datagrams
+            .last()
+            .map_or(0, |last| last.start + last.len);
     }
 
     /// Forgets the datagrams; events and gone legs stay.
@@ -122,7 +134,13 @@ mod tests {
             outbox.slot()[..text.len()].copy_from_slice(text);
             outbox.commit(text.len(), to);
         }
-        assert_eq!(outbox.datagrams().map(|(_, bytes)| bytes.to_vec()).collect::<Vec<_>>(), [&b"one"[..], b"three"]);
+        assert_eq!(
+            outbox
+                .datagrams()
+                .map(|(_, bytes)| bytes.to_vec())
+                .collect::<Vec<_>>(),
+            [&b"one"[..], b"three"]
+        );
         outbox.clear_datagrams();
         assert!(outbox.is_empty());
         assert_eq!(outbox.slot().len(), SLOT_BYTES);

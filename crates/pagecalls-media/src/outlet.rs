@@ -13,7 +13,9 @@ use crate::protocol::{Kind, SendTrack};
 use crate::rtcp::SenderInfo;
 use crate::rtp::{self, Fields, Header};
 use crate::srtp::Outbound;
-use crate::translate::{ExtensionMap, Numbering, Origin, Payload, PayloadMap, Place, clock_hz, is_event};
+use crate::translate::{
+    ExtensionMap, Numbering, Origin, Payload, PayloadMap, Place, clock_hz, is_event,
+};
 
 /// A new output on a running numbering does not start so close before a 16-bit wrap: if its first packets were lost, the
 /// receiver would count the cycles wrong for ever (RFC 3711 3.3.1).
@@ -109,11 +111,18 @@ impl Outlet {
     /// A track that has sent nothing. `start_seq` and `start_ts` are random.
     #[must_use]
     pub fn new(uid: u32, desired: SendTrack, start_seq: u16, start_ts: u32) -> Self {
-        let clock = desired.codecs.iter().find(|codec| !is_event(codec)).map_or(8_000, |codec| clock_hz(&codec.key));
+        let clock = desired
+            .codecs
+            .iter()
+            .find(|codec| !is_event(codec))
+            .map_or(8_000, |codec| clock_hz(&codec.key));
         let mut outlet = Self {
             uid,
             current: None,
-            desired: SendTrack { outputs: Vec::new(), ..desired.clone() },
+            desired: SendTrack {
+                outputs: Vec::new(),
+                ..desired.clone()
+            },
             copies: Vec::new(),
             numbering: Numbering::new(clock, start_seq, start_ts),
             previous: None,
@@ -130,14 +139,31 @@ impl Outlet {
     /// Takes over the desired state: outputs that stay keep their streams.
     pub fn apply(&mut self, desired: SendTrack) {
         let copies = desired.outputs.iter().map(|output| {
-            let old = self.copies.iter().find(|copy| copy.ssrc == output.ssrc).cloned();
-            let new = OutStream { ssrc: output.ssrc, mid: String::new(), start: None, packets: 0, octets: 0, is_accepted: false };
-            OutStream { mid: output.mid.clone(), ..old.unwrap_or(new) }
+            let old = self
+                .copies
+                .iter()
+                .find(|copy| copy.ssrc == output.ssrc)
+                .cloned();
+            let new = OutStream {
+                ssrc: output.ssrc,
+                mid: String::new(),
+                start: None,
+                packets: 0,
+                octets: 0,
+                is_accepted: false,
+            };
+            OutStream {
+                mid: output.mid.clone(),
+                ..old.unwrap_or(new)
+            }
         });
         self.copies = copies.collect();
         // Events on the audio's own clock share its time base, so they are the better choice (messenger-calling 10).
         let events = desired.codecs.iter().filter(|codec| is_event(codec));
-        let events = events.map(|codec| EventCodec { pt: codec.pt, clock_hz: clock_hz(&codec.key) });
+        let events = events.map(|codec| EventCodec {
+            pt: codec.pt,
+            clock_hz: clock_hz(&codec.key),
+        });
         self.event_codec = events.min_by_key(|codec| codec.clock_hz != self.clock_hz);
         self.desired = desired;
     }
@@ -162,7 +188,10 @@ impl Outlet {
 
     /// Notes that feedback names the output `ssrc`; true the first time.
     pub fn accept(&mut self, ssrc: u32) -> bool {
-        let new = self.copies.iter_mut().find(|copy| copy.ssrc == ssrc && !copy.is_accepted);
+        let new = self
+            .copies
+            .iter_mut()
+            .find(|copy| copy.ssrc == ssrc && !copy.is_accepted);
         new.map(|copy| copy.is_accepted = true).is_some()
     }
 
@@ -171,7 +200,8 @@ impl Outlet {
     #[must_use]
     pub fn is_reporting(&self, ssrc: u32) -> bool {
         let last = self.copies.last().filter(|copy| copy.is_accepted);
-        last.or(self.copies.first()).is_some_and(|copy| copy.ssrc == ssrc)
+        last.or(self.copies.first())
+            .is_some_and(|copy| copy.ssrc == ssrc)
     }
 
     /// Traces an output sequence number back to the present source.
@@ -184,12 +214,21 @@ impl Outlet {
     pub fn sender_reports(&self, info: SenderInfo) -> impl Iterator<Item = SenderInfo> {
         let ts = self.numbering.timestamp(info.ts);
         let started = self.copies.iter().filter(|copy| copy.start.is_some());
-        started.map(move |copy| SenderInfo { ssrc: copy.ssrc, ts, packets: copy.packets as u32, octets: copy.octets as u32, ..info })
+        started.map(move |copy| SenderInfo {
+            ssrc: copy.ssrc,
+            ts,
+            packets: copy.packets as u32,
+            octets: copy.octets as u32,
+            ..info
+        })
     }
 
     /// The outputs that have sent something, with the track's CNAME.
     pub fn started(&self) -> impl Iterator<Item = (u32, &str)> {
-        self.copies.iter().filter(|copy| copy.start.is_some()).map(|copy| (copy.ssrc, self.desired.cname.as_str()))
+        self.copies
+            .iter()
+            .filter(|copy| copy.start.is_some())
+            .map(|copy| (copy.ssrc, self.desired.cname.as_str()))
     }
 
     /// Says which received track feeds this one now (its serial number). After a change, also through a pause, what comes next
@@ -203,7 +242,13 @@ impl Outlet {
     }
 
     /// Rewrites a packet of the feeding track and sends it on every output.
-    pub fn forward(&mut self, incoming: &Incoming<'_>, plan: &Plan, now: Instant, wire: &mut Wire<'_>) -> Forwarded {
+    pub fn forward(
+        &mut self,
+        incoming: &Incoming<'_>,
+        plan: &Plan,
+        now: Instant,
+        wire: &mut Wire<'_>,
+    ) -> Forwarded {
         let header = incoming.header;
         if !self.follow(&header, now) {
             return Forwarded::Dropped;
@@ -217,7 +262,11 @@ impl Outlet {
         }
         let Payload::As(pt) = payload else {
             self.numbering.skip(header.seq);
-            return if payload == Payload::DropEvent { Forwarded::DigitLost } else { Forwarded::Dropped };
+            return if payload == Payload::DropEvent {
+                Forwarded::DigitLost
+            } else {
+                Forwarded::Dropped
+            };
         };
         let (ext_seq, is_new) = match self.numbering.place(header.seq) {
             Place::New(ext_seq) => (ext_seq, true),
@@ -228,17 +277,34 @@ impl Outlet {
         if is_new {
             self.numbering.sent(ts, now);
         }
-        let fields = Fields { pt, marker: header.marker, padding: header.padding, seq: ext_seq as u16, ts, ssrc: 0 };
-        let copied = header.extensions(incoming.packet).filter_map(|(id, value)| plan.extensions.get(id).map(|id| (id, value)));
+        let fields = Fields {
+            pt,
+            marker: header.marker,
+            padding: header.padding,
+            seq: ext_seq as u16,
+            ts,
+            ssrc: 0,
+        };
+        let copied = header
+            .extensions(incoming.packet)
+            .filter_map(|(id, value)| plan.extensions.get(id).map(|id| (id, value)));
         self.emit(ext_seq, is_new, fields, &copied, incoming.payload(), wire);
         Forwarded::Sent(None)
     }
 
     /// Queues digits; see [`Dtmf::push`]. `None` when the receiver takes no telephone events.
-    pub fn push_digits(&mut self, digits: &str, tone_ms: u32, gap_ms: u32, now: Instant) -> Option<Result<usize, dtmf::Refused>> {
+    pub fn push_digits(
+        &mut self,
+        digits: &str,
+        tone_ms: u32,
+        gap_ms: u32,
+        now: Instant,
+    ) -> Option<Result<usize, dtmf::Refused>> {
         self.event_codec?;
         let last_audio = self.numbering.last_sent();
-        let dtmf = self.dtmf.get_or_insert_with(|| Box::new(Dtmf::new(now, last_audio)));
+        let dtmf = self
+            .dtmf
+            .get_or_insert_with(|| Box::new(Dtmf::new(now, last_audio)));
         Some(dtmf.push(digits, tone_ms, gap_ms, now))
     }
 
@@ -253,7 +319,10 @@ impl Outlet {
     pub fn tick(&mut self, now: Instant, wire: &mut Wire<'_>) -> Option<Option<char>> {
         let (codec, clock_hz) = (self.event_codec?, self.clock_hz);
         let numbering = &self.numbering;
-        let packet = self.dtmf.as_mut()?.due(now, codec, || event_ts(numbering, codec, clock_hz, now))?;
+        let packet = self
+            .dtmf
+            .as_mut()?
+            .due(now, codec, || event_ts(numbering, codec, clock_hz, now))?;
         let ext_seq = self.numbering.insert();
         self.numbering.sent(self.numbering.timestamp_at(now), now);
         self.emit_event(ext_seq, &packet, wire);
@@ -265,22 +334,39 @@ impl Outlet {
         if self.current == Some(header.ssrc) {
             return true;
         }
-        let is_fresh = self.numbering.last_sent().is_some_and(|at| now < at + STRAGGLERS);
+        let is_fresh = self
+            .numbering
+            .last_sent()
+            .is_some_and(|at| now < at + STRAGGLERS);
         if self.current.is_some() && self.previous == Some(header.ssrc) && is_fresh {
             return false;
         }
         self.previous = self.current;
         self.current = Some(header.ssrc);
-        let frame = if self.desired.kind == Kind::Audio { self.clock_hz / 50 } else { self.clock_hz / 30 };
+        let frame = if self.desired.kind == Kind::Audio {
+            self.clock_hz / 50
+        } else {
+            self.clock_hz / 30
+        };
         self.numbering.rebase(header.seq, header.ts, frame);
         true
     }
 
     /// The peer's own event on another clock: its first packet queues the digit.
     fn remake(&mut self, incoming: &Incoming<'_>, now: Instant) {
-        let digit = incoming.payload().first().and_then(|event| dtmf::digit_of(*event));
-        if let Some(digit) = digit.filter(|_| self.remade_ts.replace(incoming.header.ts) != Some(incoming.header.ts)) {
-            let pushed = self.push_digits(digit.encode_utf8(&mut [0; 4]), REMADE_TONE_MS, REMADE_GAP_MS, now);
+        let digit = incoming
+            .payload()
+            .first()
+            .and_then(|event| dtmf::digit_of(*event));
+        if let Some(digit) =
+            digit.filter(|_| self.remade_ts.replace(incoming.header.ts) != Some(incoming.header.ts))
+        {
+            let pushed = self.push_digits(
+                digit.encode_utf8(&mut [0; 4]),
+                REMADE_TONE_MS,
+                REMADE_GAP_MS,
+                now,
+            );
             if pushed != Some(Ok(1)) {
                 tracing::debug!(track = self.track(), %digit, ?pushed, "a digit of the peer waits or is lost");
             }
@@ -288,11 +374,20 @@ impl Outlet {
     }
 
     /// The event packet that goes out in place of this one, if a digit is on.
-    fn replacement(&mut self, header: &Header, payload: Payload, now: Instant) -> Option<EventPacket> {
+    fn replacement(
+        &mut self,
+        header: &Header,
+        payload: Payload,
+        now: Instant,
+    ) -> Option<EventPacket> {
         let codec = self.event_codec?;
         let dtmf = self.dtmf.as_mut()?;
         let is_audio = match payload {
-            Payload::As(pt) => self.desired.codecs.iter().any(|codec| codec.pt == pt && !is_event(codec)),
+            Payload::As(pt) => self
+                .desired
+                .codecs
+                .iter()
+                .any(|codec| codec.pt == pt && !is_event(codec)),
             Payload::RemakeEvent => true,
             Payload::DropEvent | Payload::Drop => false,
         };
@@ -306,8 +401,17 @@ impl Outlet {
         })
     }
 
-    fn send_replacement(&mut self, header: &Header, payload: Payload, packet: &EventPacket, now: Instant, wire: &mut Wire<'_>) -> Forwarded {
-        let Place::New(ext_seq) = self.numbering.place(header.seq) else { return Forwarded::Dropped };
+    fn send_replacement(
+        &mut self,
+        header: &Header,
+        payload: Payload,
+        packet: &EventPacket,
+        now: Instant,
+        wire: &mut Wire<'_>,
+    ) -> Forwarded {
+        let Place::New(ext_seq) = self.numbering.place(header.seq) else {
+            return Forwarded::Dropped;
+        };
         let ts = match payload {
             Payload::As(_) => self.numbering.timestamp(header.ts),
             _ => self.numbering.timestamp_at(now),
@@ -318,8 +422,22 @@ impl Outlet {
     }
 
     fn emit_event(&mut self, ext_seq: u64, packet: &EventPacket, wire: &mut Wire<'_>) {
-        let fields = Fields { pt: packet.pt, marker: packet.marker, padding: false, seq: ext_seq as u16, ts: packet.ts, ssrc: 0 };
-        self.emit(ext_seq, true, fields, &std::iter::empty(), &packet.payload, wire);
+        let fields = Fields {
+            pt: packet.pt,
+            marker: packet.marker,
+            padding: false,
+            seq: ext_seq as u16,
+            ts: packet.ts,
+            ssrc: 0,
+        };
+        self.emit(
+            ext_seq,
+            true,
+            fields,
+            &std::iter::empty(),
+            &packet.payload,
+            wire,
+        );
     }
 
     fn emit<'a>(
@@ -336,13 +454,20 @@ impl Outlet {
             if !copy.may_send(ext_seq, is_new) {
                 continue;
             }
-            let fields = Fields { ssrc: copy.ssrc, ..fields };
+            let fields = Fields {
+                ssrc: copy.ssrc,
+                ..fields
+            };
             let mid = mid_id.map(|id| (id, copy.mid.as_bytes()));
             let slot = wire.outbox.slot();
             let elements = mid.into_iter().chain(copied.clone().map(shorter));
-            let Some(header_len) = rtp::write_header(slot, &fields, elements) else { continue };
+            let Some(header_len) = rtp::write_header(slot, &fields, elements) else {
+                continue;
+            };
             let len = header_len + payload.len();
-            let Some(space) = slot.get_mut(header_len..len) else { continue };
+            let Some(space) = slot.get_mut(header_len..len) else {
+                continue;
+            };
             space.copy_from_slice(payload);
             match wire.srtp.protect_rtp(slot, header_len, len) {
                 Ok(len) => {
@@ -351,7 +476,9 @@ impl Outlet {
                     copy.octets += payload.len() as u64;
                     wire.outbox.commit(len, wire.to);
                 }
-                Err(error) => tracing::debug!(ssrc = copy.ssrc, %error, "a packet was not encrypted"),
+                Err(error) => {
+                    tracing::debug!(ssrc = copy.ssrc, %error, "a packet was not encrypted");
+                }
             }
         }
     }
@@ -369,10 +496,14 @@ impl OutStream {
 /// A digit's timestamp: on the audio's time base where the clocks are equal, else on a base of its own that starts with the
 /// stream's first packet (messenger-calling 10).
 fn event_ts(numbering: &Numbering, codec: EventCodec, clock_hz: u32, now: Instant) -> u32 {
-    if codec.clock_hz == clock_hz { numbering.timestamp_at(now) } else { numbering.other_clock_at(codec.clock_hz, now) }
+    if codec.clock_hz == clock_hz {
+        numbering.timestamp_at(now)
+    } else {
+        numbering.other_clock_at(codec.clock_hz, now)
+    }
 }
 
 /// Lets a borrowed element pass for a shorter-lived one, which an iterator does not do by itself.
-fn shorter<'a>((id, value): (u8, &'a [u8])) -> (u8, &'a [u8]) {
+fn shorter<'long: 'short, 'short>((id, value): (u8, &'long [u8])) -> (u8, &'short [u8]) {
     (id, value)
 }

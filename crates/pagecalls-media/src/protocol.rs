@@ -501,7 +501,10 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with this reason and message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 }
 
@@ -531,7 +534,10 @@ pub fn decode_command(frame: &[u8]) -> Result<(u64, Command), FrameError> {
     let envelope: Envelope = serde_json::from_slice(frame).map_err(|_| FrameError::Undecodable)?;
     match serde_json::from_slice(frame) {
         Ok(command) => Ok((envelope.id, command)),
-        Err(error) => Err(FrameError::BadCommand { id: envelope.id, message: error.to_string() }),
+        Err(error) => Err(FrameError::BadCommand {
+            id: envelope.id,
+            message: error.to_string(),
+        }),
     }
 }
 
@@ -575,16 +581,24 @@ fn framed(body: &impl Serialize) -> Vec<u8> {
 /// The protocol as data: its version and the member names of every record, for tests on the other side.
 #[must_use]
 pub fn description() -> serde_json::Value {
-    let commands: serde_json::Map<_, _> = Command::TABLE.iter().map(|(tag, names)| ((*tag).into(), (*names).into())).collect();
-    let mut replies: serde_json::Map<_, _> =
-        Reply::TABLE.iter().filter(|(tag, _)| *tag != "done").map(|(tag, names)| ((*tag).into(), (*names).into())).collect();
+    let commands: serde_json::Map<_, _> = Command::TABLE
+        .iter()
+        .map(|(tag, names)| ((*tag).into(), (*names).into()))
+        .collect();
+    let mut replies: serde_json::Map<_, _> = Reply::TABLE
+        .iter()
+        .filter(|(tag, _)| *tag != "done")
+        .map(|(tag, names)| ((*tag).into(), (*names).into()))
+        .collect();
     for tag in ["leg.close", "call.close", "exit"] {
         replies.insert(tag.into(), Done::MEMBERS.into());
     }
     let events: serde_json::Map<_, _> = Event::TABLE
         .iter()
         .map(|(tag, names)| {
-            let members: Vec<&str> = std::iter::once("seq").chain(names.iter().copied()).collect();
+            let members: Vec<&str> = std::iter::once("seq")
+                .chain(names.iter().copied())
+                .collect();
             ((*tag).into(), members.into())
         })
         .collect();
@@ -620,21 +634,42 @@ mod tests {
     fn a_frame_with_an_id_and_nonsense_can_be_answered() {
         let got = decode_command(br#"{"id": 7, "op": "leg.fly"}"#);
         assert!(matches!(got, Err(FrameError::BadCommand { id: 7, .. })));
-        assert!(matches!(decode_command(br#"{"id": 7, "op": "leg.close"}"#), Err(FrameError::BadCommand { id: 7, .. })));
+        assert!(matches!(
+            decode_command(br#"{"id": 7, "op": "leg.close"}"#),
+            Err(FrameError::BadCommand { id: 7, .. })
+        ));
     }
 
     #[test]
     fn a_frame_without_an_id_cannot_be_answered() {
-        for frame in [&b""[..], b"{}", b"7", b"\xff", br#"{"id": -1, "op": "exit"}"#] {
+        for frame in [
+            &b""[..],
+            b"{}",
+            b"7",
+            b"\xff",
+            br#"{"id": -1, "op": "exit"}"#,
+        ] {
             assert_eq!(decode_command(frame), Err(FrameError::Undecodable));
         }
     }
 
     #[test]
     fn defaults_are_those_of_the_written_list() {
-        let (_, command) = decode_command(br#"{"id":1,"op":"leg.apply","leg":"l","rev":1,"timers":{},"recv":[],"send":[]}"#).unwrap();
-        let Command::LegApply(apply) = command else { panic!("another command") };
-        assert_eq!(apply.timers, Timers { conn_ms: None, dead_ms: Some(30_000), bye_ms: Some(5_000) });
+        let (_, command) = decode_command(
+            br#"{"id":1,"op":"leg.apply","leg":"l","rev":1,"timers":{},"recv":[],"send":[]}"#,
+        )
+        .unwrap();
+        let Command::LegApply(apply) = command else {
+            panic!("another command")
+        };
+        assert_eq!(
+            apply.timers,
+            Timers {
+                conn_ms: None,
+                dead_ms: Some(30_000),
+                bye_ms: Some(5_000)
+            }
+        );
     }
 
     #[test]
@@ -649,14 +684,23 @@ mod tests {
         assert_eq!(&frame[..4], &((frame.len() - 4) as u32).to_be_bytes());
         assert_eq!(&frame[4..], br#"{"id":9,"ok":{}}"#);
         let frame = encode_reply(9, &Err(Refusal::new(Code::UnknownLeg, "l")));
-        assert_eq!(&frame[4..], br#"{"id":9,"err":{"code":"unknown_leg","message":"l"}}"#);
+        assert_eq!(
+            &frame[4..],
+            br#"{"id":9,"err":{"code":"unknown_leg","message":"l"}}"#
+        );
     }
 
     #[test]
     fn the_description_names_every_command_and_its_members() {
         let description = description();
-        assert_eq!(description["commands"]["leg.dtmf"], serde_json::json!(["leg", "track", "digits", "tone_ms", "gap_ms"]));
-        assert_eq!(description["events"]["leg.bye"], serde_json::json!(["seq", "call", "leg"]));
+        assert_eq!(
+            description["commands"]["leg.dtmf"],
+            serde_json::json!(["leg", "track", "digits", "tone_ms", "gap_ms"])
+        );
+        assert_eq!(
+            description["events"]["leg.bye"],
+            serde_json::json!(["seq", "call", "leg"])
+        );
         assert_eq!(description["replies"]["exit"], serde_json::json!([]));
     }
 }

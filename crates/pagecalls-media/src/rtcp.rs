@@ -2,6 +2,8 @@
 //!
 //! Pure functions over decrypted bytes. Which SSRC becomes which other one is decided in [`crate::reports`].
 
+use crate::bits::{signed32, unsigned32};
+
 /// Packet types.
 pub mod packet_type {
     #![allow(missing_docs)]
@@ -83,7 +85,11 @@ impl<'a> Iterator for Packets<'a> {
             }
             body = &body[..body.len() - padding];
         }
-        Some(Packet { count: head[0] & 0x1f, kind: head[1], body })
+        Some(Packet {
+            count: head[0] & 0x1f,
+            kind: head[1],
+            body,
+        })
     }
 }
 
@@ -155,7 +161,7 @@ impl ReportBlock {
             ssrc: word(bytes, 0)?,
             fraction_lost: (second >> 24) as u8,
             // Shift up and down again to carry the sign of the 24 bits.
-            lost: second.cast_signed() << 8 >> 8,
+            lost: signed32(second) << 8 >> 8,
             highest_seq: word(bytes, 8)?,
             jitter: word(bytes, 12)?,
             last_sr: word(bytes, 16)?,
@@ -164,8 +170,15 @@ impl ReportBlock {
     }
 
     fn bytes(&self) -> [u8; BLOCK_LEN] {
-        let second = u32::from(self.fraction_lost) << 24 | self.lost.cast_unsigned() & 0x00ff_ffff;
-        let words = [self.ssrc, second, self.highest_seq, self.jitter, self.last_sr, self.delay];
+        let second = u32::from(self.fraction_lost) << 24 | unsigned32(self.lost) & 0x00ff_ffff;
+        let words = [
+            self.ssrc,
+            second,
+            self.highest_seq,
+            self.jitter,
+            self.last_sr,
+            self.delay,
+        ];
         let mut bytes = [0; BLOCK_LEN];
         for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
             place.copy_from_slice(&word.to_be_bytes());
@@ -182,7 +195,10 @@ pub fn report_blocks<'a>(packet: &Packet<'a>) -> impl Iterator<Item = ReportBloc
         _ => packet.body.len(),
     };
     let blocks = packet.body.get(skip..).unwrap_or_default();
-    blocks.chunks_exact(BLOCK_LEN).take(usize::from(packet.count)).filter_map(ReportBlock::parse)
+    blocks
+        .chunks_exact(BLOCK_LEN)
+        .take(usize::from(packet.count))
+        .filter_map(ReportBlock::parse)
 }
 
 /// The sources of a BYE.
@@ -218,8 +234,10 @@ impl<'a> Writer<'a> {
     /// A packet whose body is the concatenation of `parts`, a multiple of four bytes in all.
     pub fn packet(&mut self, kind: u8, count: u8, parts: &[&[u8]]) {
         let body: usize = parts.iter().map(|part| part.len()).sum();
-        debug_assert!(body.is_multiple_of(4), "RTCP counts in words");
-        let Some(space) = self.buffer.get_mut(self.len..self.len + 4 + body) else { return };
+        debug_assert!(body % 4 == 0, "RTCP counts in words");
+        let Some(space) = self.buffer.get_mut(self.len..self.len + 4 + body) else {
+            return;
+        };
         space[0] = 0x80 | count & 0x1f;
         space[1] = kind;
         space[2..4].copy_from_slice(&((body / 4) as u16).to_be_bytes());
@@ -243,7 +261,11 @@ impl<'a> Writer<'a> {
     }
 
     /// A receiver report with these blocks (at most 31); returns how many it holds. Without blocks it is still written.
-    pub fn receiver_report(&mut self, sender: u32, blocks: impl Iterator<Item = ReportBlock>) -> u8 {
+    pub fn receiver_report(
+        &mut self,
+        sender: u32,
+        blocks: impl Iterator<Item = ReportBlock>,
+    ) -> u8 {
         let start = self.len;
         self.packet(packet_type::RR, 0, &[&sender.to_be_bytes()]);
         if self.len == start {
@@ -251,7 +273,9 @@ impl<'a> Writer<'a> {
         }
         let mut count = 0;
         for block in blocks {
-            let Some(space) = self.buffer.get_mut(self.len..self.len + BLOCK_LEN) else { break };
+            let Some(space) = self.buffer.get_mut(self.len..self.len + BLOCK_LEN) else {
+                break;
+            };
             if count == MAX_COUNT {
                 break;
             }
@@ -273,7 +297,9 @@ impl<'a> Writer<'a> {
         for (ssrc, cname) in chunks {
             let cname = &cname.as_bytes()[..cname.len().min(255)];
             let length = (4 + 2 + cname.len() + 1).next_multiple_of(4);
-            let Some(space) = self.buffer.get_mut(self.len..self.len + length) else { break };
+            let Some(space) = self.buffer.get_mut(self.len..self.len + length) else {
+                break;
+            };
             if count == MAX_COUNT {
                 break;
             }
@@ -304,13 +330,26 @@ impl<'a> Writer<'a> {
 mod tests {
     use super::*;
 
-    const BLOCK: ReportBlock =
-        ReportBlock { ssrc: 9, fraction_lost: 3, lost: -2, highest_seq: 70_000, jitter: 11, last_sr: 12, delay: 13 };
+    const BLOCK: ReportBlock = ReportBlock {
+        ssrc: 9,
+        fraction_lost: 3,
+        lost: -2,
+        highest_seq: 70_000,
+        jitter: 11,
+        last_sr: 12,
+        delay: 13,
+    };
 
     #[test]
     fn a_written_compound_reads_back() {
         let mut buffer = [0; 300];
-        let info = SenderInfo { ssrc: 5, ntp: 0x0102_0304_0506_0708, ts: 960, packets: 4, octets: 320 };
+        let info = SenderInfo {
+            ssrc: 5,
+            ntp: 0x0102_0304_0506_0708,
+            ts: 960,
+            packets: 4,
+            octets: 320,
+        };
         let mut writer = Writer::new(&mut buffer);
         writer.sender_report(&info);
         assert_eq!(writer.receiver_report(5, [BLOCK, BLOCK].into_iter()), 2);
@@ -318,10 +357,16 @@ mod tests {
         writer.bye(5);
         let len = writer.len();
         let packets: Vec<_> = packets(&buffer[..len]).collect();
-        assert_eq!(packets.iter().map(|packet| packet.kind).collect::<Vec<_>>(), [200, 201, 202, 203]);
+        assert_eq!(
+            packets.iter().map(|packet| packet.kind).collect::<Vec<_>>(),
+            [200, 201, 202, 203]
+        );
         assert_eq!(SenderInfo::parse(packets[0].body), Some(info));
         assert_eq!(info.ntp_middle(), 0x0304_0506);
-        assert_eq!(report_blocks(&packets[1]).collect::<Vec<_>>(), [BLOCK, BLOCK]);
+        assert_eq!(
+            report_blocks(&packets[1]).collect::<Vec<_>>(),
+            [BLOCK, BLOCK]
+        );
         assert_eq!(packets[2].count, 2);
         assert_eq!(bye_ssrcs(&packets[3]).collect::<Vec<_>>(), [5]);
     }
@@ -332,7 +377,10 @@ mod tests {
         let mut writer = Writer::new(&mut buffer);
         writer.source_description([(1, "ab"), (2, "abcd")].into_iter());
         let len = writer.len();
-        assert_eq!(&buffer[4..len], b"\0\0\0\x01\x01\x02ab\0\0\0\0\0\0\0\x02\x01\x04abcd\0\0");
+        assert_eq!(
+            &buffer[4..len],
+            b"\0\0\0\x01\x01\x02ab\0\0\0\0\0\0\0\x02\x01\x04abcd\0\0"
+        );
     }
 
     #[test]
@@ -354,7 +402,13 @@ mod tests {
         let mut buffer = [0; 20];
         let mut writer = Writer::new(&mut buffer);
         assert_eq!(writer.receiver_report(1, [BLOCK].into_iter()), 0);
-        writer.sender_report(&SenderInfo { ssrc: 5, ntp: 0, ts: 0, packets: 0, octets: 0 });
+        writer.sender_report(&SenderInfo {
+            ssrc: 5,
+            ntp: 0,
+            ts: 0,
+            packets: 0,
+            octets: 0,
+        });
         assert_eq!(writer.len(), 8);
     }
 }

@@ -47,7 +47,10 @@ impl Header {
         let mut extension = None;
         if fixed[0] & 0x10 != 0 {
             let head = packet.get(len..len + 4)?;
-            extension = Some(Extension { profile: u16::from_be_bytes([head[0], head[1]]), start: len + 4 });
+            extension = Some(Extension {
+                profile: u16::from_be_bytes([head[0], head[1]]),
+                start: len + 4,
+            });
             len += 4 + 4 * usize::from(u16::from_be_bytes([head[2], head[3]]));
         }
         if packet.len() < len {
@@ -69,19 +72,33 @@ impl Header {
     #[must_use]
     pub fn extensions<'a>(&self, packet: &'a [u8]) -> Elements<'a> {
         match self.extension {
-            Some(Extension { profile: ONE_BYTE_PROFILE, start }) => Elements { rest: &packet[start..self.len], two_byte: false },
+            Some(Extension {
+                profile: ONE_BYTE_PROFILE,
+                start,
+            }) => Elements {
+                rest: &packet[start..self.len],
+                two_byte: false,
+            },
             // RFC 8285 4.3: the low four bits are for the application.
             Some(Extension { profile, start }) if profile & 0xfff0 == TWO_BYTE_PROFILE => {
-                Elements { rest: &packet[start..self.len], two_byte: true }
+                Elements {
+                    rest: &packet[start..self.len],
+                    two_byte: true,
+                }
             }
-            _ => Elements { rest: &[], two_byte: false },
+            _ => Elements {
+                rest: &[],
+                two_byte: false,
+            },
         }
     }
 
     /// The value of the extension element `id`.
     #[must_use]
     pub fn extension<'a>(&self, packet: &'a [u8], id: u8) -> Option<&'a [u8]> {
-        self.extensions(packet).find(|(found, _)| *found == id).map(|(_, value)| value)
+        self.extensions(packet)
+            .find(|(found, _)| *found == id)
+            .map(|(_, value)| value)
     }
 }
 
@@ -127,7 +144,9 @@ impl<'a> Iterator for Elements<'a> {
 /// Whether `payload` ends in padding that fits into it (RFC 3550 5.1: the last byte counts itself).
 #[must_use]
 pub fn padding_fits(payload: &[u8]) -> bool {
-    payload.last().is_some_and(|&count| count > 0 && usize::from(count) <= payload.len())
+    payload
+        .last()
+        .is_some_and(|&count| count > 0 && usize::from(count) <= payload.len())
 }
 
 /// What a written header says.
@@ -151,7 +170,11 @@ pub struct Fields {
 ///
 /// The one-byte form is used when every element fits it, else the two-byte form. Values longer than 255 bytes are left out.
 #[must_use]
-pub fn write_header<'a>(buffer: &mut [u8], fields: &Fields, elements: impl Iterator<Item = (u8, &'a [u8])> + Clone) -> Option<usize> {
+pub fn write_header<'a>(
+    buffer: &mut [u8],
+    fields: &Fields,
+    elements: impl Iterator<Item = (u8, &'a [u8])> + Clone,
+) -> Option<usize> {
     let fixed = buffer.get_mut(..FIXED_LEN)?;
     fixed[0] = 0x80 | u8::from(fields.padding) << 5;
     fixed[1] = fields.pt & 0x7f | u8::from(fields.marker) << 7;
@@ -159,13 +182,21 @@ pub fn write_header<'a>(buffer: &mut [u8], fields: &Fields, elements: impl Itera
     fixed[4..8].copy_from_slice(&fields.ts.to_be_bytes());
     fixed[8..12].copy_from_slice(&fields.ssrc.to_be_bytes());
     let elements = elements.filter(|(id, value)| *id != 0 && value.len() <= 255);
-    let two_byte = elements.clone().any(|(id, value)| id > 14 || value.is_empty() || value.len() > 16);
+    let two_byte = elements
+        .clone()
+        .any(|(id, value)| id > 14 || value.is_empty() || value.len() > 16);
     let mut end = FIXED_LEN + 4;
     for (id, value) in elements {
-        let head: &[u8] = if two_byte { &[id, value.len() as u8] } else { &[id << 4 | (value.len() - 1) as u8] };
+        let head: &[u8] = if two_byte {
+            &[id, value.len() as u8]
+        } else {
+            &[id << 4 | (value.len() - 1) as u8]
+        };
         buffer.get_mut(end..end + head.len())?.copy_from_slice(head);
         end += head.len();
-        buffer.get_mut(end..end + value.len())?.copy_from_slice(value);
+        buffer
+            .get_mut(end..end + value.len())?
+            .copy_from_slice(value);
         end += value.len();
     }
     if end == FIXED_LEN + 4 {
@@ -173,7 +204,11 @@ pub fn write_header<'a>(buffer: &mut [u8], fields: &Fields, elements: impl Itera
     }
     let padded = end.next_multiple_of(4);
     buffer.get_mut(end..padded)?.fill(0);
-    let profile = if two_byte { TWO_BYTE_PROFILE } else { ONE_BYTE_PROFILE };
+    let profile = if two_byte {
+        TWO_BYTE_PROFILE
+    } else {
+        ONE_BYTE_PROFILE
+    };
     buffer[0] |= 0x10;
     buffer[FIXED_LEN..FIXED_LEN + 2].copy_from_slice(&profile.to_be_bytes());
     let words = ((padded - FIXED_LEN - 4) / 4) as u16;
@@ -185,7 +220,14 @@ pub fn write_header<'a>(buffer: &mut [u8], fields: &Fields, elements: impl Itera
 mod tests {
     use super::*;
 
-    const FIELDS: Fields = Fields { pt: 111, marker: true, padding: false, seq: 7, ts: 960, ssrc: 0x0102_0304 };
+    const FIELDS: Fields = Fields {
+        pt: 111,
+        marker: true,
+        padding: false,
+        seq: 7,
+        ts: 960,
+        ssrc: 0x0102_0304,
+    };
 
     fn written(elements: &[(u8, &[u8])]) -> Vec<u8> {
         let mut buffer = [0xaa; 600];
@@ -197,7 +239,10 @@ mod tests {
     fn a_written_header_reads_back() {
         let packet = written(&[(4, b"0"), (1, &[0x85])]);
         let header = Header::parse(&packet).unwrap();
-        assert_eq!((header.pt, header.marker, header.seq, header.ts, header.ssrc), (111, true, 7, 960, 0x0102_0304));
+        assert_eq!(
+            (header.pt, header.marker, header.seq, header.ts, header.ssrc),
+            (111, true, 7, 960, 0x0102_0304)
+        );
         assert_eq!(header.len, 20);
         let elements: Vec<_> = header.extensions(&packet).collect();
         assert_eq!(elements, vec![(4, &b"0"[..]), (1, &[0x85][..])]);
@@ -211,7 +256,12 @@ mod tests {
 
     #[test]
     fn long_values_and_high_ids_take_the_two_byte_form() {
-        for (id, value) in [(4, &b"a mid of seventeen"[..]), (15, b"0"), (200, b"0"), (3, b"")] {
+        for (id, value) in [
+            (4, &b"a mid of seventeen"[..]),
+            (15, b"0"),
+            (200, b"0"),
+            (3, b""),
+        ] {
             let packet = written(&[(1, &[9]), (id, value)]);
             assert_eq!(packet[12..14], [0x10, 0x00]);
             let header = Header::parse(&packet).unwrap();
@@ -230,9 +280,14 @@ mod tests {
 
     #[test]
     fn an_element_that_runs_over_the_end_stops_the_reading() {
-        let packet = [0x90, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xbe, 0xde, 0, 1, 0x10, 5, 0x2f, 7];
+        let packet = [
+            0x90, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xbe, 0xde, 0, 1, 0x10, 5, 0x2f, 7,
+        ];
         let header = Header::parse(&packet).unwrap();
-        assert_eq!(header.extensions(&packet).collect::<Vec<_>>(), vec![(1, &[5][..])]);
+        assert_eq!(
+            header.extensions(&packet).collect::<Vec<_>>(),
+            vec![(1, &[5][..])]
+        );
     }
 
     #[test]

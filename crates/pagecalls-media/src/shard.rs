@@ -3,8 +3,8 @@
 //! STUN is led to its leg by the user fragment that we gave out; everything else by its source address, which only an authentic
 //! STUN request can enter. A panic while one call is handled ends that call's legs and nothing else. No sockets, no clock.
 
-use std::collections::{BinaryHeap, HashMap};
 use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ use crate::fresh::Fresh;
 use crate::leg::Leg;
 use crate::outbox::Outbox;
 use crate::protocol::{
-    CallCreate, CallCreateOk, CallRouteOk, Candidate, Code, Command, Done, LegApplyOk, LegCreate, LegCreateOk, LegDtmfOk, LegStats,
-    Outcome, Refusal, SnapshotOk, Stats,
+    CallCreate, CallCreateOk, CallRouteOk, Candidate, Code, Command, Done, LegApplyOk, LegCreate,
+    LegCreateOk, LegDtmfOk, LegStats, Outcome, Refusal, SnapshotOk, Stats,
 };
 use crate::stun;
 
@@ -67,7 +67,13 @@ pub struct Shard {
 impl Shard {
     /// A shard without calls, which tells its legs' peers to come to `candidates`.
     #[must_use]
-    pub fn new(worker: u32, context: dtls::Context, candidates: Vec<Candidate>, fresh: Fresh, now: Instant) -> Self {
+    pub fn new(
+        worker: u32,
+        context: dtls::Context,
+        candidates: Vec<Candidate>,
+        fresh: Fresh,
+        now: Instant,
+    ) -> Self {
         Self {
             worker,
             context,
@@ -105,12 +111,16 @@ impl Shard {
             }
             Command::LegDtmf(command) => {
                 let at = self.leg_at(&command.leg)?;
-                let queued = self.with_call(at.call, now, outbox, |_, call, outbox| call.dtmf(at.place, &command, now, outbox))??;
+                let queued = self.with_call(at.call, now, outbox, |_, call, outbox| {
+                    call.dtmf(at.place, &command, now, outbox)
+                })??;
                 Ok(LegDtmfOk { queued }.into())
             }
             Command::LegClose(command) => {
                 let at = self.leg_at(&command.leg)?;
-                self.with_call(at.call, now, outbox, |_, call, outbox| call.close_leg(at.place, outbox))?;
+                self.with_call(at.call, now, outbox, |_, call, outbox| {
+                    call.close_leg(at.place, outbox);
+                })?;
                 Ok(Done {}.into())
             }
             Command::CallClose(command) => {
@@ -121,7 +131,9 @@ impl Shard {
                 closed.map(|()| Done {}.into())
             }
             Command::Snapshot(command) => Ok(self.snapshot(command.call.as_deref(), now).into()),
-            Command::Hello(_) | Command::Exit(_) => Err(Refusal::new(Code::BadCommand, "not for a worker")),
+            Command::Hello(_) | Command::Exit(_) => {
+                Err(Refusal::new(Code::BadCommand, "not for a worker"))
+            }
         }
     }
 
@@ -139,15 +151,28 @@ impl Shard {
             return Err(Refusal::new(Code::Exists, command.call));
         }
         if self.calls_by_id.len() >= MAX_CALLS {
-            return Err(Refusal::new(Code::Full, format!("{MAX_CALLS} calls are up")));
+            return Err(Refusal::new(
+                Code::Full,
+                format!("{MAX_CALLS} calls are up"),
+            ));
         }
-        let at = self.calls.iter().position(Option::is_none).unwrap_or(self.calls.len());
+        let at = self
+            .calls
+            .iter()
+            .position(Option::is_none)
+            .unwrap_or(self.calls.len());
         if at == self.calls.len() {
             self.calls.push(None);
         }
-        self.calls[at] = Some(Entry { call: Call::new(command.call.clone()), scheduled: None });
+        self.calls[at] = Some(Entry {
+            call: Call::new(command.call.clone()),
+            scheduled: None,
+        });
         self.calls_by_id.insert(command.call, at);
-        Ok(CallCreateOk { worker: self.worker }.into())
+        Ok(CallCreateOk {
+            worker: self.worker,
+        }
+        .into())
     }
 
     fn create_leg(&mut self, command: LegCreate, now: Instant, outbox: &mut Outbox) -> Outcome {
@@ -162,16 +187,32 @@ impl Shard {
             }
         };
         let pwd = self.fresh.ice_text(PWD_CHARS);
-        let leg = Leg::new(command.call, command.leg.clone(), ufrag.clone(), &pwd, self.fresh.number());
+        let leg = Leg::new(
+            command.call,
+            command.leg.clone(),
+            ufrag.clone(),
+            &pwd,
+            self.fresh.number(),
+        );
         let place = self.with_call(call, now, outbox, |_, call, _| call.add_leg(leg))??;
         let at = LegAt { call, place };
         self.legs_by_id.insert(command.leg, at);
         self.legs_by_ufrag.insert(ufrag.clone(), at);
-        Ok(LegCreateOk { ufrag, pwd, candidates: self.candidates.clone() }.into())
+        Ok(LegCreateOk {
+            ufrag,
+            pwd,
+            candidates: self.candidates.clone(),
+        }
+        .into())
     }
 
     fn snapshot(&self, only: Option<&str>, now: Instant) -> SnapshotOk {
-        let calls = || self.calls.iter().flatten().filter(|entry| only.is_none_or(|id| entry.call.id() == id));
+        let calls = || {
+            self.calls
+                .iter()
+                .flatten()
+                .filter(|entry| only.is_none_or(|id| entry.call.id() == id))
+        };
         SnapshotOk {
             // Events are numbered where they are sent.
             seq: 0,
@@ -181,21 +222,35 @@ impl Shard {
     }
 
     fn call_at(&self, id: &str) -> Result<usize, Refusal> {
-        self.calls_by_id.get(id).copied().ok_or_else(|| Refusal::new(Code::UnknownCall, id))
+        self.calls_by_id
+            .get(id)
+            .copied()
+            .ok_or_else(|| Refusal::new(Code::UnknownCall, id))
     }
 
     fn leg_at(&self, id: &str) -> Result<LegAt, Refusal> {
-        self.legs_by_id.get(id).copied().ok_or_else(|| Refusal::new(Code::UnknownLeg, id))
+        self.legs_by_id
+            .get(id)
+            .copied()
+            .ok_or_else(|| Refusal::new(Code::UnknownLeg, id))
     }
 
     // --- datagrams -------------------------------------------------------------------------------------------------
 
     /// Takes a datagram. It is decrypted in place.
-    pub fn datagram(&mut self, datagram: &mut [u8], from: SocketAddr, now: Instant, outbox: &mut Outbox) {
+    pub fn datagram(
+        &mut self,
+        datagram: &mut [u8],
+        from: SocketAddr,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) {
         match classify(datagram) {
             Some(Protocol::Stun) => self.stun(datagram, from, now, outbox),
             Some(protocol) => {
-                let Some(at) = self.legs_by_address.get(&from).copied() else { return };
+                let Some(at) = self.legs_by_address.get(&from).copied() else {
+                    return;
+                };
                 let _ = self.with_call(at.call, now, outbox, |_, call, outbox| {
                     call.datagram(at.place, protocol, datagram, from, now, outbox);
                 });
@@ -205,10 +260,21 @@ impl Shard {
     }
 
     fn stun(&mut self, datagram: &[u8], from: SocketAddr, now: Instant, outbox: &mut Outbox) {
-        let Some(at) = stun::peek_local_ufrag(datagram).and_then(|ufrag| self.legs_by_ufrag.get(ufrag)).copied() else { return };
-        let addresses = self.with_call(at.call, now, outbox, |_, call, outbox| call.stun(at.place, datagram, from, now, outbox));
-        let Ok((added, replaced)) = addresses else { return };
-        if let Some(replaced) = replaced.filter(|address| self.legs_by_address.get(address) == Some(&at)) {
+        let Some(at) = stun::peek_local_ufrag(datagram)
+            .and_then(|ufrag| self.legs_by_ufrag.get(ufrag))
+            .copied()
+        else {
+            return;
+        };
+        let addresses = self.with_call(at.call, now, outbox, |_, call, outbox| {
+            call.stun(at.place, datagram, from, now, outbox)
+        });
+        let Ok((added, replaced)) = addresses else {
+            return;
+        };
+        if let Some(replaced) =
+            replaced.filter(|address| self.legs_by_address.get(address) == Some(&at))
+        {
             self.legs_by_address.remove(&replaced);
         }
         // The leg may just have failed; then its addresses are forgotten already.
@@ -218,7 +284,9 @@ impl Shard {
     }
 
     fn holds(&self, at: LegAt) -> bool {
-        self.calls[at.call].as_ref().is_some_and(|entry| entry.call.legs().any(|(place, _)| place == at.place))
+        self.calls[at.call]
+            .as_ref()
+            .is_some_and(|entry| entry.call.legs().any(|(place, _)| place == at.place))
     }
 
     // --- time ------------------------------------------------------------------------------------------------------
@@ -226,14 +294,25 @@ impl Shard {
     /// When [`Self::on_time`] is due next.
     #[must_use]
     pub fn next_due(&self) -> Instant {
-        self.timers.peek().map_or(self.next_sweep, |Reverse((due, _))| self.next_sweep.min(*due))
+        self.timers
+            .peek()
+            .map_or(self.next_sweep, |Reverse((due, _))| {
+                self.next_sweep.min(*due)
+            })
     }
 
     /// Does what is due by `now`.
     pub fn on_time(&mut self, now: Instant, outbox: &mut Outbox) {
-        while let Some(Reverse((due, at))) = self.timers.peek().copied().filter(|Reverse((due, _))| *due <= now) {
+        while let Some(Reverse((due, at))) = self
+            .timers
+            .peek()
+            .copied()
+            .filter(|Reverse((due, _))| *due <= now)
+        {
             self.timers.pop();
-            let Some(entry) = self.calls.get_mut(at).and_then(Option::as_mut) else { continue };
+            let Some(entry) = self.calls.get_mut(at).and_then(Option::as_mut) else {
+                continue;
+            };
             if entry.scheduled != Some(due) {
                 continue;
             }
@@ -253,7 +332,12 @@ impl Shard {
         self.sweeps += 1;
         if self.sweeps >= STATS_SWEEPS {
             self.sweeps = 0;
-            let legs: Vec<LegStats> = self.calls.iter().flatten().flat_map(|entry| entry.call.stats(now)).collect();
+            let legs: Vec<LegStats> = self
+                .calls
+                .iter()
+                .flatten()
+                .flat_map(|entry| entry.call.stats(now))
+                .collect();
             if !legs.is_empty() {
                 outbox.events.push(Stats { legs }.into());
             }
@@ -273,12 +357,19 @@ impl Shard {
         let Some(entry) = self.calls.get_mut(at).and_then(Option::as_mut) else {
             return Err(Refusal::new(Code::UnknownCall, "no such call"));
         };
-        let shared = Shared { context: &self.context, fresh: &mut self.fresh };
+        let shared = Shared {
+            context: &self.context,
+            fresh: &mut self.fresh,
+        };
         let before = outbox.len();
         let result = catch_unwind(AssertUnwindSafe(|| work(shared, &mut entry.call, outbox)));
         let result = result.map_err(|panic| {
             let what = panic_text(panic.as_ref());
-            tracing::error!(call = entry.call.id(), what, "a fault ends this call's legs");
+            tracing::error!(
+                call = entry.call.id(),
+                what,
+                "a fault ends this call's legs"
+            );
             outbox.truncate(before);
             entry.call.fail_all(what, outbox);
             Refusal::new(Code::Internal, what)
@@ -288,7 +379,11 @@ impl Shard {
             self.legs_by_id.remove(&gone.leg);
             self.legs_by_ufrag.remove(&gone.ufrag);
             for source in gone.sources {
-                if self.legs_by_address.get(&source).is_some_and(|found| found.call == at) {
+                if self
+                    .legs_by_address
+                    .get(&source)
+                    .is_some_and(|found| found.call == at)
+                {
                     self.legs_by_address.remove(&source);
                 }
             }
@@ -304,8 +399,17 @@ struct Shared<'a> {
 }
 
 /// Sets the call's timer, unless one is set that fires early enough.
-fn schedule(timers: &mut BinaryHeap<Reverse<(Instant, usize)>>, entry: &mut Entry, at: usize, now: Instant) {
-    if let Some(due) = entry.call.next_due(now).filter(|due| entry.scheduled.is_none_or(|scheduled| *due < scheduled)) {
+fn schedule(
+    timers: &mut BinaryHeap<Reverse<(Instant, usize)>>,
+    entry: &mut Entry,
+    at: usize,
+    now: Instant,
+) {
+    if let Some(due) = entry
+        .call
+        .next_due(now)
+        .filter(|due| entry.scheduled.is_none_or(|scheduled| *due < scheduled))
+    {
         entry.scheduled = Some(due);
         timers.push(Reverse((due, at)));
     }
@@ -313,5 +417,6 @@ fn schedule(timers: &mut BinaryHeap<Reverse<(Instant, usize)>>, entry: &mut Entr
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("panic")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("panic")
 }

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::bits::{distance16, signed32, signed64};
 use crate::rtcp::ReportBlock;
 
 /// What one source has delivered so far.
@@ -74,7 +75,7 @@ impl Reception {
     /// Packets that were expected and did not come; negative when packets came twice.
     #[must_use]
     pub fn lost(&self) -> i64 {
-        self.expected().cast_signed() - self.packets.cast_signed()
+        signed64(self.expected()) - signed64(self.packets)
     }
 
     /// Interarrival jitter in milliseconds.
@@ -96,8 +97,13 @@ impl Reception {
         let lost_now = expected_now.saturating_sub(self.packets - self.packets_before);
         self.expected_before = expected;
         self.packets_before = self.packets;
-        let fraction_lost = (lost_now * 256).checked_div(expected_now).unwrap_or(0).min(255) as u8;
-        let (last_sr, delay) = self.last_sender_report.map_or((0, 0), |(middle, at)| (middle, q16(now.duration_since(at))));
+        let fraction_lost = (lost_now * 256)
+            .checked_div(expected_now)
+            .unwrap_or(0)
+            .min(255) as u8;
+        let (last_sr, delay) = self
+            .last_sender_report
+            .map_or((0, 0), |(middle, at)| (middle, q16(now.duration_since(at))));
         ReportBlock {
             ssrc,
             fraction_lost,
@@ -110,7 +116,7 @@ impl Reception {
     }
 
     fn extend(&self, seq: u16) -> u32 {
-        let distance = seq.wrapping_sub(self.highest_seq as u16).cast_signed();
+        let distance = distance16(self.highest_seq as u16, seq);
         self.highest_seq.saturating_add_signed(i32::from(distance))
     }
 
@@ -121,13 +127,17 @@ impl Reception {
     fn count_jitter(&mut self, ts: u32, now: Instant) {
         let (last_ts, last_at) = self.last;
         self.last = (ts, now);
-        let arrived = now.duration_since(last_at).as_micros() as i64 * i64::from(self.clock_hz) / 1_000_000;
-        let sent = i64::from(ts.wrapping_sub(last_ts).cast_signed());
+        let arrived =
+            now.duration_since(last_at).as_micros() as i64 * i64::from(self.clock_hz) / 1_000_000;
+        let sent = i64::from(signed32(ts.wrapping_sub(last_ts)));
         let difference = (arrived - sent).unsigned_abs();
         // A jump of more than ten seconds is a new time base and no jitter.
         if difference < u64::from(self.clock_hz) * 10 {
             let difference = difference as u32;
-            self.jitter_q4 = self.jitter_q4.wrapping_add(difference).wrapping_sub((self.jitter_q4 + 8) >> 4);
+            self.jitter_q4 = self
+                .jitter_q4
+                .wrapping_add(difference)
+                .wrapping_sub((self.jitter_q4 + 8) >> 4);
         }
     }
 }
@@ -150,9 +160,17 @@ mod tests {
         let start = Instant::now();
         let mut reception = Reception::start(48_000, 65_530, 0, 80, start);
         for step in 1..100u16 {
-            reception.receive(65_530u16.wrapping_add(step), u32::from(step) * 960, 80, after(start, u64::from(step) * 20));
+            reception.receive(
+                65_530u16.wrapping_add(step),
+                u32::from(step) * 960,
+                80,
+                after(start, u64::from(step) * 20),
+            );
         }
-        assert_eq!((reception.packets(), reception.bytes(), reception.lost()), (100, 8_000, 0));
+        assert_eq!(
+            (reception.packets(), reception.bytes(), reception.lost()),
+            (100, 8_000, 0)
+        );
         assert!(reception.jitter_ms() < 0.001);
         let block = reception.report(5, after(start, 2_000));
         assert_eq!(block.highest_seq, 65_530 + 99);

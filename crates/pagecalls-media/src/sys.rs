@@ -9,7 +9,11 @@ use std::time::Duration;
 
 /// Turns a system call's -1 into the error.
 pub(crate) fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 fn owned(result: libc::c_int) -> io::Result<OwnedFd> {
@@ -65,20 +69,36 @@ impl Epoll {
 
     /// Waits for `fd` too; `token` tells it from the others.
     pub fn add(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
+        let mut event = libc::epoll_event {
+            events: libc::EPOLLIN as u32,
+            u64: token,
+        };
         // SAFETY: both descriptors are open, and the event lives through the call.
-        checked(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &raw mut event) }).map(drop)
+        checked(unsafe {
+            libc::epoll_ctl(
+                self.0.as_raw_fd(),
+                libc::EPOLL_CTL_ADD,
+                fd.as_raw_fd(),
+                &raw mut event,
+            )
+        })
+        .map(drop)
     }
 
     /// Waits until something is readable or `timeout` is over, and returns the tokens as a set of bits; tokens are below 64.
     pub fn wait(&self, timeout: Duration) -> io::Result<u64> {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; MAX_EVENTS as usize];
         // Rounded up, so that a timer is really due when the wait is over.
-        let timeout = libc::c_int::try_from(timeout.as_micros().div_ceil(1_000)).unwrap_or(libc::c_int::MAX);
+        let timeout =
+            libc::c_int::try_from(timeout.as_micros().div_ceil(1_000)).unwrap_or(libc::c_int::MAX);
         // SAFETY: the array lives through the call, and its length is given.
-        let result = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), MAX_EVENTS, timeout) };
+        let result = unsafe {
+            libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), MAX_EVENTS, timeout)
+        };
         match checked(result) {
-            Ok(count) => Ok(events[..count.unsigned_abs() as usize].iter().fold(0, |bits, event| bits | 1 << { event.u64 })),
+            Ok(count) => Ok(events[..count.unsigned_abs() as usize]
+                .iter()
+                .fold(0, |bits, event| bits | 1 << { event.u64 })),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
             Err(error) => Err(error),
         }
@@ -97,8 +117,17 @@ impl Signals {
             libc::sigemptyset(&raw mut set);
             libc::sigaddset(&raw mut set, libc::SIGTERM);
             libc::sigaddset(&raw mut set, libc::SIGINT);
-            checked(libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()))?;
-            owned(libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)).map(Self)
+            checked(libc::pthread_sigmask(
+                libc::SIG_BLOCK,
+                &raw const set,
+                std::ptr::null_mut(),
+            ))?;
+            owned(libc::signalfd(
+                -1,
+                &raw const set,
+                libc::SFD_CLOEXEC | libc::SFD_NONBLOCK,
+            ))
+            .map(Self)
         }
     }
 }
@@ -117,9 +146,12 @@ pub fn poll(fds: &[(RawFd, bool)], timeout: Duration) -> io::Result<Vec<Readines
         revents: 0,
     };
     let mut entries: Vec<libc::pollfd> = fds.iter().map(entry).collect();
-    let timeout = libc::c_int::try_from(timeout.as_micros().div_ceil(1_000)).unwrap_or(libc::c_int::MAX);
+    let timeout =
+        libc::c_int::try_from(timeout.as_micros().div_ceil(1_000)).unwrap_or(libc::c_int::MAX);
     // SAFETY: the array lives through the call, and its length is given.
-    match checked(unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, timeout) }) {
+    match checked(unsafe {
+        libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, timeout)
+    }) {
         Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
         _ => {}
     }
@@ -141,11 +173,23 @@ pub struct Readiness {
 
 /// The user who is at the other end of a Unix socket.
 pub fn peer_uid(socket: BorrowedFd<'_>) -> io::Result<u32> {
-    let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut credentials = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
     let mut len = size_of::<libc::ucred>() as libc::socklen_t;
     let value = (&raw mut credentials).cast();
     // SAFETY: value and length live through the call and fit each other.
-    checked(unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, value, &raw mut len) })?;
+    checked(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            value,
+            &raw mut len,
+        )
+    })?;
     Ok(credentials.uid)
 }
 
@@ -234,6 +278,11 @@ mod tests {
 
     #[test]
     fn this_machine_has_a_loopback_address() {
-        assert!(interface_addresses().unwrap().iter().any(IpAddr::is_loopback));
+        assert!(
+            interface_addresses()
+                .unwrap()
+                .iter()
+                .any(IpAddr::is_loopback)
+        );
     }
 }

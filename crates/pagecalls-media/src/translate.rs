@@ -12,6 +12,7 @@
 
 use std::time::Instant;
 
+use crate::bits::{distance16, signed64, unsigned64};
 use crate::protocol::{Codec, Extensions};
 
 /// How many changes of the delta are remembered.
@@ -82,33 +83,47 @@ impl Numbering {
     pub fn rebase(&mut self, seq: u16, ts: u32, frame: u32) {
         let start = i64::from(seq);
         self.highest_in = start - 1;
-        self.segments[0] = Segment { start, delta: self.next.cast_signed() - start };
+        self.segments[0] = Segment {
+            start,
+            delta: signed64(self.next) - start,
+        };
         self.used = 1;
-        let ts_out = self.last.map_or(self.start_ts, |(last, _)| last.wrapping_add(frame));
+        let ts_out = self
+            .last
+            .map_or(self.start_ts, |(last, _)| last.wrapping_add(frame));
         self.ts_delta = ts_out.wrapping_sub(ts);
     }
 
     /// The place of the source's packet `seq`. Must follow a [`Self::rebase`].
     pub fn place(&mut self, seq: u16) -> Place {
         let input = self.extend(seq);
-        let Some(latest) = self.segments[..self.used].last() else { return Place::TooOld };
+        let Some(latest) = self.segments[..self.used].last() else {
+            return Place::TooOld;
+        };
         if input > self.highest_in {
             self.highest_in = input;
-            let out = (input + latest.delta).cast_unsigned();
+            let out = unsigned64(input + latest.delta);
             self.next = out + 1;
             return Place::New(out);
         }
-        let segment = self.segments[..self.used].iter().rev().find(|segment| input >= segment.start);
-        segment.map_or(Place::TooOld, |segment| Place::Late((input + segment.delta).cast_unsigned()))
+        let segment = self.segments[..self.used]
+            .iter()
+            .rev()
+            .find(|segment| input >= segment.start);
+        segment.map_or(Place::TooOld, |segment| {
+            Place::Late(unsigned64(input + segment.delta))
+        })
     }
 
     /// Leaves the source's packet `seq` out, and closes the gap that it would leave. A late packet changes nothing.
     pub fn skip(&mut self, seq: u16) {
         let input = self.extend(seq);
-        let Some(latest) = self.segments[..self.used].last().copied() else { return };
+        let Some(latest) = self.segments[..self.used].last().copied() else {
+            return;
+        };
         if input > self.highest_in {
             self.highest_in = input;
-            self.next = self.next.max((input + latest.delta).cast_unsigned());
+            self.next = self.next.max(unsigned64(input + latest.delta));
             self.shift(latest.delta - 1);
         }
     }
@@ -152,26 +167,34 @@ impl Numbering {
     /// The media clock at `now`, counted on from the last packet.
     #[must_use]
     pub fn timestamp_at(&self, now: Instant) -> u32 {
-        self.last.map_or(self.start_ts, |(ts, at)| ts.wrapping_add(ticks(self.clock_hz, at, now)))
+        self.last.map_or(self.start_ts, |(ts, at)| {
+            ts.wrapping_add(ticks(self.clock_hz, at, now))
+        })
     }
 
     /// A clock of `clock_hz` that starts with the first packet of this numbering, at that packet's timestamp.
     #[must_use]
     pub fn other_clock_at(&self, clock_hz: u32, now: Instant) -> u32 {
-        self.first.map_or(self.start_ts, |(ts, at)| ts.wrapping_add(ticks(clock_hz, at, now)))
+        self.first.map_or(self.start_ts, |(ts, at)| {
+            ts.wrapping_add(ticks(clock_hz, at, now))
+        })
     }
 
     /// Traces the output number `seq` back to the present source; `None` when it belongs to an earlier one.
     #[must_use]
     pub fn origin(&self, seq: u16) -> Option<Origin> {
-        let distance = seq.wrapping_sub(self.next as u16).cast_signed();
-        let out = self.next.cast_signed() + i64::from(distance);
+        let distance = distance16(self.next as u16, seq);
+        let out = signed64(self.next) + i64::from(distance);
         let mut end = self.highest_in + 1;
         for segment in self.segments[..self.used].iter().rev() {
             if out >= segment.start + segment.delta {
                 let input = out - segment.delta;
                 // Beyond the segment's end lie the numbers that were put in before the next one began.
-                return Some(if input < end { Origin::Packet(low(input)) } else { Origin::Inserted(low(end - 1)) });
+                return Some(if input < end {
+                    Origin::Packet(low(input))
+                } else {
+                    Origin::Inserted(low(end - 1))
+                });
             }
             end = segment.start;
         }
@@ -179,13 +202,19 @@ impl Numbering {
     }
 
     fn extend(&self, seq: u16) -> i64 {
-        let distance = seq.wrapping_sub(low(self.highest_in)).cast_signed();
+        let distance = distance16(low(self.highest_in), seq);
         self.highest_in + i64::from(distance)
     }
 
     fn shift(&mut self, delta: i64) {
-        let segment = Segment { start: self.highest_in + 1, delta };
-        if self.segments[..self.used].last().is_some_and(|last| last.start == segment.start) {
+        let segment = Segment {
+            start: self.highest_in + 1,
+            delta,
+        };
+        if self.segments[..self.used]
+            .last()
+            .is_some_and(|last| last.start == segment.start)
+        {
             self.used -= 1;
         } else if self.used == SEGMENTS {
             self.segments.copy_within(1.., 0);
@@ -198,7 +227,7 @@ impl Numbering {
 
 /// The 16 bits that are on the wire.
 fn low(extended: i64) -> u16 {
-    extended.cast_unsigned() as u16
+    unsigned64(extended) as u16
 }
 
 fn ticks(clock_hz: u32, from: Instant, to: Instant) -> u32 {
@@ -245,7 +274,10 @@ impl PayloadMap {
     /// What to do with `pt`.
     #[must_use]
     pub fn get(&self, pt: u8) -> Payload {
-        self.0.iter().find(|(from, _)| *from == pt).map_or(Payload::Drop, |(_, payload)| *payload)
+        self.0
+            .iter()
+            .find(|(from, _)| *from == pt)
+            .map_or(Payload::Drop, |(_, payload)| *payload)
     }
 }
 
@@ -258,7 +290,11 @@ pub fn is_event(codec: &Codec) -> bool {
 /// The clock rate in a codec key, 8000 if it names none.
 #[must_use]
 pub fn clock_hz(key: &str) -> u32 {
-    key.split('/').nth(1).and_then(|clock| clock.parse().ok()).filter(|clock| *clock > 0).unwrap_or(8_000)
+    key.split('/')
+        .nth(1)
+        .and_then(|clock| clock.parse().ok())
+        .filter(|clock| *clock > 0)
+        .unwrap_or(8_000)
 }
 
 /// Extensions that are copied from the source, as pairs of (its id, the receiver's id). MID is never copied.
@@ -270,13 +306,22 @@ impl ExtensionMap {
     #[must_use]
     pub fn new(from: &Extensions, to: &Extensions) -> Self {
         let pair = |from: Option<u8>, to: Option<u8>| from.zip(to);
-        Self([pair(from.level, to.level), pair(from.ast, to.ast), pair(from.rot, to.rot), pair(from.ctype, to.ctype)])
+        Self([
+            pair(from.level, to.level),
+            pair(from.ast, to.ast),
+            pair(from.rot, to.rot),
+            pair(from.ctype, to.ctype),
+        ])
     }
 
     /// The receiver's id for the source's.
     #[must_use]
     pub fn get(&self, id: u8) -> Option<u8> {
-        self.0.iter().flatten().find(|(from, _)| *from == id).map(|(_, to)| *to)
+        self.0
+            .iter()
+            .flatten()
+            .find(|(from, _)| *from == id)
+            .map(|(_, to)| *to)
     }
 }
 
@@ -294,8 +339,20 @@ mod tests {
     #[test]
     fn loss_reordering_and_the_wrap_show_through() {
         let mut numbering = numbering();
-        let places: Vec<_> = [65_534, 65_535, 1, 0, 2].into_iter().map(|seq| numbering.place(seq)).collect();
-        assert_eq!(places, [Place::New(1_000), Place::New(1_001), Place::New(1_003), Place::Late(1_002), Place::New(1_004)]);
+        let places: Vec<_> = [65_534, 65_535, 1, 0, 2]
+            .into_iter()
+            .map(|seq| numbering.place(seq))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                Place::New(1_000),
+                Place::New(1_001),
+                Place::New(1_003),
+                Place::Late(1_002),
+                Place::New(1_004)
+            ]
+        );
         assert_eq!(numbering.place(65_533), Place::TooOld);
     }
 
@@ -384,31 +441,63 @@ mod tests {
 
     #[test]
     fn payload_types_pair_by_key() {
-        let codec = |key: &str, pt| Codec { key: key.into(), pt, rtx_pt: None };
-        let from = [codec("opus/48000/2", 111), codec("telephone-event/8000", 126), codec("vp8/90000", 96)];
-        let map = PayloadMap::new(&from, &[codec("opus/48000/2", 109), codec("telephone-event/48000", 110)]);
-        assert_eq!([map.get(111), map.get(126), map.get(96), map.get(5)], [
-            Payload::As(109),
-            Payload::RemakeEvent,
-            Payload::Drop,
-            Payload::Drop
-        ]);
+        let codec = |key: &str, pt| Codec {
+            key: key.into(),
+            pt,
+            rtx_pt: None,
+        };
+        let from = [
+            codec("opus/48000/2", 111),
+            codec("telephone-event/8000", 126),
+            codec("vp8/90000", 96),
+        ];
+        let map = PayloadMap::new(
+            &from,
+            &[
+                codec("opus/48000/2", 109),
+                codec("telephone-event/48000", 110),
+            ],
+        );
+        assert_eq!(
+            [map.get(111), map.get(126), map.get(96), map.get(5)],
+            [
+                Payload::As(109),
+                Payload::RemakeEvent,
+                Payload::Drop,
+                Payload::Drop
+            ]
+        );
         let map = PayloadMap::new(&from, &[codec("opus/48000/2", 109)]);
         assert_eq!(map.get(126), Payload::DropEvent);
     }
 
     #[test]
     fn only_extensions_of_both_sides_are_copied() {
-        let from = Extensions { mid: Some(4), level: Some(1), ast: Some(2), ..Extensions::default() };
-        let to = Extensions { mid: Some(3), level: Some(6), ..Extensions::default() };
+        let from = Extensions {
+            mid: Some(4),
+            level: Some(1),
+            ast: Some(2),
+            ..Extensions::default()
+        };
+        let to = Extensions {
+            mid: Some(3),
+            level: Some(6),
+            ..Extensions::default()
+        };
         let map = ExtensionMap::new(&from, &to);
         assert_eq!([map.get(1), map.get(2), map.get(4)], [Some(6), None, None]);
     }
 
     #[test]
     fn a_key_names_its_clock() {
-        assert_eq!([clock_hz("opus/48000/2"), clock_hz("telephone-event/8000"), clock_hz("odd"), clock_hz("x/0")], [
-            48_000, 8_000, 8_000, 8_000
-        ]);
+        assert_eq!(
+            [
+                clock_hz("opus/48000/2"),
+                clock_hz("telephone-event/8000"),
+                clock_hz("odd"),
+                clock_hz("x/0")
+            ],
+            [48_000, 8_000, 8_000, 8_000]
+        );
     }
 }

@@ -36,7 +36,10 @@ impl Port {
         let v4: Vec<IpAddr> = hosts.iter().copied().filter(IpAddr::is_ipv4).collect();
         let v6: Vec<IpAddr> = hosts.iter().copied().filter(IpAddr::is_ipv6).collect();
         if hosts.is_empty() || v4.len() > 1 || v6.len() > 1 {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "name one address, or one IPv4 and one IPv6 address"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "name one address, or one IPv4 and one IPv6 address",
+            ));
         }
         let mut tries = if number == 0 { PORT_TRIES } else { 1 };
         loop {
@@ -77,7 +80,11 @@ impl Port {
 }
 
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {
-    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let family = if address.is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
+    };
     let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: takes no pointers; the descriptor is ours alone.
     let socket = unsafe { UdpSocket::from_raw_fd(checked(libc::socket(family, kind, 0))?) };
@@ -93,10 +100,24 @@ fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-fn set_option(socket: &UdpSocket, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+fn set_option(
+    socket: &UdpSocket,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
     let len = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the value lives through the call, and its length is given.
-    checked(unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), len) }).map(drop)
+    checked(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            len,
+        )
+    })
+    .map(drop)
 }
 
 /// Memory for one batch of datagrams. The headers point into the other boxes, which never move.
@@ -109,7 +130,13 @@ struct Slab {
 impl Slab {
     fn new() -> Self {
         // SAFETY: all three are plain C data for which zero is valid.
-        let (header, part, address) = unsafe { (zeroed::<libc::mmsghdr>(), zeroed::<libc::iovec>(), zeroed::<libc::sockaddr_storage>()) };
+        let (header, part, address) = unsafe {
+            (
+                zeroed::<libc::mmsghdr>(),
+                zeroed::<libc::iovec>(),
+                zeroed::<libc::sockaddr_storage>(),
+            )
+        };
         let mut slab = Self {
             headers: vec![header; BATCH].into(),
             parts: vec![part; BATCH].into(),
@@ -144,7 +171,10 @@ impl Receiver {
     /// Makes the slab.
     #[must_use]
     pub fn new() -> Self {
-        let mut receiver = Self { slab: Slab::new(), bytes: vec![[0; DATAGRAM_BYTES]; BATCH].into() };
+        let mut receiver = Self {
+            slab: Slab::new(),
+            bytes: vec![[0; DATAGRAM_BYTES]; BATCH].into(),
+        };
         for (part, bytes) in receiver.slab.parts.iter_mut().zip(&mut receiver.bytes) {
             part.iov_base = bytes.as_mut_ptr().cast();
             part.iov_len = bytes.len();
@@ -153,23 +183,44 @@ impl Receiver {
     }
 
     /// Receives one batch and hands each datagram to `take`; returns whether there may be more.
-    pub fn receive(&mut self, socket: BorrowedFd<'_>, mut take: impl FnMut(&mut [u8], SocketAddr)) -> io::Result<bool> {
+    pub fn receive(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        mut take: impl FnMut(&mut [u8], SocketAddr),
+    ) -> io::Result<bool> {
         for header in &mut self.slab.headers {
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
         }
         let headers = self.slab.headers.as_mut_ptr();
         // SAFETY: the headers point to buffers and addresses of the given lengths, all owned by self.
-        let result = unsafe { libc::recvmmsg(socket.as_raw_fd(), headers, BATCH as u32, libc::MSG_DONTWAIT, std::ptr::null_mut()) };
+        let result = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                headers,
+                BATCH as u32,
+                libc::MSG_DONTWAIT,
+                std::ptr::null_mut(),
+            )
+        };
         let count = match checked(result) {
-            Ok(count) => count as usize,
+            Ok(count) => count.unsigned_abs() as usize,
             // An ICMP error about an earlier datagram of ours is reported here; it says nothing about this socket.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(true),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return Ok(false),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) =>
+            {
+                return Ok(false);
+            }
             Err(error) => return Err(error),
         };
         for place in 0..count {
             let header = &self.slab.headers[place];
-            let Some(from) = from_storage(&self.slab.addresses[place]) else { continue };
+            let Some(from) = from_storage(&self.slab.addresses[place]) else {
+                continue;
+            };
             if header.msg_hdr.msg_flags & libc::MSG_TRUNC == 0 {
                 take(&mut self.bytes[place][..header.msg_len as usize], from);
             }
@@ -198,7 +249,10 @@ impl Sender {
     /// Makes the slab.
     #[must_use]
     pub fn new() -> Self {
-        Self { slab: Slab::new(), dropped: 0 }
+        Self {
+            slab: Slab::new(),
+            dropped: 0,
+        }
     }
 
     /// Sends all waiting datagrams and forgets them.
@@ -219,7 +273,10 @@ impl Sender {
             self.slab.addresses[count] = storage;
             self.slab.headers[count].msg_hdr.msg_namelen = len;
             // The kernel only reads what is sent, though the C type does not say so.
-            self.slab.parts[count] = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+            self.slab.parts[count] = libc::iovec {
+                iov_base: bytes.as_ptr().cast_mut().cast(),
+                iov_len: bytes.len(),
+            };
             count += 1;
         }
         self.flush(socket, count);
@@ -232,9 +289,11 @@ impl Sender {
         while sent < count {
             let headers = self.slab.headers[sent..].as_mut_ptr();
             // SAFETY: the headers point to addresses owned by self and to bytes that the outbox holds through this call.
-            let result = unsafe { libc::sendmmsg(socket, headers, (count - sent) as u32, libc::MSG_DONTWAIT) };
+            let result = unsafe {
+                libc::sendmmsg(socket, headers, (count - sent) as u32, libc::MSG_DONTWAIT)
+            };
             match checked(result) {
-                Ok(more) => sent += more as usize,
+                Ok(more) => sent += more.unsigned_abs() as usize,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.dropped += (count - sent) as u64;
@@ -259,7 +318,9 @@ fn to_storage(address: &SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t)
             let raw = libc::sockaddr_in {
                 sin_family: libc::AF_INET as libc::sa_family_t,
                 sin_port: address.port().to_be(),
-                sin_addr: libc::in_addr { s_addr: u32::from(*address.ip()).to_be() },
+                sin_addr: libc::in_addr {
+                    s_addr: u32::from(*address.ip()).to_be(),
+                },
                 sin_zero: [0; 8],
             };
             // SAFETY: the storage is large enough and aligned for every address.
@@ -271,7 +332,9 @@ fn to_storage(address: &SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t)
                 sin6_family: libc::AF_INET6 as libc::sa_family_t,
                 sin6_port: address.port().to_be(),
                 sin6_flowinfo: 0,
-                sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
+                sin6_addr: libc::in6_addr {
+                    s6_addr: address.ip().octets(),
+                },
                 sin6_scope_id: address.scope_id(),
             };
             // SAFETY: as above.
@@ -288,7 +351,13 @@ fn from_storage(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
         libc::AF_INET => {
             // SAFETY: the family says that this is what lies there, and the storage is aligned for it.
             let raw = unsafe { &*place.cast::<libc::sockaddr_in>() };
-            Some(SocketAddrV4::new(Ipv4Addr::from(u32::from_be(raw.sin_addr.s_addr)), u16::from_be(raw.sin_port)).into())
+            Some(
+                SocketAddrV4::new(
+                    Ipv4Addr::from(u32::from_be(raw.sin_addr.s_addr)),
+                    u16::from_be(raw.sin_port),
+                )
+                .into(),
+            )
         }
         libc::AF_INET6 => {
             // SAFETY: as above.
@@ -332,9 +401,17 @@ mod tests {
         let mut got = Vec::new();
         let mut receiver = Receiver::new();
         let socket = two.fds().next().unwrap();
-        while receiver.receive(socket, |bytes, from| got.push((bytes.to_vec(), from))).unwrap() {}
+        while receiver
+            .receive(socket, |bytes, from| got.push((bytes.to_vec(), from)))
+            .unwrap()
+        {}
         let from: SocketAddr = ([127, 0, 0, 1], one.number()).into();
-        assert_eq!(got, (0..150u8).map(|number| (vec![number, 7], from)).collect::<Vec<_>>());
+        assert_eq!(
+            got,
+            (0..150u8)
+                .map(|number| (vec![number, 7], from))
+                .collect::<Vec<_>>()
+        );
     }
 
     #[test]
@@ -342,7 +419,10 @@ mod tests {
         let port = loopback(&["127.0.0.1", "::1"]);
         let peer = loopback(&["::1"]);
         let mut outbox = Outbox::new();
-        for to in [SocketAddr::from(([127, 0, 0, 1], port.number())), (Ipv6Addr::LOCALHOST, peer.number()).into()] {
+        for to in [
+            SocketAddr::from(([127, 0, 0, 1], port.number())),
+            (Ipv6Addr::LOCALHOST, peer.number()).into(),
+        ] {
             outbox.slot()[0] = 1;
             outbox.commit(1, to);
         }
@@ -350,7 +430,9 @@ mod tests {
         sender.send(&port, &mut outbox);
         assert_eq!(sender.dropped, 0);
         let mut from_v6 = None;
-        Receiver::new().receive(peer.fds().next().unwrap(), |_, from| from_v6 = Some(from)).unwrap();
+        Receiver::new()
+            .receive(peer.fds().next().unwrap(), |_, from| from_v6 = Some(from))
+            .unwrap();
         assert_eq!(from_v6, Some((Ipv6Addr::LOCALHOST, port.number()).into()));
     }
 
@@ -367,12 +449,19 @@ mod tests {
 
     #[test]
     fn too_long_datagrams_are_dropped() {
-        let (one, two) = (UdpSocket::bind("127.0.0.1:0").unwrap(), loopback(&["127.0.0.1"]));
+        let (one, two) = (
+            UdpSocket::bind("127.0.0.1:0").unwrap(),
+            loopback(&["127.0.0.1"]),
+        );
         let to = ("127.0.0.1", two.number());
         one.send_to(&[1; DATAGRAM_BYTES + 1], to).unwrap();
         one.send_to(&[2; DATAGRAM_BYTES], to).unwrap();
         let mut lengths = Vec::new();
-        Receiver::new().receive(two.fds().next().unwrap(), |bytes, _| lengths.push(bytes.len())).unwrap();
+        Receiver::new()
+            .receive(two.fds().next().unwrap(), |bytes, _| {
+                lengths.push(bytes.len());
+            })
+            .unwrap();
         assert_eq!(lengths, [DATAGRAM_BYTES]);
     }
 

@@ -53,7 +53,14 @@ impl Reports {
     pub fn channel() -> io::Result<(Self, MailReceiver<Report>, Arc<Waker>)> {
         let (mail, receiver) = channel();
         let waker = Arc::new(Waker::new()?);
-        Ok((Self { mail, waker: Arc::clone(&waker) }, receiver, waker))
+        Ok((
+            Self {
+                mail,
+                waker: Arc::clone(&waker),
+            },
+            receiver,
+            waker,
+        ))
     }
 
     fn tell(&self, report: Report) {
@@ -74,12 +81,25 @@ pub struct Worker {
 
 impl Worker {
     /// Starts a worker on `port`, for the calls of `shard`.
-    pub fn start(index: u32, port: Port, shard: Shard, candidates: Vec<Candidate>, reports: Reports) -> io::Result<Self> {
+    pub fn start(
+        index: u32,
+        port: Port,
+        shard: Shard,
+        candidates: Vec<Candidate>,
+        reports: Reports,
+    ) -> io::Result<Self> {
         let (orders, mailbox) = channel();
         let waker = Arc::new(Waker::new()?);
         let engine = Turn::new(port, shard, mailbox, Arc::clone(&waker), reports)?;
-        let thread = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || engine.run())?;
-        Ok(Self { orders, waker, thread: Some(thread), candidates })
+        let thread = std::thread::Builder::new()
+            .name(format!("media-{index}"))
+            .spawn(move || engine.run())?;
+        Ok(Self {
+            orders,
+            waker,
+            thread: Some(thread),
+            candidates,
+        })
     }
 
     /// Sends an order. It is lost if the worker has ended, which is reported as [`Report::Closed`].
@@ -121,7 +141,13 @@ struct Turn {
 }
 
 impl Turn {
-    fn new(port: Port, shard: Shard, mailbox: MailReceiver<Order>, waker: Arc<Waker>, reports: Reports) -> io::Result<Self> {
+    fn new(
+        port: Port,
+        shard: Shard,
+        mailbox: MailReceiver<Order>,
+        waker: Arc<Waker>,
+        reports: Reports,
+    ) -> io::Result<Self> {
         use std::os::fd::AsFd;
         let epoll = Epoll::new()?;
         epoll.add(waker.as_fd(), MAILBOX)?;
@@ -129,7 +155,17 @@ impl Turn {
             epoll.add(fd, token)?;
         }
         let (receiver, sender, outbox) = (Receiver::new(), Sender::new(), Outbox::new());
-        Ok(Self { port, shard, mailbox, waker, reports, epoll, receiver, sender, outbox })
+        Ok(Self {
+            port,
+            shard,
+            mailbox,
+            waker,
+            reports,
+            epoll,
+            receiver,
+            sender,
+            outbox,
+        })
     }
 
     fn run(mut self) {
@@ -142,7 +178,11 @@ impl Turn {
 
     fn serve(&mut self) -> io::Result<()> {
         loop {
-            let ready = self.epoll.wait(self.shard.next_due().saturating_duration_since(Instant::now()))?;
+            let ready = self.epoll.wait(
+                self.shard
+                    .next_due()
+                    .saturating_duration_since(Instant::now()),
+            )?;
             let now = Instant::now();
             self.receive(ready, now)?;
             if ready & 1 << MAILBOX != 0 {
@@ -159,10 +199,25 @@ impl Turn {
     }
 
     fn receive(&mut self, ready: u64, now: Instant) -> io::Result<()> {
-        let Self { port, shard, receiver, sender, outbox, .. } = self;
+        let Self {
+            port,
+            shard,
+            receiver,
+            sender,
+            outbox,
+            ..
+        } = self;
         for (token, fd) in port.fds().enumerate() {
-            let mut batches = if ready & 1 << token == 0 { 0 } else { BATCHES_PER_TURN };
-            while batches > 0 && receiver.receive(fd, |datagram, from| shard.datagram(datagram, from, now, outbox))? {
+            let mut batches = if ready & 1 << token == 0 {
+                0
+            } else {
+                BATCHES_PER_TURN
+            };
+            while batches > 0
+                && receiver.receive(fd, |datagram, from| {
+                    shard.datagram(datagram, from, now, outbox);
+                })?
+            {
                 batches -= 1;
                 if outbox.len() >= FLUSH_AT {
                     sender.send(port, outbox);

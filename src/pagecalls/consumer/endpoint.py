@@ -27,7 +27,6 @@ from pagecalls.consumer.sessions import ConsumerDirectory, ConsumerOptions, Sess
 from pagecalls.errors import BadToken, InvalidValue, NoToken, PageCallsError, TokenFault
 from pagecalls.http import HostGuard
 from pagecalls.switchboard.base import ConsumerDoor, DeviceIdentity
-from pagecalls.types import DeviceId
 
 __all__ = ["ConsumerOptions", "Endpoint", "build_consumer"]
 
@@ -85,7 +84,6 @@ class Endpoint:
         self._directory = directory
         self._clock = clock
         self._errors = errors
-        self._lines: dict[DeviceId, Line] = {}
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one socket from its upgrade to its end."""
@@ -113,14 +111,10 @@ class Endpoint:
                 await asyncio.wait({writer})
         finally:
             line.abandon()
-            if self._lines.get(device.device_id) is line:
-                del self._lines[device.device_id]
             await self._door.device_gone(device, line)
 
     async def _announce(self, device: DeviceIdentity, line: Line) -> bool:
-        """Put the line in service; an older one of the same token is closed only then, so that no notification falls between."""
-        older = self._lines.get(device.device_id)
-        self._lines[device.device_id] = line
+        """Put the line in service. An older one of the same token is closed by the switchboard, which knows all lines."""
         try:
             await self._door.device_connected(device, line)
         except PageCallsError as fault:
@@ -130,9 +124,6 @@ class Endpoint:
             log.exception("device could not be announced")
             line.close(CloseCode.INTERNAL, "internal error")
             return False
-        finally:
-            if older is not None:
-                older.close(CloseCode.REPLACED, "replaced by a newer connection")
         return True
 
     async def _exchange(self, websocket: WebSocket, device: DeviceIdentity, line: Line, writer: asyncio.Task[None]) -> None:

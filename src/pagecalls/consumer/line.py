@@ -36,12 +36,11 @@ log = logging.getLogger(__name__)
 
 
 class CloseCode(IntEnum):
-    """Close codes that we send: RFC 6455 section 7.4.1 and the IANA registry, and from 4000 on our own."""
+    """Close codes of our own accord (RFC 6455 section 7.4.1 and the IANA registry); the switchboard brings others."""
 
     TOO_BIG = 1009
     INTERNAL = 1011
     TRY_LATER = 1013
-    REPLACED = 4001
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import msgspec
 
 from pagecalls.demo.business import BusinessApp, Received
 from pagecalls.demo.device import ConsumerDevice, Notification
@@ -22,14 +20,13 @@ from pagecalls.demo.peers.base import Peer
 from pagecalls.demo.peers.chromium import Chromium
 from pagecalls.demo.peers.finding import find_chromium
 from pagecalls.demo.scenes import CallResult, Stage, Voice, business_calls, consumer_calls
+from pagecalls.demo.serving import NotServing, serving
 from pagecalls.demo.timeline import Lane, Timeline
 from pagecalls.dev import DevFile
 from pagecalls.switchboard.journal import JournalEntry
 
 BUSINESS_HZ = 620
 CONSUMER_HZ = 1000
-START_WITHIN_S = 20.0
-STOP_WITHIN_S = 10.0
 CALL_WITHIN_S = 60.0
 
 
@@ -69,7 +66,7 @@ async def run_demo(timeline: Timeline, *, use_browser: bool = True) -> DemoResul
         await app.start()
         stack.push_async_callback(app.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pagecalls-demo-")))
-        dev = await stack.enter_async_context(_own_server(folder, app.url))
+        dev = await _own_server(stack, folder, app.url)
         timeline.add(Lane.SERVER, f"ready at {dev.base_url}, media on UDP {', '.join(dev.media.udp)}")
         app.use(dev.base_url, dev.page.id, dev.page.access_token, dev.app.secret, dev.verify_token)
         watch = asyncio.create_task(_watch(dev, timeline))
@@ -121,36 +118,11 @@ async def _browser(stack: AsyncExitStack, timeline: Timeline, use_browser: bool)
     return browser
 
 
-@asynccontextmanager
-async def _own_server(folder: Path, webhook: str) -> AsyncIterator[DevFile]:
-    """`pagecalls serve` in a process of its own, on free ports, with its data in `folder`."""
-    options = ["--port", "0", "--udp-port", "0", "--data-dir", str(folder), "--webhook", webhook, "--json"]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pagecalls.cli", "serve", *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    errors = asyncio.create_task(_read_all(process.stderr))
+async def _own_server(stack: AsyncExitStack, folder: Path, webhook: str) -> DevFile:
     try:
-        line = b""
-        if process.stdout is not None:
-            async with asyncio.timeout(START_WITHIN_S):
-                line = await process.stdout.readline()
-        if not line:
-            await process.wait()
-            raise DemoFailed(f"the server did not start: {(await errors).decode(errors='replace').strip()}")
-        yield msgspec.json.decode(line, type=DevFile)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), STOP_WITHIN_S)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        await errors
-
-
-async def _read_all(stream: asyncio.StreamReader | None) -> bytes:
-    return await stream.read() if stream is not None else b""
+        return (await stack.enter_async_context(serving(folder, webhook))).dev
+    except NotServing as error:
+        raise DemoFailed(str(error)) from error
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -1,7 +1,7 @@
 """The media port: what the control plane asks of a media engine, and what the engine reports.
 
-This is the one written list of commands and events. `crates/pagecalls-media/src/protocol.rs` states the same list in Rust;
-`tests/data/protocol.json` holds one sample frame of each, and a test on either side decodes and re-encodes them all.
+This is the one written list of commands and events. `crates/pagecalls-media/src/protocol.rs` states the same list in Rust, and
+the engine prints it with `--protocol`; `tests/contract/test_media_protocol.py` compares the two.
 
 On the wire a frame is a big-endian u32 length and that many bytes of JSON, at most 1 MiB. A command carries `id` and `op`; its
 reply carries the same `id` and either `ok` (the reply's body) or `err` (`code`, `message`). An event carries `ev` and `seq`,

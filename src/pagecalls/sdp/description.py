@@ -8,6 +8,7 @@ what we demand of an offer (`profile.py`) and how one is answered (`negotiate.py
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pagecalls.errors import MalformedSdp
@@ -82,7 +83,7 @@ class MediaSection:
     mid: str
     direction: Direction = Direction.SENDRECV
     rtcp: str | None = None
-    candidates: tuple[Candidate, ...] = ()
+    candidate_texts: tuple[str, ...] = ()
     has_all_candidates: bool = False
     ufrag: str | None = None
     pwd: str | None = None
@@ -109,6 +110,15 @@ class MediaSection:
     def is_live(self) -> bool:
         """Whether the line is in use: port 0 means refused, unless it is bundle-only (RFC 8843 section 6)."""
         return self.port != 0 or self.is_bundle_only
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The candidates that can be read, read only now: nothing is done with a peer's in a call (messenger-calling 6.1)."""
+        found = []
+        for text in self.candidate_texts:
+            with suppress(Unreadable):
+                found.append(Candidate.read(text))
+        return tuple(found)
 
     @property
     def msid(self) -> Msid | None:
@@ -204,7 +214,7 @@ def _section(draft: MediaDraft, session: SessionDraft, mid: str) -> MediaSection
         mid=mid,
         direction=draft.direction or session.direction or Direction.SENDRECV,
         rtcp=draft.rtcp,
-        candidates=tuple(draft.candidates),
+        candidate_texts=tuple(draft.candidates),
         has_all_candidates="end-of-candidates" in draft.flags,
         ufrag=session.ufrag if draft.ufrag is None else draft.ufrag,
         pwd=session.pwd if draft.pwd is None else draft.pwd,
@@ -292,7 +302,7 @@ def _section_lines(section: MediaSection) -> list[str]:
 
 def _transport_lines(section: MediaSection) -> list[str]:
     lines = [] if section.rtcp is None else [f"a=rtcp:{section.rtcp}"]
-    lines += [f"a=candidate:{candidate}" for candidate in section.candidates]
+    lines += [f"a=candidate:{text}" for text in section.candidate_texts]
     if section.has_all_candidates:
         lines.append("a=end-of-candidates")
     if section.ufrag is not None:

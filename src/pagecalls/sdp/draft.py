@@ -10,7 +10,6 @@ from pagecalls.sdp.attributes import (
     MAX_PAYLOAD_TYPE,
     STATIC_KEYS,
     Attribute,
-    Candidate,
     Direction,
     Extmap,
     Fingerprint,
@@ -150,7 +149,7 @@ class MediaDraft(Draft):
         self.pts = dict.fromkeys(decimal(pt, "payload type", MAX_PAYLOAD_TYPE) for pt in listed)
         self.mid: str | None = None
         self.rtcp: str | None = None
-        self.candidates: list[Candidate] = []
+        self.candidates: list[str] = []
         self.flags: set[str] = set()
         self.msids: list[Msid] = []
         self.encodings: dict[int, str] = {}
@@ -186,7 +185,7 @@ class MediaDraft(Draft):
             case "fmtp":
                 return self._note(self.fmtps, value)
             case "candidate":
-                return self._read_candidate(value)
+                self.candidates.append(value)
             case "ssrc":
                 self.ssrcs.append(SsrcAttribute.read(value))
             case "ssrc-group":
@@ -210,14 +209,6 @@ class MediaDraft(Draft):
         if pt not in self.pts:
             return False
         self.encodings[pt] = encoding
-        return True
-
-    def _read_candidate(self, value: str) -> bool:
-        # Nothing is done with a peer's candidates (messenger-calling 6.1), so one of a new form is no reason to refuse a call.
-        try:
-            self.candidates.append(Candidate.read(value))
-        except Unreadable:
-            return False
         return True
 
     def _read_feedback(self, value: str) -> bool:

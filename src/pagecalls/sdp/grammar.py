@@ -18,6 +18,7 @@ RawLine = tuple[int, str, str]
 """One line: its number from 1, its type letter, and its value without trailing blanks."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_PLAIN = bytes((*b"\t\n", *range(0x20, 0x7F)))
 TOKEN = r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+"
 """A word of token characters (RFC 8866 section 9), as a pattern."""
 
@@ -38,8 +39,8 @@ def read_lines(text: str) -> list[RawLine]:
     for number, line in enumerate(_checked(_unescaped(text)).split("\n"), start=1):
         letter, equals, value = line.partition("=")
         if equals and len(letter) == 1 and "a" <= letter <= "z":
-            lines.append((number, letter, value))
-        elif line:
+            lines.append((number, letter, value.rstrip(" \t")))
+        elif line.strip(" \t"):
             raise MalformedSdp(number, "a line has the form x=value")
     return lines
 
@@ -78,31 +79,27 @@ def words(text: str, at_least: int, what: str) -> list[str]:
 
 
 def _unescaped(text: str) -> str:
-    """The text with LF as its only line end, and no blanks at the ends of lines."""
+    """The text with LF as its only line end."""
     if len(text) > MAX_TEXT_BYTES:
         raise MalformedSdp(0, "it is longer than 64 KiB")
-    text = text.replace("\r\n", "\n").rstrip("\n")
-    if "\\n" in text and "\n" not in text.lstrip("\n"):
-        text = text.replace("\\r\\n", "\n").replace("\\n", "\n")
-    if " \n" in text or "\t\n" in text:
-        return "\n".join(line.rstrip(" \t") for line in text.split("\n"))
-    return text.rstrip(" \t")
+    text = text.replace("\r\n", "\n")
+    if "\n" not in text.strip("\n"):
+        return text.replace("\\r\\n", "\n").replace("\\n", "\n")
+    return text
 
 
 def _checked(text: str) -> str:
     """The text, if its characters may stand in a description."""
-    found = _CONTROL.search(text)
-    if found:
-        raise MalformedSdp(_line_of(text, found.start()), "it holds a control character")
-    if text.isascii():
-        return text
     try:
-        size = len(text.encode())
+        data = text.encode()
     except UnicodeEncodeError as error:
         # Half of a surrogate pair: JSON can carry it, no SDP can.
         raise MalformedSdp(_line_of(text, error.start), "it is not Unicode text") from None
-    if size > MAX_TEXT_BYTES:
+    if len(data) > MAX_TEXT_BYTES:
         raise MalformedSdp(0, "it is longer than 64 KiB")
+    found = _CONTROL.search(text) if data.translate(None, _PLAIN) else None
+    if found:
+        raise MalformedSdp(_line_of(text, found.start()), "it holds a control character")
     return text
 
 

@@ -47,7 +47,7 @@ class _Shared:
 
     port: int
     address: str
-    candidates: tuple[Candidate, ...]
+    candidate_texts: tuple[str, ...]
     fingerprints: tuple[Fingerprint, ...]
 
 
@@ -74,7 +74,7 @@ def _shared(transport: Transport) -> _Shared:
     return _Shared(
         port=main.port if main else DISCARD_PORT,
         address=f"IN IP4 {v4.ip}" if v4 else _NOWHERE,
-        candidates=_candidates(transport),
+        candidate_texts=tuple(map(str, _candidates(transport))),
         fingerprints=(Fingerprint("sha-256", transport.fingerprint),),
     )
 
@@ -88,7 +88,7 @@ def _section(line: Line, connection: Connection, shared: _Shared) -> MediaSectio
         format_tokens=tuple(str(codec.pt) for codec in line.codecs),
         connection=shared.address,
         rtcp=f"{DISCARD_PORT} {_NOWHERE}",
-        candidates=shared.candidates,
+        candidate_texts=shared.candidate_texts,
         has_all_candidates=True,
         ufrag=connection.transport.ufrag,
         pwd=connection.transport.pwd,
@@ -97,7 +97,7 @@ def _section(line: Line, connection: Connection, shared: _Shared) -> MediaSectio
         mid=line.mid,
         extmaps=tuple(Extmap(extension_id, EXTENSION_URIS[name]) for name, extension_id in line.ext),
         direction=line.direction,
-        # A line on which we do not say that we send names no track (RFC 8829 section 5.2.2).
+        # A line on which we do not say that we send names no track: docs/sdp.md.
         msids=(Msid.read(line.far_msid),) if sends else (),
         has_rtcp_mux=True,
         has_rtcp_rsize=line.rtcp_rsize,
@@ -129,7 +129,7 @@ def _format(codec: LineCodec) -> Format:
     return Format(codec.pt, codec.key, codec.key, (codec.fmtp,) if codec.fmtp else ())
 
 
-def _candidates(transport: Transport) -> tuple[Candidate, ...]:
+def _candidates(transport: Transport) -> list[Candidate]:
     """Host candidates of component 1. A second address of the same sort is a little less wanted than the first."""
     found: list[Candidate] = []
     for protocol, is_v6, priority in _PRIORITIES:
@@ -137,7 +137,7 @@ def _candidates(transport: Transport) -> tuple[Candidate, ...]:
         for rank, each in enumerate(alike):
             extras = ("tcptype", "passive") if protocol == "tcp" else ()
             found.append(Candidate(str(len(found) + 1), 1, protocol, priority - (rank << 8), each.ip, each.port, "host", extras))
-    return tuple(found)
+    return found
 
 
 def _is_v6(candidate: HostCandidate) -> bool:

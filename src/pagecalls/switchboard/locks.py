@@ -20,6 +20,11 @@ class Locks:
     def __init__(self) -> None:
         self._locks: dict[tuple[PageId, Psid], tuple[asyncio.Lock, int]] = {}
 
+    @property
+    def count(self) -> int:
+        """Locks that are held or awaited."""
+        return len(self._locks)
+
     @asynccontextmanager
     async def hold(self, page_id: PageId, psid: Psid) -> AsyncIterator[None]:
         """Hold the pair's lock for the length of the block."""

@@ -147,7 +147,7 @@ class Courier:
         self._woken.set()
 
     async def idle(self) -> None:
-        """Return when nothing is due and nothing is in flight, as of a look that begins after this call. For tests."""
+        """Return when nothing is due and nothing is in flight, as of a look that begins after this call."""
         wanted = self._looks_begun + 1
         self.wake()
         while self._looks_done < wanted or self._attempts or self._woken.is_set():

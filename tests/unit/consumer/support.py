@@ -49,6 +49,8 @@ class RecordingDoor:
     async def device_connected(self, device: DeviceIdentity, line: DeviceLine) -> None:
         if self.connect_fault is not None:
             raise self.connect_fault
+        if self.lines:
+            self.lines[-1].close(4001, "replaced")
         self.lines.append(line)
         self.changed.set()
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 
 import pytest
-from tests.unit.consumer.support import ADA, OFFER, RecordingDoor, table
 
 from pagecalls.call.states import EndReason
 from pagecalls.clock import SteppedClock
@@ -22,6 +21,7 @@ from pagecalls.errors import (
     WrongState,
 )
 from pagecalls.types import CallId, PageId, SdpType, Session, Track, TrackLabel
+from tests.unit.consumer.support import ADA, OFFER, RecordingDoor, table
 
 ANSWER = {"sdp_type": "answer", "sdp": "v=0 answer"}
 

@@ -6,13 +6,13 @@ import asyncio
 import json
 
 import pytest
-from tests.unit.consumer.support import OFFER, TOKEN, RecordingDoor, ask, build, device, read, serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from pagecalls.consumer.messages import SUBPROTOCOL
 from pagecalls.errors import Unavailable
 from pagecalls.types import CallId
+from tests.unit.consumer.support import OFFER, TOKEN, RecordingDoor, ask, build, device, read, serving
 
 PATH = "/consumer/v1"
 CALL = CallId("c_1")
@@ -152,6 +152,7 @@ async def test_requests_that_came_before_the_end_still_count() -> None:
 
 
 async def test_a_newer_connection_replaces_the_older() -> None:
+    """The door closes the older line, as the switchboard does; its end must not disturb the newer one."""
     door = RecordingDoor()
     async with serving(build(door)) as port, device(port) as older, device(port) as newer:
         with pytest.raises(ConnectionClosed) as caught:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 
 import pytest
-from tests.unit.consumer.support import Answer, RecordingDoor, build, call
 
 from pagecalls.consumer.sessions import ConsumerOptions, SessionRequest, decode
 from pagecalls.errors import InvalidValue, MissingParameter, UnreadableBody
+from tests.unit.consumer.support import Answer, RecordingDoor, build, call
 
 PATH = "/consumer/v1/sessions"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.sdp.samples import audio, offer_of, small_offer, video
 
 from pagecalls.sdp.codecs import carried, line_codecs, line_extensions, listed_pts, media_format, media_kind
 from pagecalls.sdp.connection import LineCodec, MediaSettings
 from pagecalls.sdp.description import MediaSection, parse
 from pagecalls.types import MediaKind
+from tests.unit.sdp.samples import audio, offer_of, small_offer, video
 
 SETTINGS = MediaSettings(opus_fmtp="usedtx=1")
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from tests.unit.sdp.samples import FAR, NAMES, STREAM, answered, offer_of, reoffered
 
 from pagecalls.sdp.connection import Connection, Direction, FarTrack, Stream
 from pagecalls.types import Track, TrackLabel, TrackStatus
+from tests.unit.sdp.samples import FAR, NAMES, STREAM, answered, offer_of, reoffered
 
 
 def test_cname_is_the_stream_id_without_its_last_part() -> None:

@@ -72,11 +72,6 @@ def test_a_line_without_rtp_has_no_payload_types() -> None:
     assert (draft.pts, draft.formats, len(draft.others)) == ({}, (), 3)
 
 
-def test_a_candidate_of_an_unknown_form_is_kept_unread() -> None:
-    draft = media("candidate:1 1 quic", "candidate:1 1 udp 1 192.0.2.1 9 typ host")
-    assert (len(draft.candidates), draft.others) == (1, [Attribute("candidate", "1 1 quic")])
-
-
 @pytest.mark.parametrize(
     "line",
     [

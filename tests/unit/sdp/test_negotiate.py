@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import pytest
+
+from pagecalls.errors import ConnectionFault, UnusableConnection
+from pagecalls.sdp.connection import Connection, Direction, FarTrack, Line, LineCodec, MediaSettings, PeerTransport, Setup
+from pagecalls.sdp.description import Description, parse, serialize
+from pagecalls.sdp.negotiate import MAX_NAMED_SSRCS, answer_first, append_tracks, read_answer, render_answer, render_offer
+from pagecalls.types import MediaKind, Track, TrackLabel, TrackStatus
 from tests.unit.sdp.invariants import check_answer, check_offer_of_ours
 from tests.unit.sdp.samples import (
     FAR,
@@ -19,12 +25,6 @@ from tests.unit.sdp.samples import (
     text_of,
     video,
 )
-
-from pagecalls.errors import ConnectionFault, UnusableConnection
-from pagecalls.sdp.connection import Connection, Direction, FarTrack, Line, LineCodec, MediaSettings, PeerTransport, Setup
-from pagecalls.sdp.description import Description, parse, serialize
-from pagecalls.sdp.negotiate import MAX_NAMED_SSRCS, answer_first, append_tracks, read_answer, render_answer, render_offer
-from pagecalls.types import MediaKind, Track, TrackLabel, TrackStatus
 
 OPUS_FMTP = MediaSettings().opus_fmtp
 
@@ -298,6 +298,14 @@ def test_several_tracks_at_once_have_a_line_each() -> None:
         ("1", TrackLabel.DEFAULT_AUDIO),
         ("2", TrackLabel.SCREEN_AUDIO),
     ]
+
+
+def test_the_numbering_is_that_of_a_line_we_took() -> None:
+    old = ("m=audio 9 UDP/TLS/RTP/SAVPF 0", "a=mid:0", "a=rtcp-mux", "a=rtpmap:0 PCMU/8000")
+    connection = reoffered(small_offer(old, audio("1"), bundle="0 1"))
+    assert [codec.key for codec in connection.line("2").codecs] == ["opus/48000/2"]
+    with pytest.raises(ValueError, match="no video line"):
+        append_tracks(answered(offer_of("chrome-156-video")), [FarTrack(TrackLabel.DEFAULT_VIDEO, "s:x:DEFAULT", "1", 2)])
 
 
 def test_a_label_is_offered_once_and_only_on_a_known_kind() -> None:

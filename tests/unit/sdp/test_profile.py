@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from tests.unit.sdp.samples import CREDENTIALS, FINGERPRINT, NAMES, audio, lines, offer_of, small_offer, text_of, video
 
 from pagecalls.errors import ConnectionFault, MalformedSdp, UnusableConnection
 from pagecalls.sdp.connection import PeerTransport
 from pagecalls.sdp.description import parse
 from pagecalls.sdp.profile import PROTOCOLS, RULES, check_offer, media_lines, peer_transport, transport_line
+from tests.unit.sdp.samples import CREDENTIALS, FINGERPRINT, NAMES, audio, lines, offer_of, small_offer, text_of, video
 
 DATA = ("m=application 9 UDP/DTLS/SCTP webrtc-datachannel", "a=mid:data", *CREDENTIALS)
 
@@ -138,3 +140,10 @@ def test_every_trusted_fingerprint_counts_and_sha_1_does_not() -> None:
     assert peer_transport(section) == PeerTransport(
         "abcd", "abcdefghijklmnopqrstuv", (("sha-256", FINGERPRINT), ("sha-512", ":".join(["AA"] * 64)))
     )
+
+
+def test_the_documentation_gives_each_rule_and_its_reason() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sdp.md").read_text()
+    for rule in RULES:
+        assert f"| {rule.fault.name}, " in page
+        assert f"| {rule.reason} |" in page

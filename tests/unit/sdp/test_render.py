@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.sdp.samples import FINGERPRINT, TRANSPORT, answered, lines, offer_of, reoffered, text_of
 
 from pagecalls.sdp.connection import HostCandidate
 from pagecalls.sdp.description import parse
 from pagecalls.sdp.render import render_answer, render_offer
+from tests.unit.sdp.samples import FINGERPRINT, TRANSPORT, answered, lines, offer_of, reoffered, text_of
 
 SHARED = (
     "c=IN IP4 192.0.2.10",

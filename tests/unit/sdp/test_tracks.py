@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.sdp.samples import audio, offer_of, small_offer, video
 
 from pagecalls.errors import ConnectionFault, UnusableConnection
 from pagecalls.sdp.description import parse
 from pagecalls.sdp.tracks import LabelledLine, label_lines
 from pagecalls.types import Track, TrackLabel, TrackStatus
+from tests.unit.sdp.samples import audio, offer_of, small_offer, video
 
 SOUND, PICTURE = TrackLabel.DEFAULT_AUDIO, TrackLabel.DEFAULT_VIDEO
 SCREEN_SOUND, SCREEN_PICTURE = TrackLabel.SCREEN_AUDIO, TrackLabel.SCREEN_VIDEO
@@ -40,6 +40,13 @@ def test_names_are_compared_exactly() -> None:
     for msid in ("{mic}", "Mic", "{s}  {Mic}", ""):
         with pytest.raises(UnusableConnection):
             label_lines(two, [Track(msid, SOUND)])
+
+
+def test_an_empty_name_names_nothing() -> None:
+    (section,) = parse(small_offer(audio("0", "a=msid:only-a-stream"))).media
+    assert label_lines([section], [Track("only-a-stream", SCREEN_SOUND)])["0"].label is SCREEN_SOUND
+    with pytest.raises(UnusableConnection, match="track msid"):
+        label_lines([section], [Track("", SCREEN_SOUND)])
 
 
 def test_the_name_may_stand_with_the_source() -> None:

@@ -59,7 +59,8 @@ def test_lanes_do_not_wait_for_each_other() -> None:
 def test_a_second_begin_does_not_move_the_gate() -> None:
     lanes = Lanes()
     lanes.add(key(1))
-    lanes.begin(key(1), 100.0)
+    lanes.add(key(2))
+    assert lanes.begin(key(1), 100.0)
     assert not lanes.begin(key(1), 102.0)
     assert lanes.next_at() == 103.0
 

@@ -8,27 +8,27 @@ from dataclasses import replace
 
 import pytest
 import pytest_asyncio
-from tests.contract.store_samples import APP, OTHER_APP, a_call, a_row, seed
 
 from pagecalls.call.states import CallState
-from pagecalls.clock import SteppedClock
+from pagecalls.clock import SteppedClock, SystemClock
 from pagecalls.store.base import AppSubscription, Hold, OutboxRow, Transaction, WebhookKind
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.types import AppId, CallId
-from pagecalls.webhooks import signing
+from pagecalls.webhooks import lanes, retry, signing
 from pagecalls.webhooks.base import Failure, Outcome
 from pagecalls.webhooks.fake import FakeSender
 from pagecalls.webhooks.outbox import Courier, CourierCounters
+from tests.contract.store_samples import APP, OTHER_APP, a_call, a_row, seed
 
 URL = {APP: "http://receiver.example/one", OTHER_APP: "http://receiver.example/two"}
 BAD = Outcome(500, "Internal Server Error")
 
 
 class Bench:
-    """A courier over a store in memory, a scripted sender and a clock that stands still."""
+    """A courier over a store in memory, a scripted sender and a clock, which stands still unless told otherwise."""
 
-    def __init__(self, **limits: int) -> None:
-        self.clock = SteppedClock()
+    def __init__(self, clock: SteppedClock | SystemClock | None = None, **limits: int) -> None:
+        self.clock = clock or SteppedClock()
         self.store = SqliteStore.open(None)
         self.sender = FakeSender(self.clock)
         self.counters = CourierCounters()
@@ -232,6 +232,26 @@ async def test_a_row_that_was_dropped_is_not_sent_again(bench: Bench) -> None:
     assert (await bench.row(row_id)).hold is Hold.DROPPED
 
 
+async def test_a_row_that_is_dropped_while_it_waits_for_its_turn_is_not_sent() -> None:
+    bench = Bench(per_app=1)
+    await bench.begin()
+    bench.sender.script(URL[APP], BAD)
+    await bench.add(a_row("connect", call_id="c_2"))
+    await bench.courier.idle()
+    (answer,) = bench.unanswered(APP)
+    await bench.add(a_row("another", call_id="c_1"))
+    await bench.sender.wait_for(2)
+    bench.clock.advance(5)
+    bench.courier.wake()
+    await bench.look_around()
+    assert bench.counters.queued == 1
+    await bench.store.write(lambda transaction: transaction.drop_stale_outbox(CallId("c_2")))
+    answer.set_result(Outcome(200))
+    await bench.courier.idle()
+    assert bench.sent() == ["connect", "another"]
+    await bench.end()
+
+
 # --- order ------------------------------------------------------------------------------------------------------------
 
 
@@ -311,11 +331,12 @@ async def test_an_app_cannot_use_more_than_its_share() -> None:
     await bench.end()
 
 
-async def test_a_long_backlog_is_worked_off_in_order(bench: Bench) -> None:
-    await bench.add(*(a_row(f"{number:04}", call_id=f"c_{number % 7}") for number in range(700)))
+@pytest.mark.parametrize("calls", [7, 700])
+async def test_a_long_backlog_is_worked_off_in_order(bench: Bench, calls: int) -> None:
+    await bench.add(*(a_row(f"{number:04}", call_id=f"c_{number % calls}") for number in range(700)))
     await bench.courier.idle()
-    for call in range(7):
-        own = [event for event in bench.sent() if int(event) % 7 == call]
+    for call in range(calls):
+        own = [event for event in bench.sent() if int(event) % calls == call]
         assert own == sorted(own)
     assert sorted(bench.sent()) == [f"{number:04}" for number in range(700)]
 
@@ -323,15 +344,70 @@ async def test_a_long_backlog_is_worked_off_in_order(bench: Bench) -> None:
 # --- life -------------------------------------------------------------------------------------------------------------
 
 
-async def test_stopping_lets_a_request_in_flight_finish(bench: Bench) -> None:
+async def test_the_courier_wakes_itself_when_the_wait_for_an_answer_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "GATE_S", 0.02)
+    bench = Bench(clock=SystemClock())
+    await bench.begin()
     (answer,) = bench.unanswered(APP)
-    ids = await bench.add(a_row("e1"), a_row("e2"))
+    await bench.add(a_row("e1"), a_row("e2"))
+    await asyncio.wait_for(bench.sender.wait_for(2), 10)
+    assert bench.sent() == ["e1", "e2"]
+    answer.set_result(Outcome(200))
+    await bench.end()
+
+
+async def test_the_courier_wakes_itself_for_a_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "WAITS_S", (0.0, 0.02))
+    bench = Bench(clock=SystemClock())
+    await bench.begin()
+    bench.sender.script(URL[APP], BAD)
+    await bench.add(a_row("e1"))
+    await asyncio.wait_for(bench.sender.wait_for(2), 10)
+    assert bench.sent() == ["e1", "e1"]
+    await bench.end()
+
+
+async def test_what_was_read_before_an_outcome_is_not_taken_for_news(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at the outbox and the end of an attempt cross: the look still shows the row as never tried."""
+    (answer,) = bench.unanswered(APP)
+    await bench.add(a_row("e1"))
+    await bench.sender.wait_for(1)
+    read, is_read, may_return = bench.store.read, asyncio.Event(), asyncio.Event()
+
+    async def read_slowly(work: Callable[[Transaction], object]) -> object:
+        monkeypatch.setattr(bench.store, "read", read)
+        result = await read(work)
+        is_read.set()
+        await may_return.wait()
+        return result
+
+    monkeypatch.setattr(bench.store, "read", read_slowly)
+    bench.courier.wake()
+    await is_read.wait()
+    answer.set_result(BAD)
+    while bench.counters.failed == 0:
+        await bench.look_around()
+    may_return.set()
+    await bench.courier.idle()
+    await bench.move(4.9)
+    assert bench.sent() == ["e1"]
+    await bench.move(0.1)
+    assert bench.sent() == ["e1", "e1"]
+
+
+async def test_stopping_lets_a_request_in_flight_finish_and_begins_no_other() -> None:
+    bench = Bench(per_app=1)
+    await bench.begin()
+    (answer,) = bench.unanswered(APP)
+    ids = await bench.add(a_row("e1"), a_row("e2"), a_row("e3", call_id="c_2"))
     await bench.sender.wait_for(1)
     stopping = asyncio.ensure_future(bench.courier.stop(grace_s=30))
     await asyncio.sleep(0)
     answer.set_result(Outcome(200))
     await stopping
-    assert [(await bench.row(row_id)).hold for row_id in ids] == [Hold.DELIVERED, Hold.READY]
+    assert bench.sent() == ["e1"]
+    assert [(await bench.row(row_id)).hold for row_id in ids] == [Hold.DELIVERED, Hold.READY, Hold.READY]
+    await bench.end()
 
 
 async def test_a_request_that_does_not_finish_is_broken_off_and_sent_by_the_next_courier(bench: Bench) -> None:

@@ -21,7 +21,8 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSes
 from aiortc.exceptions import InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcconfiguration import RTCBundlePolicy
-from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtcdtlstransport import SRTP_PROFILES, RTCDtlsTransport
+from aiortc.rtp import is_rtcp
 from av import AudioFrame
 
 from pagecalls.clock import SystemClock
@@ -47,19 +48,30 @@ class Certificate(Enum):
     RSA = "rsa"
 
 
+class SrtpProfile(Enum):
+    """The protection that a handshake may agree on, by the names of RFC 5764 and RFC 7714."""
+
+    AES128_CM_SHA1_80 = "SRTP_AES128_CM_SHA1_80"
+    AEAD_AES_128_GCM = "SRTP_AEAD_AES_128_GCM"
+    AEAD_AES_256_GCM = "SRTP_AEAD_AES_256_GCM"
+
+
 @dataclass(frozen=True, slots=True)
 class AiortcOptions:
     """How this peer differs from plain aiortc.
 
     `loopback_only` gathers 127.0.0.1 alone, else every address and 127.0.0.1. `setup_active` offers `a=setup:active`
     and refuses an answer that would make it the DTLS server. `event_clock_hz` (8000 or 48000) adds telephone-event to
-    the offer, which aiortc itself never does; received events are read from the packets.
+    the offer, which aiortc itself never does; received events are read from the packets. `srtp_profile` is the only one
+    that it takes. Without `sends_reports` it sends no RTCP, so that a far side never learns what arrives here.
     """
 
     certificate: Certificate = Certificate.ECDSA
     setup_active: bool = False
     loopback_only: bool = True
     event_clock_hz: int | None = None
+    srtp_profile: SrtpProfile | None = None
+    sends_reports: bool = True
 
 
 class AiortcPeer:
@@ -106,6 +118,7 @@ class AiortcPeer:
         connection.addTrack(self._tone)
         self._connection = connection
         self._gather_on_loopback()
+        self._limit_transport()
         self._tap.watch(self._transport)
 
     async def offer(self, *, gather: bool = True) -> str:
@@ -208,6 +221,21 @@ class AiortcPeer:
             return await gather(addresses=wanted, **others)
 
         ice.get_component_candidates = gather_with_loopback
+
+    def _limit_transport(self) -> None:
+        """What aiortc's transport would do beyond the options."""
+        transport: Any = self._transport
+        profile = self._options.srtp_profile
+        if profile is not None:
+            transport._srtp_profiles = [each for each in SRTP_PROFILES if each.openssl_profile.decode() == profile.value]
+        if not self._options.sends_reports:
+            send = transport._send_rtp
+
+            async def send_media_only(data: bytes) -> None:
+                if not is_rtcp(data):
+                    await send(data)
+
+            transport._send_rtp = send_media_only
 
     def _selected_pair(self) -> CandidatePair | None:
         pair = self._transport.transport._connection._nominated.get(1)

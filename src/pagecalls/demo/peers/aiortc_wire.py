@@ -40,6 +40,21 @@ class Event:
     ssrcs: set[int] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class EventPacket:
+    """One packet of a telephone-event as it arrived. `at` in Unix seconds, `duration` in steps of the event's clock."""
+
+    at: float
+    ssrc: int
+    sequence: int
+    timestamp: int
+    is_marked: bool
+    digit: str
+    is_end: bool
+    volume: int
+    duration: int
+
+
 @dataclass(slots=True)
 class Stream:
     """What arrived with one SSRC. `mids` holds every MID seen, None for a packet without."""
@@ -65,6 +80,8 @@ class StreamTap:
         self.streams: dict[int, Stream] = {}
         self.events: dict[int, Event] = {}
         """By RTP timestamp, in the order of arrival."""
+        self.event_packets: list[EventPacket] = []
+        """Every packet of every event."""
         self._now = now
         self._clocks: dict[int, int] = {}  # telephone-event payload type -> clock
 
@@ -123,9 +140,21 @@ class StreamTap:
         number, flags, duration = struct.unpack_from("!BBH", packet.payload)  # RFC 4733 section 2.3
         if number >= len(_EVENT_DIGITS):
             return
-        event = self.events.get(packet.timestamp)
-        if event is None:
-            event = self.events[packet.timestamp] = Event(_EVENT_DIGITS[number], self._now(), clock_hz)
+        now, digit = self._now(), _EVENT_DIGITS[number]
+        self.event_packets.append(
+            EventPacket(
+                at=now,
+                ssrc=packet.ssrc,
+                sequence=packet.sequence_number,
+                timestamp=packet.timestamp,
+                is_marked=bool(packet.marker),
+                digit=digit,
+                is_end=bool(flags >> 7),
+                volume=flags & 0x3F,
+                duration=duration,
+            )
+        )
+        event = self.events.setdefault(packet.timestamp, Event(digit, now, clock_hz))
         event.duration = max(event.duration, duration)
         event.marked += packet.marker
         event.ended += flags >> 7

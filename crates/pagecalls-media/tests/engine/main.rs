@@ -1,0 +1,11 @@
+//! The engine between two peers, in one process and in simulated time: one module for each behaviour.
+
+mod copies;
+mod digits;
+mod feedback;
+mod forwarding;
+mod malformed;
+mod rig;
+mod sources;
+mod timers;
+mod transport;

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import asyncio
+
+from pagecalls.clock import SteppedClock
+from pagecalls.switchboard.journal import Journal
+
+
+async def test_entries_are_numbered_and_filtered() -> None:
+    journal = Journal(SteppedClock(100.0))
+    journal.note("ice", "c_1", side="business")
+    journal.note("dtls", "c_1")
+    assert [entry["seq"] for entry in await journal.after(0, 0)] == [1, 2]
+    assert await journal.after(1, 0) == [{"seq": 2, "at": 100.0, "kind": "dtls", "call_id": "c_1", "facts": {}}]
+
+
+async def test_it_is_bounded() -> None:
+    journal = Journal(SteppedClock(), capacity=3)
+    for _ in range(10):
+        journal.note("x")
+    assert [entry["seq"] for entry in await journal.after(0, 0)] == [8, 9, 10]
+
+
+async def test_a_reader_waits_for_news() -> None:
+    journal = Journal(SteppedClock())
+    reading = asyncio.create_task(journal.after(0, 30))
+    await asyncio.sleep(0)
+    journal.note("news")
+    assert [entry["kind"] for entry in await reading] == ["news"]
+
+
+async def test_waiting_ends_without_news() -> None:
+    assert await Journal(SteppedClock()).after(0, 0.01) == []
