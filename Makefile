@@ -15,17 +15,19 @@ preflight:
 	@PYTHON=$(PYTHON) tools/preflight build
 
 $(VENV)/.installed: requirements/dev.lock
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing the pinned Python packages ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing $$(grep -c == $<) pinned Python packages into $(VENV); this takes a minute or two, once ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 install: preflight $(VENV)/.installed ## set up .venv with the pinned packages and build everything
 	@$(MAKE) --no-print-directory build
 
+# Cargo shows how far it is, pip would not. Its own build then finds everything done; it needs maturin on the PATH.
 build: ## build the media engine and install the package into .venv (editable)
-	@echo "Building the media engine ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@test -x target/release/pagecalls-media || echo "Building the media engine; this takes one to three minutes, once ..."
+	@$(CARGO) build --release --locked --package pagecalls-media --bin pagecalls-media
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
 fmt: ## format Python and Rust
 	$(BIN)/ruff format src tests bench examples

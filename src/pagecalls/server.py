@@ -88,13 +88,14 @@ class Verifier:
 class Server:
     """A running server: what `serve`, the demo and the tests hold in their hands."""
 
-    def __init__(self, dev_file: dev.DevFile, app: ASGIApp, calls: Calls, courier: Courier, clock: SystemClock) -> None:
+    def __init__(self, dev_file: dev.DevFile, calls: Calls, courier: Courier, clock: SystemClock) -> None:
         self.dev = dev_file
-        self.app = app
+        self.app: ASGIApp = _not_yet
         self.calls = calls
         self.courier = courier
         self.clock = clock
-        self._http: uvicorn.Server | None = None
+        self.is_stopping = False
+        self._asked_to_stop = asyncio.Event()
 
     async def advance(self, seconds: float) -> None:
         """Move the clock; returns when every deadline due by then is handled and its webhooks are in the outbox (ruling 17)."""
@@ -104,25 +105,42 @@ class Server:
         self.courier.wake()
 
     def ask_to_stop(self) -> None:
-        """`serve` returns soon after."""
-        if self._http is not None:
-            self._http.should_exit = True
+        """`serve` returns soon after, even if it is called later."""
+        self._asked_to_stop.set()
 
     async def serve(self, listener: socket.socket) -> None:
-        """Answer on `listener` until `ask_to_stop`."""
-        config = uvicorn.Config(
-            self.app,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=True,
-            ws_max_size=1024 * 1024,
-            timeout_graceful_shutdown=3,
-            h11_max_incomplete_event_size=64 * 1024,
+        """Answer on `listener` until `ask_to_stop`; then end the live calls while their devices can still be told."""
+        http = _QuietServer(
+            uvicorn.Config(
+                self.app,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ws_max_size=1024 * 1024,
+                timeout_graceful_shutdown=3,
+            )
         )
-        self._http = _QuietServer(config)
-        await self._http.serve(sockets=[listener])
+        serving = asyncio.create_task(http.serve(sockets=[listener]))
+        asked = asyncio.create_task(self._asked_to_stop.wait())
+        await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        await self.end_calls()
+        http.should_exit = True
+        await serving
+
+    async def end_calls(self) -> None:
+        """Take no new calls, end those that live, let their webhooks leave, and close the devices' sockets."""
+        if self.is_stopping:
+            return
+        self.is_stopping = True
+        self.calls.is_closed = True
+        await self.calls.end_all(ServerStopping())
+        self.calls.devices.close_all(1012, "the server stops")
+        await self.calls.settled()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WEBHOOKS_S):
+                await self.courier.idle()
 
 
 class _QuietServer(uvicorn.Server):
@@ -198,11 +216,10 @@ async def running(
         metrics = Metrics(registry, calls, courier.counters)
         directory = Directory(store, clock, Verifier(sender))
         hosts = HostGuard.of(settings.allowed_hosts | {settings.host, *settings.public_ips})
-        state = _Readiness(engine)
         udp = [f"{c.ip}:{c.port}" for worker in engine.hello.candidates for c in worker if c.proto == "udp"]
         base_url = f"http://{_url_host(listener)}:{listener.getsockname()[1]}"
         dev_file = dev.publish(dev_path, dev_file, base_url, dev.DevMedia(udp))
-        server = Server(dev_file, _not_yet, calls, courier, clock)
+        server = Server(dev_file, calls, courier, clock)
         server.app = Router(
             graph=build_graph(Business(calls), directory, clock, GraphOptions(on_request=metrics.on_request)),
             consumer=build_consumer(
@@ -219,7 +236,7 @@ async def running(
                     registry=registry,
                     clock=clock,
                     advance=server.advance,
-                    unready=state.why_not,
+                    unready=lambda: _why_not_ready(server, engine),
                     accounts=directory,
                     journal=journal,
                     new_app_id=ids.app_id,
@@ -230,13 +247,7 @@ async def running(
         try:
             yield server
         finally:
-            state.is_stopping = True
-            await calls.end_all(ServerStopping())
-            devices.close_all(1012, "the server stops")
-            await calls.settled()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LAST_WEBHOOKS_S):
-                    await courier.idle()
+            await server.end_calls()
 
 
 async def serve_until_stopped(server: Server, listener: socket.socket) -> None:
@@ -264,19 +275,14 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-class _Readiness:
-    def __init__(self, engine: MediaEngine) -> None:
-        self._engine = engine
-        self.is_stopping = False
-
-    def why_not(self) -> str | None:
-        if self.is_stopping:
-            return "stopping"
-        try:
-            _ = self._engine.hello
-        except EngineError:
-            return "no media engine"
-        return None
+def _why_not_ready(server: Server, engine: MediaEngine) -> str | None:
+    if server.is_stopping:
+        return "stopping"
+    try:
+        _ = engine.hello
+    except EngineError:
+        return "no media engine"
+    return None
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Nobody is told whether the renegotiation offer was applied; whatever a side does with it, it hears the other once (6.6, ruling 12).
+"""Nobody learns whether the renegotiation offer was applied: whatever a side does with it, it hears the other once (6.6).
 
 That both sides apply it at once is shown by `test_pairs.py`.
 """
@@ -55,7 +55,7 @@ async def test_nobody_applies_the_offers_of_a_call_to_the_consumer(world: World,
 
 
 async def test_a_business_that_applies_it_gets_one_copy(world: World, start: Start, chromium: Chromium) -> None:
-    """Its first report on the second copy ends the first (6.6 rule 4); a business without reports gets both for the whole call."""
+    """Its first report on the second copy ends the first (6.6 rule 4)."""
     business = await start(chromium.peer(tone_hz=BUSINESS_HZ))
     consumer = await start(AiortcPeer(tone_hz=CONSUMER_HZ))
     call = await world.consumer_calls(business, consumer)

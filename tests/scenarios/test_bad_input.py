@@ -23,6 +23,10 @@ def without(start: str) -> str:
     return "\r\n".join(line for line in CHROMIUM.splitlines() if not line.startswith(start)) + "\r\n"
 
 
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def noise() -> str:
     return "".join(random.Random(7).choices("\x00\r\n=:abcdefmvo0123456789 é€", k=60_000))
 
@@ -163,7 +167,7 @@ async def test_one_call_s_trouble_is_not_anothers(world: World) -> None:
     """Hostile requests from everywhere while a call is up: it stays up, and afterwards no descriptor is missing."""
     device = await world.device()
     call_id = await world.connected(device)
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = descriptors()
     other = await world.device((await world.session())["access_token"])
     chance = random.Random(3)
     for _ in range(60):
@@ -175,5 +179,5 @@ async def test_one_call_s_trouble_is_not_anothers(world: World) -> None:
     await other.close()
     await world.settle()
     await asyncio.sleep(0)
-    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 4
+    assert descriptors() <= before + 4
     assert world.app.events(call_id) == ["connect"]

@@ -85,6 +85,8 @@ class Calls:
         self.locks = Locks()
         self.timers = Timers(clock, self._deadline_passed)
         self.legs: dict[LegId, tuple[CallId, Side]] = {}
+        self.is_closed = False
+        """The server stops: no new calls."""
         self.entered: Counter[CallState] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -185,7 +187,9 @@ class Calls:
     # --- media --------------------------------------------------------------------------------------------------------
 
     def new_media(self) -> CallMedia:
-        """Media facts of a call that has no legs yet. Raises `Unavailable` while there is no engine."""
+        """Media facts of a call that has no legs yet. Raises `Unavailable` while there is no engine, and when the server stops."""
+        if self.is_closed:
+            raise Unavailable
         try:
             node = self.engine.hello.node
         except EngineError as error:

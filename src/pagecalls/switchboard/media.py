@@ -134,7 +134,8 @@ def _recv(line: Line, label: TrackLabel) -> protocol.RecvTrack:
 
 def _sound(leg: Leg, stream_id: str) -> protocol.SendTrack:
     line = leg.connection.audio_line
-    outputs = [protocol.Output(ssrc=leg.a_ssrc, mid=line.mid)] if leg.is_a_on else []
+    # A peer that does not receive on its own line gets no copy A there.
+    outputs = [protocol.Output(ssrc=leg.a_ssrc, mid=line.mid)] if leg.is_a_on and line.far_label is not None else []
     b_line = leg.b_line
     if leg.is_b_on and b_line is not None and b_line.far_ssrc is not None:
         outputs.append(protocol.Output(ssrc=b_line.far_ssrc, mid=b_line.mid))

@@ -14,10 +14,12 @@ class Bench:
     def __init__(self) -> None:
         self.clock = SteppedClock()
         self.due: list[str] = []
+        self.fired = asyncio.Event()
         self.timers = Timers(self.clock, self._note)
 
     async def _note(self, call_id: CallId) -> None:
         self.due.append(call_id)
+        self.fired.set()
 
     def incoming(self, call_id: str) -> Call:
         """Rings out after 60 s."""
@@ -113,7 +115,6 @@ async def test_the_task_wakes_for_an_earlier_deadline() -> None:
     bench.timers.schedule(bench.incoming("late"))
     bench.clock.advance(15)
     bench.timers.schedule(replace(bench.outgoing("now"), deadlines=(replace(bench.outgoing("x").deadlines[0], at=0.0),)))
-    while not bench.due:
-        await asyncio.sleep(0)
+    await bench.fired.wait()
     await bench.timers.stop()
     assert bench.due == ["now"]

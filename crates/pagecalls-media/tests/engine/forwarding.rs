@@ -34,7 +34,7 @@ fn the_mid_is_on_every_packet() {
 }
 
 #[test]
-fn unknown_extensions_and_contributing_sources_are_left_out() {
+fn extensions_that_only_one_side_knows_are_left_out() {
     let mut rig = Rig::call();
     rig.send(BUSINESS, &Packet::audio(111, 100, 1, 0).with_extension(9, b"xx").with_extension(3, &[1, 2]));
     assert_eq!(rig.peers[CONSUMER].take()[0].extensions, [(3, b"a".to_vec())]);

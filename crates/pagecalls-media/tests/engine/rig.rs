@@ -15,7 +15,7 @@ use pagecalls_media::protocol::{
 use pagecalls_media::rtcp;
 use pagecalls_media::rtp::{Fields, Header, write_header};
 use pagecalls_media::shard::Shard;
-use pagecalls_media::srtp::{Inbound, Outbound};
+use pagecalls_media::srtp::{Inbound, Outbound, SrtpError};
 use pagecalls_media::stun::{Builder, Class, Key};
 
 pub const OPUS: &str = "opus/48000/2";
@@ -263,8 +263,12 @@ impl Peer {
                 let mut bytes = datagram.to_vec();
                 let header_len = Header::parse(&bytes).unwrap().len;
                 let keys = self.keys.as_mut().expect("nothing comes before the keys");
-                let len = keys.0.unprotect_rtp(&mut bytes, header_len).unwrap();
-                self.rtp.push(Packet::parse(&bytes[..len]));
+                match keys.0.unprotect_rtp(&mut bytes, header_len) {
+                    Ok(len) => self.rtp.push(Packet::parse(&bytes[..len])),
+                    // So late that no receiver can tell it from a replay.
+                    Err(SrtpError::TooOld) => {}
+                    Err(error) => panic!("the engine sent what cannot be decrypted: {error}"),
+                }
             }
         }
     }

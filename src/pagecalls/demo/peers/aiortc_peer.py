@@ -49,9 +49,9 @@ class Certificate(Enum):
 
 
 class SrtpProfile(Enum):
-    """The protection that a handshake may agree on, by the names of RFC 5764 and RFC 7714."""
+    """The protections that a handshake may agree on; the values are OpenSSL's names."""
 
-    AES128_CM_SHA1_80 = "SRTP_AES128_CM_SHA1_80"
+    AES_CM_128_HMAC_SHA1_80 = "SRTP_AES128_CM_SHA1_80"
     AEAD_AES_128_GCM = "SRTP_AEAD_AES_128_GCM"
     AEAD_AES_256_GCM = "SRTP_AEAD_AES_256_GCM"
 
