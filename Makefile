@@ -16,7 +16,7 @@ preflight:
 
 $(VENV)/.installed: requirements/dev.lock
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@echo "Installing $$(grep -c == $<) pinned Python packages into $(VENV); this takes a minute or two, once ..."
+	@echo "Installing $$(grep -c == $<) Python packages into $(VENV), once; takes a minute or two ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
@@ -25,7 +25,7 @@ install: preflight $(VENV)/.installed ## set up .venv with the pinned packages a
 
 # Cargo shows how far it is, pip would not. Its own build then finds everything done; it needs maturin on the PATH.
 build: ## build the media engine and install the package into .venv (editable)
-	@test -x target/release/pagecalls-media || echo "Building the media engine; this takes one to three minutes, once ..."
+	@test -x target/release/pagecalls-media || echo "Building the media engine; the first time takes one to three minutes ..."
 	@$(CARGO) build --release --locked --package pagecalls-media --bin pagecalls-media
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 

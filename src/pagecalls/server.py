@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import logging
+import os
 import secrets
 import signal
 import socket
@@ -268,9 +270,9 @@ def listen(settings: Settings) -> socket.socket:
     try:
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
-        raise SettingsError(
-            f"port {settings.port} on {settings.host} cannot be had ({error.strerror}); --port 0 takes any free one"
-        ) from error
+        why = os.strerror(error.errno) if error.errno else str(error)
+        hint = "; --port 0 takes any free one" if error.errno == errno.EADDRINUSE else ""
+        raise SettingsError(f"port {settings.port} on {settings.host} cannot be had ({why}){hint}") from error
     listener.setblocking(False)
     return listener
 

@@ -13,7 +13,7 @@ from pagecalls.demo.peers.aiortc_peer import AiortcPeer
 from pagecalls.demo.peers.base import DtlsState, Peer
 from pagecalls.demo.peers.chromium import Chromium
 from pagecalls.demo.peers.firefox import Firefox
-from tests.interop.world import BUSINESS_HZ, CONSUMER_HZ, Start, World
+from tests.interop.world import BUSINESS_HZ, CONSUMER_HZ, Start, World, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -23,10 +23,11 @@ NOTICED_WITHIN_S = 5.0
 
 async def until_closed(*peers: Peer) -> None:
     """The far end's close_notify has arrived at each."""
-    async with asyncio.timeout(NOTICED_WITHIN_S):
-        for peer in peers:
-            while (await peer.stats()).dtls is not DtlsState.CLOSED:
-                await asyncio.sleep(0.05)
+
+    async def closed() -> bool:
+        return all([(await peer.stats()).dtls is DtlsState.CLOSED for peer in peers])
+
+    await until(closed, NOTICED_WITHIN_S)
 
 
 async def test_the_consumer_hangs_up(world: World, start: Start, chromium: Chromium) -> None:
@@ -87,8 +88,8 @@ def engine_of(server_pid: int) -> int:
 async def test_the_engine_dies(own_world: World, start: Start) -> None:
     """Its call has failed at once; the next one works, on the same port."""
     world = own_world
-    pair = [await start(AiortcPeer(tone_hz=hz)) for hz in (BUSINESS_HZ, CONSUMER_HZ)]
-    call = await world.consumer_calls(*pair)
+    business, consumer = [await start(AiortcPeer(tone_hz=hz)) for hz in (BUSINESS_HZ, CONSUMER_HZ)]
+    call = await world.consumer_calls(business, consumer)
     await call.hear(window_s=0.3)
     first = engine_of(world.server.pid)
     os.kill(first, signal.SIGKILL)
@@ -98,8 +99,8 @@ async def test_the_engine_dies(own_world: World, start: Start) -> None:
 
     await until_ready(world)
     assert engine_of(world.server.pid) != first
-    pair = [await start(AiortcPeer(tone_hz=hz)) for hz in (BUSINESS_HZ, CONSUMER_HZ)]
-    call = await world.consumer_calls(*pair)
+    business, consumer = [await start(AiortcPeer(tone_hz=hz)) for hz in (BUSINESS_HZ, CONSUMER_HZ)]
+    call = await world.consumer_calls(business, consumer)
     await call.check_sound()
     remote = (await call.business.stats()).selected_pair
     assert remote is not None
@@ -109,9 +110,9 @@ async def test_the_engine_dies(own_world: World, start: Start) -> None:
 
 async def until_ready(world: World) -> None:
     """The server has an engine again."""
-    async with asyncio.timeout(5):
-        while True:
-            async with world.http.get(f"{world.dev.base_url}/_pagecalls/ready") as response:
-                if response.status == 200:
-                    return
-            await asyncio.sleep(0.05)
+
+    async def ready() -> bool:
+        async with world.http.get(f"{world.dev.base_url}/_pagecalls/ready") as response:
+            return response.status == 200
+
+    await until(ready)

@@ -7,7 +7,7 @@ permissions, the journal and the count of legs. Time is real here, as the engine
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -235,6 +235,15 @@ class World:
                 await self.app.call("terminate", call_id=call_id)
         await self.device.close()
         assert await self.legs() == 0
+
+
+async def until(condition: Callable[[], Awaitable[bool]], within_s: float = WAIT_S) -> None:
+    """Ask again and again until it is so. Raises `TimeoutError`."""
+    async with asyncio.timeout(within_s):
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(0.05)
 
 
 def offered(sdp: str) -> Json:

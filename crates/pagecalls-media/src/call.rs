@@ -9,13 +9,14 @@ use std::time::Instant;
 use crate::demux::Protocol;
 use crate::dtls;
 use crate::fresh::Fresh;
-use crate::leg::{Failure, Leg};
+use crate::leg::Leg;
 use crate::outbox::Outbox;
 use crate::outlet::{Incoming, Plan};
 use crate::protocol::{
     CallRoute, Code, LegApply, LegDtmf, LegFailed, LegStats, Refusal, Route, TrackRef, Why,
 };
 use crate::translate::{ExtensionMap, PayloadMap};
+use crate::transport::{Checked, Failure};
 
 /// Legs of one call that may exist at the same time.
 const MAX_LEGS: usize = 16;
@@ -198,7 +199,7 @@ impl Call {
 
     // --- datagrams -------------------------------------------------------------------------------------------------
 
-    /// Takes a STUN datagram for a leg; see [`Leg::stun`].
+    /// Takes a STUN datagram for a leg.
     pub fn stun(
         &mut self,
         place: usize,
@@ -206,14 +207,14 @@ impl Call {
         from: SocketAddr,
         now: Instant,
         outbox: &mut Outbox,
-    ) -> (Option<SocketAddr>, Option<SocketAddr>) {
+    ) -> Checked {
         let Some(leg) = self.legs[place].as_mut() else {
-            return (None, None);
+            return Checked::default();
         };
-        let addresses = leg.stun(datagram, from, now, outbox);
+        let checked = leg.stun(datagram, from, now, outbox);
         let started = leg.start_dtls(now, outbox);
         self.settle(place, started, outbox);
-        addresses
+        checked
     }
 
     /// Takes any other datagram from an address that has proved itself. It is decrypted in place.
@@ -278,8 +279,7 @@ impl Call {
             let Some(leg) = self.legs[place].as_mut() else {
                 continue;
             };
-            leg.send_digits(now, outbox);
-            let result = leg.dtls_timeout(now, outbox);
+            let result = leg.on_time(now, outbox);
             self.settle(place, result, outbox);
         }
     }

@@ -15,7 +15,7 @@
 //! | [`worker`], [`udp`], [`sys`] | the thread: one port, one poll loop, one mailbox; datagrams in batches; system calls |
 //! | [`shard`] | all calls of one worker: who gets a datagram, timers, faults contained |
 //! | [`call`], [`reports`] | one call: routes between its legs; RTCP across |
-//! | [`leg`] | one peer: transport, tracks, desired state, timers |
+//! | [`leg`], [`transport`] | one peer: tracks, desired state, timers; ICE, DTLS and SRTP put together |
 //! | [`inlet`], [`outlet`] | received tracks and their streams; sent tracks and their outputs |
 //! | [`translate`], [`dtmf`] | numbers, timestamps, payload types; digits as RFC 4733 events |
 //! | [`rtp`], [`rtcp`], [`demux`], [`stats`], [`bits`] | the formats and the arithmetic of their RFCs |
@@ -49,5 +49,6 @@ pub mod stats;
 pub mod stun;
 pub mod sys;
 pub mod translate;
+pub mod transport;
 pub mod udp;
 pub mod worker;

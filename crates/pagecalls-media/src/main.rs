@@ -192,6 +192,7 @@ fn serve(arguments: Arguments) -> Result<(), String> {
     };
     let listener = Listener::bind(&arguments.socket)
         .map_err(|error| format!("{}: {error}", arguments.socket.display()))?;
+    tracing::info!(socket = %arguments.socket.display(), "ready");
     Control::new(
         listener,
         signals,

@@ -186,6 +186,18 @@ impl Outlet {
         &self.copies
     }
 
+    /// Whether this is the track that `desired` describes, perhaps in an earlier state.
+    #[must_use]
+    pub fn is_same(&self, desired: &SendTrack) -> bool {
+        self.desired.track == desired.track && self.desired.kind == desired.kind
+    }
+
+    /// Whether `ssrc` is one of the outputs.
+    #[must_use]
+    pub fn has_output(&self, ssrc: u32) -> bool {
+        self.copies.iter().any(|copy| copy.ssrc == ssrc)
+    }
+
     /// Notes that feedback names the output `ssrc`; true the first time.
     pub fn accept(&mut self, ssrc: u32) -> bool {
         let new = self

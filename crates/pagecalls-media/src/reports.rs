@@ -266,7 +266,7 @@ impl Crossing<'_> {
             .source
             .outlets
             .iter()
-            .position(|outlet| outlet.copies().iter().any(|copy| copy.ssrc == ssrc))?;
+            .position(|outlet| outlet.has_output(ssrc))?;
         let is_this = |link: &&Link| {
             link.on && link.to_leg == self.from && link.outlet == place && link.from_leg == self.to
         };

@@ -266,19 +266,18 @@ impl Shard {
         else {
             return;
         };
-        let addresses = self.with_call(at.call, now, outbox, |_, call, outbox| {
+        let checked = self.with_call(at.call, now, outbox, |_, call, outbox| {
             call.stun(at.place, datagram, from, now, outbox)
         });
-        let Ok((added, replaced)) = addresses else {
-            return;
-        };
-        if let Some(replaced) =
-            replaced.filter(|address| self.legs_by_address.get(address) == Some(&at))
+        let Ok(checked) = checked else { return };
+        if let Some(removed) = checked
+            .removed
+            .filter(|address| self.legs_by_address.get(address) == Some(&at))
         {
-            self.legs_by_address.remove(&replaced);
+            self.legs_by_address.remove(&removed);
         }
         // The leg may just have failed; then its addresses are forgotten already.
-        if let Some(added) = added.filter(|_| self.holds(at)) {
+        if let Some(added) = checked.added.filter(|_| self.holds(at)) {
             self.legs_by_address.insert(added, at);
         }
     }
@@ -419,4 +418,169 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("panic")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{CallClose, Event, LegClose, Reply, Snapshot, Why};
+
+    fn shard(now: Instant) -> Shard {
+        let certificate = dtls::Certificate::generate().unwrap();
+        let mut state = 0u8;
+        let fill = Box::new(move |bytes: &mut [u8]| {
+            for byte in bytes {
+                state = state.wrapping_mul(5).wrapping_add(17);
+                *byte = state;
+            }
+        });
+        Shard::new(
+            0,
+            dtls::Context::new(&certificate).unwrap(),
+            vec![],
+            Fresh::new(fill),
+            now,
+        )
+    }
+
+    fn with_leg(
+        shard: &mut Shard,
+        call: &str,
+        leg: &str,
+        address: SocketAddr,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) {
+        shard
+            .command(CallCreate { call: call.into() }.into(), now, outbox)
+            .unwrap();
+        shard
+            .command(
+                LegCreate {
+                    call: call.into(),
+                    leg: leg.into(),
+                }
+                .into(),
+                now,
+                outbox,
+            )
+            .unwrap();
+        let at = shard.leg_at(leg).unwrap();
+        shard.legs_by_address.insert(address, at);
+    }
+
+    #[test]
+    fn a_panic_ends_the_legs_of_its_call_and_no_others() {
+        let now = Instant::now();
+        let (mut shard, mut outbox) = (shard(now), Outbox::new());
+        let addresses: [SocketAddr; 2] = [([192, 0, 2, 1], 1).into(), ([192, 0, 2, 2], 2).into()];
+        with_leg(&mut shard, "broken", "b", addresses[0], now, &mut outbox);
+        with_leg(&mut shard, "whole", "w", addresses[1], now, &mut outbox);
+        let at = shard.call_at("broken").unwrap();
+        shard.calls[at].as_mut().unwrap().call.panics_on_rtp = true;
+        for address in addresses {
+            shard.datagram(&mut [0x80; 40], address, now, &mut outbox);
+        }
+        let failed: Vec<_> = outbox
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::LegFailed(failed) => {
+                    Some((failed.leg.as_str(), failed.why, failed.detail.as_str()))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(failed, [("b", Why::Internal, "a test asked for this")]);
+        let Ok(Reply::SnapshotOk(left)) =
+            shard.command(Snapshot { call: None }.into(), now, &mut outbox)
+        else {
+            panic!()
+        };
+        assert_eq!(
+            left.legs
+                .iter()
+                .map(|leg| leg.leg.as_str())
+                .collect::<Vec<_>>(),
+            ["w"]
+        );
+        assert_eq!(
+            left.calls,
+            ["broken", "whole"],
+            "the call itself is the control plane's to close"
+        );
+        assert_eq!(
+            shard
+                .command(LegClose { leg: "b".into() }.into(), now, &mut outbox)
+                .unwrap_err()
+                .code,
+            Code::UnknownLeg
+        );
+        assert!(
+            shard
+                .command(
+                    CallClose {
+                        call: "broken".into()
+                    }
+                    .into(),
+                    now,
+                    &mut outbox
+                )
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_closed_call() {
+        let now = Instant::now();
+        let (mut shard, mut outbox) = (shard(now), Outbox::new());
+        for round in 0..3 {
+            with_leg(
+                &mut shard,
+                "c",
+                "l",
+                ([192, 0, 2, 1], round).into(),
+                now,
+                &mut outbox,
+            );
+            shard
+                .command(CallClose { call: "c".into() }.into(), now, &mut outbox)
+                .unwrap();
+        }
+        assert!(
+            shard.legs_by_id.is_empty()
+                && shard.legs_by_ufrag.is_empty()
+                && shard.calls_by_id.is_empty()
+        );
+        assert_eq!(shard.calls.len(), 1, "places are used again");
+    }
+
+    #[test]
+    fn calls_are_bounded() {
+        let now = Instant::now();
+        let (mut shard, mut outbox) = (shard(now), Outbox::new());
+        for count in 0..MAX_CALLS {
+            shard
+                .command(
+                    CallCreate {
+                        call: count.to_string(),
+                    }
+                    .into(),
+                    now,
+                    &mut outbox,
+                )
+                .unwrap();
+        }
+        let refusal = shard
+            .command(
+                CallCreate {
+                    call: "one more".into(),
+                }
+                .into(),
+                now,
+                &mut outbox,
+            )
+            .unwrap_err();
+        assert_eq!(refusal.code, Code::Full);
+    }
 }

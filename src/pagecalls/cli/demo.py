@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -46,10 +47,11 @@ def demo(no_browser: bool, as_json: bool) -> None:
 
 
 def _print(console: Console, result: DemoResult) -> None:
-    table = Table(title="What each side heard", title_justify="left")
+    # Fits into 80 columns. "After": from the moment when both were connected to the first sound.
+    table = Table(title="What each side heard", title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("Call", "Side", "Peer"):
         table.add_column(column, no_wrap=True)
-    for column in ("Expected", "Heard", "Level", "First sound", "Lost"):
+    for column in ("Expected", "Heard", "Level", "After", "Lost"):
         table.add_column(column, justify="right", no_wrap=True)
     for number, call in enumerate(result.calls, 1):
         for ear in call.ears:

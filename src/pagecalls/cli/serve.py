@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import msgspec
 import uvloop
 from rich.console import Console
-from rich.panel import Panel
-from rich.table import Table
+from rich.text import Text
 
 from pagecalls.dev import DevFile
 from pagecalls.logs import LogFormat, start_logging
 from pagecalls.media.launch import EngineStartError
 from pagecalls.media.protocol import EngineError
-from pagecalls.server import listen, running, serve_until_stopped
+from pagecalls.server import DEV_FILE, listen, running, serve_until_stopped
 from pagecalls.settings import DEFAULT_PORT, DEFAULT_UDP_PORT, Settings, SettingsError, default_data_dir
 from pagecalls.store.migrate import UnusableDatabase
 
 PORT = click.IntRange(0, 65_535)
+"""0 takes any free one."""
 
 
 class TcpPort(click.ParamType[int | None]):
     """`off`, or a port."""
 
-    name = "port|off"
+    name = "PORT|off"
 
     def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
         """`None` for `off`."""
@@ -40,22 +42,68 @@ class TcpPort(click.ParamType[int | None]):
         return int(value)
 
 
+class IpAddress(click.ParamType[str]):
+    """An address, or `localhost`."""
+
+    name = "ip"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The media engine binds addresses, not names."""
+        if value == "localhost":
+            return "127.0.0.1"
+        try:
+            return str(ipaddress.ip_address(value))
+        except ValueError:
+            self.fail(f"{value!r} is not an IP address", param, ctx)
+
+
+class HttpUrl(click.ParamType[str]):
+    """An address that a webhook can be sent to."""
+
+    name = "url"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """As it is, if it has a scheme and a host."""
+        try:
+            parts = urlsplit(value)
+            is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_usable = False
+        if not is_usable:
+            self.fail(f"{value!r} is not a URL such as http://127.0.0.1:9000/webhook", param, ctx)
+        return value
+
+
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on, for HTTP and media.")
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=DEFAULT_PORT, show_default=True, help="HTTP port; 0 = any free one."
-)
-@click.option(
-    "--udp-port",
-    type=click.IntRange(0, 65_535),
-    default=DEFAULT_UDP_PORT,
+    "--host",
+    type=IpAddress(),
+    default="127.0.0.1",
     show_default=True,
-    help="Media port; 0 = any free one.",
+    metavar="IP",
+    help="Address to listen on, for HTTP and media.",
 )
-@click.option("--media-tcp-port", type=TcpPort(), default="off", help="ICE-TCP port. Media goes over UDP only in this version.")
-@click.option("--public-ip", "public_ips", multiple=True, help="Address to advertise for media; repeatable.")
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), default=None, help="Where calls and keys live.")
-@click.option("--webhook", default=None, metavar="URL", help="Subscribe the development app to this callback at start.")
+@click.option("--port", type=PORT, metavar="PORT", default=DEFAULT_PORT, show_default=True, help="HTTP port; 0 = any free one.")
+@click.option(
+    "--udp-port", type=PORT, metavar="PORT", default=DEFAULT_UDP_PORT, show_default=True, help="Media port; 0 = any free one."
+)
+@click.option("--media-tcp-port", type=TcpPort(), default="off", help="Media over TCP; this version has UDP only.")
+@click.option(
+    "--public-ip",
+    "public_ips",
+    type=IpAddress(),
+    multiple=True,
+    metavar="IP",
+    help="Address to tell peers for media; repeatable.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    metavar="FOLDER",
+    help="Where calls and keys live.  [default: ~/.local/share/pagecalls]",
+)
+@click.option("--webhook", type=HttpUrl(), default=None, metavar="URL", help="Subscribe the development app to this address.")
 @click.option("--allow-webhook-to", "networks", multiple=True, metavar="NETWORK", help="Private network that webhooks may reach.")
 @click.option("--allow-host", "allowed_hosts", multiple=True, metavar="NAME", help="Further name of this host, for consumers.")
 @click.option("--expose-development", is_flag=True, help="Listen beyond loopback; anyone can then be a consumer.")
@@ -94,7 +142,10 @@ def serve(
         click.echo("pagecalls: ICE-TCP is not offered in this version; media goes over UDP only", err=True)
     try:
         uvloop.run(_serve(settings, as_json))
-    except (SettingsError, EngineStartError, EngineError, UnusableDatabase) as error:
+    except EngineStartError as error:
+        hint = " --udp-port 0 takes any free port." if "Address already in use" in str(error) else ""
+        raise click.ClickException(f"{error}{hint}") from error
+    except (SettingsError, EngineError, UnusableDatabase) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -112,28 +163,26 @@ def _announce(dev: DevFile, settings: Settings, as_json: bool) -> None:
         sys.stdout.write(msgspec.json.encode(dev).decode() + "\n")
         sys.stdout.flush()
         return
-    console = Console()
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
+    console = Console(highlight=False)
+    console.print(Text("Page Calls is ready. Ctrl-C stops it.", "bold green"), end="\n\n")
     for name, value in (
-        ("Graph base URL", f"{dev.base_url}/v26.0"),
+        ("Graph API", f"{dev.base_url}/v26.0"),
         ("Media (UDP)", ", ".join(dev.media.udp)),
-        ("App", f"{dev.app.id}  secret {dev.app.secret}"),
-        ("Page", f"{dev.page.id}  {dev.page.name}"),
-        ("Page token", dev.page.access_token),
+        ("App", dev.app.id),
+        ("App secret", dev.app.secret),
         ("Verify token", dev.verify_token),
+        ("Page", dev.page.id),
+        ("Page token", dev.page.access_token),
+        ("Consumer", dev.consumer.psid),
+        ("its token", dev.consumer.access_token),
         ("Admin token", dev.admin_token),
-        ("Consumer", f"{dev.consumer.psid}  token {dev.consumer.access_token}"),
-        ("Webhook", settings.webhook or "none; --webhook URL subscribes the app"),
-        ("All this as JSON", str(settings.data_dir / "dev.json")),
+        ("Webhook", settings.webhook or "none named at this start; --webhook URL subscribes the app"),
+        ("As JSON", str(settings.data_dir / DEV_FILE)),
     ):
-        table.add_row(name, value)
-    console.print(Panel(table, title="Page Calls is ready", expand=False))
-    console.print("Try it:", style="dim")
-    console.print(
+        # Never folded: a token must be copyable in one piece. The longest just fits into 80 columns.
+        console.print(Text.assemble((f"{name:<13}", "dim"), value), soft_wrap=True)
+    curl = (
         f"curl -s '{dev.base_url}/v26.0/{dev.page.id}/messenger_call_permissions?psid={dev.consumer.psid}' \\\n"
-        f"  -H 'Authorization: Bearer {dev.page.access_token}'",
-        soft_wrap=True,
-        highlight=False,
+        f"  -H 'Authorization: Bearer {dev.page.access_token}'"
     )
+    console.print(Text.assemble(("\nMay the Page call the consumer?\n", "dim"), curl), soft_wrap=True)

@@ -67,7 +67,7 @@ async def run_demo(timeline: Timeline, *, use_browser: bool = True) -> DemoResul
         stack.push_async_callback(app.close)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pagecalls-demo-")))
         dev = await _own_server(stack, folder, app.url)
-        timeline.add(Lane.SERVER, f"ready at {dev.base_url}, media on UDP {', '.join(dev.media.udp)}")
+        timeline.add(Lane.SERVER, f"ready at {dev.base_url}, UDP {', '.join(dev.media.udp)}")
         app.use(dev.base_url, dev.page.id, dev.page.access_token, dev.app.secret, dev.verify_token)
         watch = asyncio.create_task(_watch(dev, timeline))
         stack.push_async_callback(_cancel, watch)

@@ -145,7 +145,7 @@ async def _listen(stage: Stage, business: Voice, consumer: Voice) -> tuple[Ear, 
         await _ear("consumer", consumer, business, heard[1]),
     )
     for lane, ear in zip((Lane.BUSINESS, Lane.CONSUMER), ears, strict=True):
-        stage.timeline.add(lane, f"{ear.describe()}, {ear.lost} of {ear.received + ear.lost} packets lost")
+        stage.timeline.add(lane, f"{ear.describe()}, lost {ear.lost}/{ear.received + ear.lost}")
     return ears
 
 

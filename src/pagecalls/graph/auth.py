@@ -13,12 +13,10 @@ from enum import StrEnum
 
 from pagecalls.errors import (
     AppTokenRequired,
-    BadToken,
     CurrentUserUnknown,
     MissingScope,
     NoToken,
     PageTokenRequired,
-    TokenFault,
     UnknownAlias,
     UnknownObject,
     WrongPage,
@@ -46,10 +44,11 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A believed token, its text and its app. The text stays out of `repr`."""
+    """A believed token, its app, its Page if it has one, and its text, which stays out of `repr`."""
 
     token: Token
     app: App
+    page: Page | None
     text: str
 
     def __repr__(self) -> str:
@@ -73,12 +72,9 @@ async def identify(directory: Directory, request: Request, now: float) -> Identi
     text = find_token(request)
     if text is None:
         raise CurrentUserUnknown if request.address.node == ME else NoToken
-    token = await directory.token(text)
-    app = await directory.app(token.app_id)
-    if app is None:
-        raise BadToken(TokenFault.REVOKED)
-    check_proof(app, text, request.params, now)
-    return Identity(token, app, text)
+    bearer = await directory.bearer(text)
+    check_proof(bearer.app, text, request.params, now)
+    return Identity(bearer.token, bearer.app, bearer.page, text)
 
 
 def check_proof(app: App, token: str, params: Params, now: float) -> None:
@@ -104,25 +100,25 @@ def check_proof(app: App, token: str, params: Params, now: float) -> None:
 async def find_page(directory: Directory, identity: Identity, method: str, node: str) -> Page:
     """The Page that the path names. Raises `UnknownObject`, `UnknownAlias`, `CurrentUserUnknown`, `PageTokenRequired`."""
     if node == ME:
-        return await _own_page(directory, identity, method)
+        return _own_page(identity, method)
     if not _is_id(node):
         raise UnknownAlias(node)
+    if identity.page is not None and identity.page.id == node:
+        return identity.page
     page = await directory.page(PageId(node))
     if page is None:
         raise UnknownObject(method, node)
     return page
 
 
-async def _own_page(directory: Directory, identity: Identity, method: str) -> Page:
-    token = identity.token
-    if token.kind is TokenKind.APP:
+def _own_page(identity: Identity, method: str) -> Page:
+    if identity.token.kind is TokenKind.APP:
         raise CurrentUserUnknown
-    if token.page_id is None:
+    if identity.token.page_id is None:
         raise PageTokenRequired
-    page = await directory.page(token.page_id)
-    if page is None:
+    if identity.page is None:
         raise UnknownObject(method, ME)
-    return page
+    return identity.page
 
 
 def page_caller(identity: Identity, page: Page, scope: Scope | None) -> Caller:

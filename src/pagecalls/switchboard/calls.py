@@ -37,7 +37,7 @@ from pagecalls.switchboard.locks import Locks
 from pagecalls.switchboard.media import AcceptReply, CallMedia, Leg, leg_state, routing, transport
 from pagecalls.switchboard.notices import Notices, WebhookOffer
 from pagecalls.switchboard.timers import Timers
-from pagecalls.types import CallId, DeviceId, LegId, Side, Track, TrackLabel
+from pagecalls.types import CallId, DeviceId, LegId, PageId, Psid, Side, Track, TrackLabel
 
 log = logging.getLogger("pagecalls.switchboard")
 
@@ -85,6 +85,8 @@ class Calls:
         self.locks = Locks()
         self.timers = Timers(clock, self._deadline_passed)
         self.legs: dict[LegId, tuple[CallId, Side]] = {}
+        self._pairs: dict[CallId, tuple[PageId, Psid]] = {}
+        """Whose a live call is, which never changes: saves a look-up before the lock."""
         self.is_closed = False
         """The server stops: no new calls."""
         self.entered: Counter[CallState] = Counter()
@@ -100,12 +102,16 @@ class Calls:
     @asynccontextmanager
     async def locked(self, call_id: CallId) -> AsyncIterator[Live | None]:
         """The call as it stands, with its pair's lock held for the length of the block."""
-        found = await self.load(call_id)
-        if found is None:
+        pair = self._pairs.get(call_id) or await self._pair(call_id)
+        if pair is None:
             yield None
             return
-        async with self.locks.hold(found.call.page_id, found.call.psid):
+        async with self.locks.hold(*pair):
             yield await self.load(call_id)
+
+    async def _pair(self, call_id: CallId) -> tuple[PageId, Psid] | None:
+        found = await self.load(call_id)
+        return (found.call.page_id, found.call.psid) if found is not None else None
 
     # --- changing -----------------------------------------------------------------------------------------------------
 
@@ -145,6 +151,10 @@ class Calls:
         rows, page = await self.store.write(work)
         self.notices.written(call.id, rows)
         self.timers.schedule(call)
+        if call.state.is_live:
+            self._pairs[call.id] = (call.page_id, call.psid)
+        else:
+            self._pairs.pop(call.id, None)
         if before is None or before.state is not call.state:
             self.entered[call.state] += 1
             self.journal.note("call", call.id, state=call.state.value, reason=call.end_reason.value if call.end_reason else None)

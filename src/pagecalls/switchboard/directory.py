@@ -35,6 +35,15 @@ def digest(token: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Bearer:
+    """A token that is believed, its app, and the Page that it is for, if any."""
+
+    token: Token
+    app: App
+    page: Page | None
+
+
+@dataclass(frozen=True, slots=True)
 class NewSession:
     """A consumer's identity and the token just made for it. `expires_at` Unix seconds."""
 
@@ -63,21 +72,26 @@ class Directory:
 
     # --- tokens -------------------------------------------------------------------------------------------------------
 
-    async def token(self, text: str) -> Token:
-        """The token behind `text`: a stored one, or an app token `<app id>|<app secret>`. Raises `BadToken`."""
-        found = await self._store.read(lambda tx: tx.token(digest(text)) or _app_token(tx, text))
+    async def bearer(self, text: str) -> Bearer:
+        """Who bears the token `text`: a stored one, or an app token `<app id>|<app secret>`. Raises `BadToken`."""
+
+        def work(tx: Transaction) -> Bearer | None:
+            token = tx.token(digest(text)) or _app_token(tx, text)
+            app = tx.app(token.app_id) if token is not None else None
+            if token is None or app is None:
+                return None
+            return Bearer(token, app, tx.page(token.page_id) if token.page_id is not None else None)
+
+        found = await self._store.read(work)
         if found is None:
             raise BadToken(TokenFault.UNPARSEABLE)
-        if found.is_revoked:
+        token = found.token
+        if token.is_revoked:
             raise BadToken(TokenFault.REVOKED)
         now = self._clock.now()
-        if found.expires_at is not None and found.expires_at <= now:
-            raise BadToken(TokenFault.EXPIRED, found.expires_at, now)
+        if token.expires_at is not None and token.expires_at <= now:
+            raise BadToken(TokenFault.EXPIRED, token.expires_at, now)
         return found
-
-    async def app(self, app_id: AppId) -> App | None:
-        """The app, if there is one."""
-        return await self._store.read(lambda tx: tx.app(app_id))
 
     async def page(self, page_id: PageId) -> Page | None:
         """The Page, if there is one."""

@@ -23,7 +23,7 @@ def asked(query: JsonObject, body: JsonObject, authorization: str | None = None)
 
 
 def who(kind: TokenKind, page: str | None = "1001", *scopes: str) -> Identity:
-    return Identity(Token("", kind, APP.id, PageId(page) if page else None, frozenset(scopes)), APP, "text-of-token")
+    return Identity(Token("", kind, APP.id, PageId(page) if page else None, frozenset(scopes)), APP, None, "text-of-token")
 
 
 def test_ruling_5() -> None:

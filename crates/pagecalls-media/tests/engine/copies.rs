@@ -10,7 +10,10 @@ fn with_outputs(rig: &mut Rig, rev: u64, outputs: &[(u32, &str)]) {
 }
 
 fn speak(rig: &mut Rig, seq: u16) {
-    rig.send(CONSUMER, &Packet::audio(109, 200, seq, u32::from(seq) * 960).with_extension(7, &[9]));
+    rig.send(
+        CONSUMER,
+        &Packet::audio(109, 200, seq, u32::from(seq) * 960).with_extension(7, &[9]),
+    );
 }
 
 /// Packets of one output, without what may differ.
@@ -49,10 +52,21 @@ fn a_new_output_joins_the_running_numbers_and_an_old_one_stops_alone() {
     with_outputs(&mut rig, 3, &[(1001, "1")]);
     speak(&mut rig, 3);
     let got = rig.peers[BUSINESS].take();
-    assert_eq!(got.iter().map(|packet| packet.ssrc).collect::<Vec<_>>(), [1000, 1000, 1001, 1001]);
+    assert_eq!(
+        got.iter().map(|packet| packet.ssrc).collect::<Vec<_>>(),
+        [1000, 1000, 1001, 1001]
+    );
     let first = got[0].seq;
-    assert_eq!(got.iter().map(|packet| packet.seq - first).collect::<Vec<_>>(), [0, 1, 1, 2]);
-    assert!(rig.peers[BUSINESS].take_rtcp().is_empty(), "a copy that stops says no BYE: some stacks end the whole track at one");
+    assert_eq!(
+        got.iter()
+            .map(|packet| packet.seq - first)
+            .collect::<Vec<_>>(),
+        [0, 1, 1, 2]
+    );
+    assert!(
+        rig.peers[BUSINESS].take_rtcp().is_empty(),
+        "a copy that stops says no BYE: some stacks end the whole track at one"
+    );
 }
 
 #[test]
@@ -84,9 +98,18 @@ fn an_output_does_not_start_close_before_a_wrap() {
         speak(&mut rig, input_at(65_496u16.wrapping_add(step)));
     }
     let got = rig.peers[BUSINESS].take();
-    let seqs = |ssrc: u32| of(&got, ssrc).iter().map(|packet| packet.seq).collect::<Vec<_>>();
+    let seqs = |ssrc: u32| {
+        of(&got, ssrc)
+            .iter()
+            .map(|packet| packet.seq)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(seqs(1000).len(), 60);
-    assert_eq!(seqs(1001), (0..20).collect::<Vec<_>>(), "it starts behind the wrap");
+    assert_eq!(
+        seqs(1001),
+        (0..20).collect::<Vec<_>>(),
+        "it starts behind the wrap"
+    );
 }
 
 #[test]
@@ -99,7 +122,11 @@ fn an_ssrc_is_used_for_one_stream_only() {
         assert_eq!(rig.command(again).unwrap_err().code, Code::BadState);
     }
     speak(&mut rig, 1);
-    assert_eq!(rig.peers[BUSINESS].take()[0].ssrc, 1001, "the refused states changed nothing");
+    assert_eq!(
+        rig.peers[BUSINESS].take()[0].ssrc,
+        1001,
+        "the refused states changed nothing"
+    );
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use pagecalls_media::protocol::{Code, Event, LegDtmf, LegDtmfOk, Outcome};
 
-use crate::rig::{BUSINESS, BUSINESS_EXT, CONSUMER, CONSUMER_EXT, NARROW_EVENT, OPUS, Packet, Rig, WIDE_EVENT, codec, recv, send};
+use crate::rig::{
+    BUSINESS, BUSINESS_EXT, CONSUMER, CONSUMER_EXT, NARROW_EVENT, OPUS, Packet, Rig, WIDE_EVENT,
+    codec, recv, send,
+};
 
 fn dial(rig: &mut Rig, digits: &str) -> Outcome {
     rig.command(LegDtmf {
@@ -24,7 +27,10 @@ fn call(codecs: &[(&str, u8)]) -> Rig {
 }
 
 fn speak(rig: &mut Rig, seq: u16) {
-    rig.send(CONSUMER, &Packet::audio(109, 200, seq, u32::from(seq) * 960));
+    rig.send(
+        CONSUMER,
+        &Packet::audio(109, 200, seq, u32::from(seq) * 960),
+    );
 }
 
 /// Lets the consumer speak for so many packets of 20 ms.
@@ -40,10 +46,21 @@ fn take(rig: &mut Rig) -> Vec<Packet> {
     let got = rig.peers[BUSINESS].take();
     let of = |ssrc: u32| {
         let mine = got.iter().filter(|packet| packet.ssrc == ssrc);
-        mine.map(|packet| (packet.pt, packet.marker, packet.seq, packet.ts, packet.payload.clone())).collect::<Vec<_>>()
+        mine.map(|packet| {
+            (
+                packet.pt,
+                packet.marker,
+                packet.seq,
+                packet.ts,
+                packet.payload.clone(),
+            )
+        })
+        .collect::<Vec<_>>()
     };
     assert_eq!(of(1000), of(1001));
-    got.into_iter().filter(|packet| packet.ssrc == 1000).collect()
+    got.into_iter()
+        .filter(|packet| packet.ssrc == 1000)
+        .collect()
 }
 
 fn duration(packet: &Packet) -> u16 {
@@ -77,15 +94,47 @@ fn in_speech_packets_are_replaced_one_for_one_on_the_audios_clock() {
     assert_contiguous(&got);
     let events: Vec<_> = got.iter().filter(|packet| packet.pt == 110).collect();
     assert_eq!(events.len(), 27);
-    assert_eq!(events.iter().map(|packet| duration(packet)).collect::<Vec<_>>(), (1..=25).chain([25, 25]).map(|step| step * 960).collect::<Vec<_>>());
-    assert!(events.iter().all(|packet| packet.ts == events[0].ts && packet.payload[0] == 5));
-    assert_eq!(events.iter().map(|packet| packet.payload[1]).collect::<Vec<_>>(), [vec![10; 24], vec![0x8a; 3]].concat());
-    assert_eq!(events.iter().map(|packet| packet.marker).collect::<Vec<_>>(), [vec![true], vec![false; 26]].concat());
+    assert_eq!(
+        events
+            .iter()
+            .map(|packet| duration(packet))
+            .collect::<Vec<_>>(),
+        (1..=25)
+            .chain([25, 25])
+            .map(|step| step * 960)
+            .collect::<Vec<_>>()
+    );
+    assert!(
+        events
+            .iter()
+            .all(|packet| packet.ts == events[0].ts && packet.payload[0] == 5)
+    );
+    assert_eq!(
+        events
+            .iter()
+            .map(|packet| packet.payload[1])
+            .collect::<Vec<_>>(),
+        [vec![10; 24], vec![0x8a; 3]].concat()
+    );
+    assert_eq!(
+        events
+            .iter()
+            .map(|packet| packet.marker)
+            .collect::<Vec<_>>(),
+        [vec![true], vec![false; 26]].concat()
+    );
     // It stands where the sound stood: at the timestamp of the first packet that it took the place of.
     assert_eq!(events[0].ts.wrapping_sub(got[0].ts), 10 * 960);
     assert_eq!(got[10].pt, 110);
-    assert_eq!(got[59].ts.wrapping_sub(got[0].ts), 59 * 960, "the sound's time base is untouched");
-    assert!(got.iter().all(|packet| packet.extensions == [(4, b"0".to_vec())]));
+    assert_eq!(
+        got[59].ts.wrapping_sub(got[0].ts),
+        59 * 960,
+        "the sound's time base is untouched"
+    );
+    assert!(
+        got.iter()
+            .all(|packet| packet.extensions == [(4, b"0".to_vec())])
+    );
     assert_eq!(done(&mut rig), ["5"]);
 }
 
@@ -104,9 +153,19 @@ fn in_silence_packets_are_put_in_and_the_shift_stays() {
     assert_eq!(got.len(), 5 + 27 + 3);
     assert_contiguous(&got[..33]);
     let events = &got[5..32];
-    assert!(events.iter().all(|packet| packet.pt == 110 && packet.ts.wrapping_sub(got[0].ts) == 50 * 960));
+    assert!(
+        events
+            .iter()
+            .all(|packet| packet.pt == 110 && packet.ts.wrapping_sub(got[0].ts) == 50 * 960)
+    );
     let first = got[0].seq;
-    assert_eq!(got[32..].iter().map(|packet| packet.seq - first).collect::<Vec<_>>(), [32, 34, 33]);
+    assert_eq!(
+        got[32..]
+            .iter()
+            .map(|packet| packet.seq - first)
+            .collect::<Vec<_>>(),
+        [32, 34, 33]
+    );
     assert_eq!(got[32].ts.wrapping_sub(got[0].ts), 100 * 960);
     assert_eq!(done(&mut rig), ["#"]);
 }
@@ -123,8 +182,21 @@ fn at_8_khz_the_digits_have_a_time_base_of_their_own() {
     let events: Vec<_> = got.iter().filter(|packet| packet.pt == 126).collect();
     assert_eq!(events.len(), 54);
     for (digit, events) in [1, 2].into_iter().zip(events.chunks(27)) {
-        assert_eq!(events.iter().map(|packet| duration(packet)).collect::<Vec<_>>(), (1..=25).chain([25, 25]).map(|step| step * 160).collect::<Vec<_>>());
-        assert!(events.iter().all(|packet| packet.payload[0] == digit && packet.ts == events[0].ts));
+        assert_eq!(
+            events
+                .iter()
+                .map(|packet| duration(packet))
+                .collect::<Vec<_>>(),
+            (1..=25)
+                .chain([25, 25])
+                .map(|step| step * 160)
+                .collect::<Vec<_>>()
+        );
+        assert!(
+            events
+                .iter()
+                .all(|packet| packet.payload[0] == digit && packet.ts == events[0].ts)
+        );
     }
     // One second after the stream's first packet, and 600 ms later, in steps of 8 kHz.
     assert_eq!(events[0].ts.wrapping_sub(got[0].ts), 8_000);
@@ -155,7 +227,14 @@ fn digits_wait_until_the_leg_is_up() {
     let mut rig = Rig::call();
     let other = rig.add_peer("other");
     rig.apply(other, 1, vec![], vec![rig.business_send(&[(3000, "0")])]);
-    rig.command(LegDtmf { leg: "other".into(), track: "out".into(), digits: "7".into(), tone_ms: 500, gap_ms: 100 }).unwrap();
+    rig.command(LegDtmf {
+        leg: "other".into(),
+        track: "out".into(),
+        digits: "7".into(),
+        tone_ms: 500,
+        gap_ms: 100,
+    })
+    .unwrap();
     rig.advance_ms(2_000);
     rig.connect(other);
     rig.advance_ms(1_000);
@@ -167,18 +246,36 @@ fn digits_wait_until_the_leg_is_up() {
 #[test]
 fn what_cannot_be_sent_is_refused() {
     let mut rig = call(&[(OPUS, 111)]);
-    assert_eq!(dial(&mut rig, "1").unwrap_err().code, Code::NoTelephoneEvent);
+    assert_eq!(
+        dial(&mut rig, "1").unwrap_err().code,
+        Code::NoTelephoneEvent
+    );
     let mut rig = call(&[(OPUS, 111), (WIDE_EVENT, 110)]);
     assert_eq!(dial(&mut rig, "1z").unwrap_err().code, Code::BadDigits);
-    assert_eq!(dial(&mut rig, &"1".repeat(33)).unwrap_err().code, Code::QueueFull);
-    let unknown = LegDtmf { leg: "b".into(), track: "no".into(), digits: "1".into(), tone_ms: 500, gap_ms: 100 };
+    assert_eq!(
+        dial(&mut rig, &"1".repeat(33)).unwrap_err().code,
+        Code::QueueFull
+    );
+    let unknown = LegDtmf {
+        leg: "b".into(),
+        track: "no".into(),
+        digits: "1".into(),
+        tone_ms: 500,
+        gap_ms: 100,
+    };
     assert_eq!(rig.command(unknown).unwrap_err().code, Code::UnknownTrack);
 }
 
 /// A call in which the consumer sends events itself, on this clock.
 fn browser_call(consumer_event: &str, business: &[(&str, u8)]) -> Rig {
     let mut rig = call(business);
-    let tracks = vec![recv("in", "a", &[], &[codec(OPUS, 109), codec(consumer_event, 101)], &CONSUMER_EXT)];
+    let tracks = vec![recv(
+        "in",
+        "a",
+        &[],
+        &[codec(OPUS, 109), codec(consumer_event, 101)],
+        &CONSUMER_EXT,
+    )];
     rig.apply(CONSUMER, 2, tracks, vec![rig.consumer_send()]);
     rig
 }
@@ -198,12 +295,18 @@ fn browser_digit(rig: &mut Rig, event: u8, first_seq: u16, steps: u16) {
 
 #[test]
 fn a_browsers_events_pass_where_the_clocks_are_equal() {
-    let mut rig = browser_call(NARROW_EVENT, &[(OPUS, 111), (WIDE_EVENT, 110), (NARROW_EVENT, 126)]);
+    let mut rig = browser_call(
+        NARROW_EVENT,
+        &[(OPUS, 111), (WIDE_EVENT, 110), (NARROW_EVENT, 126)],
+    );
     speak_on(&mut rig, 0..5);
     browser_digit(&mut rig, 3, 5, 5);
     speak_on(&mut rig, 12..15);
     let got = take(&mut rig);
-    assert_eq!(got.iter().map(|packet| packet.pt).collect::<Vec<_>>(), [vec![111; 5], vec![126; 7], vec![111; 3]].concat());
+    assert_eq!(
+        got.iter().map(|packet| packet.pt).collect::<Vec<_>>(),
+        [vec![111; 5], vec![126; 7], vec![111; 3]].concat()
+    );
     assert_contiguous(&got);
     assert_eq!(got[11].payload, [3, 0x8a, 3, 0x20]);
     assert_eq!(done(&mut rig), [String::new(); 0], "it was not ours");

@@ -10,7 +10,10 @@ use crate::rig::{BUSINESS, CONSUMER, Packet, Rig};
 /// Nothing of the engine's own making has failed.
 fn assert_sound(rig: &mut Rig) {
     for event in rig.take_events() {
-        assert!(!matches!(&event, Event::LegFailed(failed) if failed.why == Why::Internal), "{event:?}");
+        assert!(
+            !matches!(&event, Event::LegFailed(failed) if failed.why == Why::Internal),
+            "{event:?}"
+        );
     }
 }
 

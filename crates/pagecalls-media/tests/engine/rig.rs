@@ -48,7 +48,13 @@ pub fn codec(key: &str, pt: u8) -> Codec {
     }
 }
 
-pub fn recv(track: &str, mid: &str, ssrcs: &[u32], codecs: &[Codec], ext: &Extensions) -> RecvTrack {
+pub fn recv(
+    track: &str,
+    mid: &str,
+    ssrcs: &[u32],
+    codecs: &[Codec],
+    ext: &Extensions,
+) -> RecvTrack {
     RecvTrack {
         track: track.into(),
         mid: mid.into(),
@@ -139,7 +145,10 @@ impl Packet {
             ts: self.ts,
             ssrc: self.ssrc,
         };
-        let elements = self.extensions.iter().map(|(id, value)| (*id, value.as_slice()));
+        let elements = self
+            .extensions
+            .iter()
+            .map(|(id, value)| (*id, value.as_slice()));
         let header_len = write_header(&mut bytes, &fields, elements).unwrap();
         bytes.truncate(header_len);
         bytes.extend_from_slice(&self.payload);
@@ -211,7 +220,9 @@ impl Peer {
     /// The RTCP that came since the last call, as one list of (type, count, body).
     pub fn take_rtcp(&mut self) -> Vec<(u8, u8, Vec<u8>)> {
         let compounds = std::mem::take(&mut self.rtcp);
-        let all = compounds.iter().flat_map(|compound| rtcp::packets(compound));
+        let all = compounds
+            .iter()
+            .flat_map(|compound| rtcp::packets(compound));
         all.map(|packet| (packet.kind, packet.count, packet.body.to_vec()))
             .collect()
     }
@@ -276,7 +287,11 @@ impl Peer {
     pub fn note(&mut self, progress: Result<Progress, pagecalls_media::error::DtlsError>) {
         match progress {
             Ok(Progress::Nothing) => {}
-            Ok(Progress::Connected { profile, local, remote }) => {
+            Ok(Progress::Connected {
+                profile,
+                local,
+                remote,
+            }) => {
                 let inbound = Inbound::new(profile, &remote.0, &remote.1).unwrap();
                 let outbound = Outbound::new(profile, &local.0, &local.1).unwrap();
                 self.keys = Some((inbound, outbound));
@@ -331,7 +346,13 @@ impl Rig {
     /// `in` goes to the consumer's `out`, and the other way round. Sources are 100 and 200, outputs 1000 (mid 0) and 2000 (mid a).
     pub fn call() -> Self {
         let mut rig = Self::unrouted();
-        rig.route(1, &[route(("b", "in"), ("k", "out"), true), route(("k", "in"), ("b", "out"), true)]);
+        rig.route(
+            1,
+            &[
+                route(("b", "in"), ("k", "out"), true),
+                route(("k", "in"), ("b", "out"), true),
+            ],
+        );
         rig
     }
 
@@ -342,7 +363,12 @@ impl Rig {
         for leg in ["b", "k"] {
             rig.add_peer(leg);
         }
-        rig.apply(BUSINESS, 1, rig.business_recv(), vec![rig.business_send(&[(1000, "0")])]);
+        rig.apply(
+            BUSINESS,
+            1,
+            rig.business_recv(),
+            vec![rig.business_send(&[(1000, "0")])],
+        );
         rig.apply(CONSUMER, 1, rig.consumer_recv(), vec![rig.consumer_send()]);
         rig.connect(BUSINESS);
         rig.connect(CONSUMER);
@@ -358,7 +384,13 @@ impl Rig {
     }
 
     pub fn business_recv(&self) -> Vec<RecvTrack> {
-        vec![recv("in", "0", &[100], &self.business_codecs(), &BUSINESS_EXT)]
+        vec![recv(
+            "in",
+            "0",
+            &[100],
+            &self.business_codecs(),
+            &BUSINESS_EXT,
+        )]
     }
 
     pub fn business_send(&self, outputs: &[(u32, &str)]) -> SendTrack {
@@ -370,13 +402,20 @@ impl Rig {
     }
 
     pub fn consumer_send(&self) -> SendTrack {
-        send("out", &[(2000, "a")], &self.consumer_codecs(), &CONSUMER_EXT)
+        send(
+            "out",
+            &[(2000, "a")],
+            &self.consumer_codecs(),
+            &CONSUMER_EXT,
+        )
     }
 
     // --- commands --------------------------------------------------------------------------------------------------
 
     pub fn command(&mut self, command: impl Into<Command>) -> Outcome {
-        let outcome = self.shard.command(command.into(), self.now, &mut self.outbox);
+        let outcome = self
+            .shard
+            .command(command.into(), self.now, &mut self.outbox);
         self.deliver();
         outcome
     }
@@ -409,7 +448,13 @@ impl Rig {
         self.peers.len() - 1
     }
 
-    pub fn desired(&self, peer: usize, rev: u64, recv: Vec<RecvTrack>, send: Vec<SendTrack>) -> LegApply {
+    pub fn desired(
+        &self,
+        peer: usize,
+        rev: u64,
+        recv: Vec<RecvTrack>,
+        send: Vec<SendTrack>,
+    ) -> LegApply {
         let peer = &self.peers[peer];
         LegApply {
             leg: peer.leg.clone(),
@@ -472,7 +517,11 @@ impl Rig {
     /// Sends what the peer's DTLS has to send.
     pub fn pump(&mut self, peer: usize) {
         let mut datagram = Vec::new();
-        while self.peers[peer].session.poll_transmit(&mut datagram).is_some() {
+        while self.peers[peer]
+            .session
+            .poll_transmit(&mut datagram)
+            .is_some()
+        {
             self.datagram(peer, &datagram.clone());
         }
     }
@@ -484,7 +533,8 @@ impl Rig {
 
     pub fn datagram_from(&mut self, from: SocketAddr, bytes: &[u8]) {
         let mut bytes = bytes.to_vec();
-        self.shard.datagram(&mut bytes, from, self.now, &mut self.outbox);
+        self.shard
+            .datagram(&mut bytes, from, self.now, &mut self.outbox);
         self.deliver();
     }
 
@@ -531,18 +581,29 @@ impl Rig {
     fn deliver(&mut self) {
         loop {
             self.events.append(&mut self.outbox.events);
-            let datagrams: VecDeque<_> = self.outbox.datagrams().map(|(to, bytes)| (to, bytes.to_vec())).collect();
+            let datagrams: VecDeque<_> = self
+                .outbox
+                .datagrams()
+                .map(|(to, bytes)| (to, bytes.to_vec()))
+                .collect();
             self.outbox.clear_datagrams();
             if datagrams.is_empty() {
                 return;
             }
             for (to, bytes) in datagrams {
-                let Some(peer) = self.peers.iter().position(|peer| peer.address == to) else { continue };
+                let Some(peer) = self.peers.iter().position(|peer| peer.address == to) else {
+                    continue;
+                };
                 self.peers[peer].take_in(&bytes, self.now);
                 let mut answer = Vec::new();
-                while self.peers[peer].session.poll_transmit(&mut answer).is_some() {
+                while self.peers[peer]
+                    .session
+                    .poll_transmit(&mut answer)
+                    .is_some()
+                {
                     let mut answer = answer.clone();
-                    self.shard.datagram(&mut answer, to, self.now, &mut self.outbox);
+                    self.shard
+                        .datagram(&mut answer, to, self.now, &mut self.outbox);
                 }
             }
         }

@@ -7,7 +7,13 @@ fn speak(rig: &mut Rig, ssrc: u32, seq: u16, ts: u32) {
 }
 
 fn routes(rig: &mut Rig, rev: u64, on: bool) {
-    rig.route(rev, &[route(("b", "in"), ("k", "out"), true), route(("k", "in"), ("b", "out"), on)]);
+    rig.route(
+        rev,
+        &[
+            route(("b", "in"), ("k", "out"), true),
+            route(("k", "in"), ("b", "out"), on),
+        ],
+    );
 }
 
 #[test]
@@ -18,8 +24,18 @@ fn a_new_source_goes_on_one_number_and_one_frame_later() {
     speak(&mut rig, 201, 9, 77);
     speak(&mut rig, 201, 10, 77 + 960);
     let got = rig.peers[BUSINESS].take();
-    assert_eq!(got.iter().map(|packet| packet.seq - got[0].seq).collect::<Vec<_>>(), [0, 1, 2, 3]);
-    assert_eq!(got.iter().map(|packet| packet.ts.wrapping_sub(got[0].ts)).collect::<Vec<_>>(), [0, 960, 1_920, 2_880]);
+    assert_eq!(
+        got.iter()
+            .map(|packet| packet.seq - got[0].seq)
+            .collect::<Vec<_>>(),
+        [0, 1, 2, 3]
+    );
+    assert_eq!(
+        got.iter()
+            .map(|packet| packet.ts.wrapping_sub(got[0].ts))
+            .collect::<Vec<_>>(),
+        [0, 960, 1_920, 2_880]
+    );
     assert!(got.iter().all(|packet| packet.ssrc == 1000));
 }
 
@@ -30,14 +46,25 @@ fn stragglers_of_the_old_source_are_dropped_while_the_new_one_is_fresh() {
     speak(&mut rig, 201, 1, 0);
     speak(&mut rig, 200, 2, 960);
     speak(&mut rig, 201, 2, 960);
-    assert_eq!(rig.peers[BUSINESS].take().iter().map(|packet| packet.payload.clone()).collect::<Vec<_>>(), [
-        b"sound 1".to_vec(),
-        b"sound 1".to_vec(),
-        b"sound 2".to_vec()
-    ]);
+    assert_eq!(
+        rig.peers[BUSINESS]
+            .take()
+            .iter()
+            .map(|packet| packet.payload.clone())
+            .collect::<Vec<_>>(),
+        [
+            b"sound 1".to_vec(),
+            b"sound 1".to_vec(),
+            b"sound 2".to_vec()
+        ]
+    );
     rig.advance_ms(600);
     speak(&mut rig, 200, 3, 1_920);
-    assert_eq!(rig.peers[BUSINESS].take().len(), 1, "later it is the source again");
+    assert_eq!(
+        rig.peers[BUSINESS].take().len(),
+        1,
+        "later it is the source again"
+    );
 }
 
 #[test]
@@ -50,7 +77,10 @@ fn an_off_route_is_received_and_goes_no_further() {
     }
     assert_eq!(rig.peers[BUSINESS].take().len(), 1);
     let stats = rig.stats();
-    assert_eq!(stats.iter().find(|leg| leg.leg == "k").unwrap().tracks[0].packets, 51);
+    assert_eq!(
+        stats.iter().find(|leg| leg.leg == "k").unwrap().tracks[0].packets,
+        51
+    );
     routes(&mut rig, 3, true);
     speak(&mut rig, 200, 52, 52 * 960);
     speak(&mut rig, 200, 51 + 2, 53 * 960);
@@ -72,7 +102,10 @@ fn after_a_pause_the_numbers_go_on_and_what_was_kept_back_never_comes() {
     speak(&mut rig, 200, 12, 1_920);
     let got = rig.peers[BUSINESS].take();
     assert_eq!(got.len(), 1, "its number would have been used twice");
-    assert_eq!((got[0].seq, got[0].ts), (first.seq + 1, first.ts.wrapping_add(960)));
+    assert_eq!(
+        (got[0].seq, got[0].ts),
+        (first.seq + 1, first.ts.wrapping_add(960))
+    );
 }
 
 #[test]
@@ -81,7 +114,12 @@ fn an_unchanged_feed_is_not_interrupted_by_new_tables() {
     speak(&mut rig, 200, 10, 0);
     routes(&mut rig, 2, true);
     rig.apply(CONSUMER, 2, rig.consumer_recv(), vec![rig.consumer_send()]);
-    rig.apply(BUSINESS, 2, rig.business_recv(), vec![rig.business_send(&[(1000, "0")])]);
+    rig.apply(
+        BUSINESS,
+        2,
+        rig.business_recv(),
+        vec![rig.business_send(&[(1000, "0")])],
+    );
     speak(&mut rig, 200, 12, 1_920);
     let got = rig.peers[BUSINESS].take();
     assert_eq!(got[1].seq - got[0].seq, 2, "the loss of 11 shows through");
@@ -91,15 +129,27 @@ fn an_unchanged_feed_is_not_interrupted_by_new_tables() {
 fn of_two_routes_to_one_track_the_first_that_is_on_feeds_it() {
     let mut rig = Rig::call();
     let mut tracks = rig.consumer_recv();
-    tracks.push(recv("second", "b", &[300], &rig.consumer_codecs(), &crate::rig::CONSUMER_EXT));
+    tracks.push(recv(
+        "second",
+        "b",
+        &[300],
+        &rig.consumer_codecs(),
+        &crate::rig::CONSUMER_EXT,
+    ));
     tracks[0].ssrcs = vec![200];
     rig.apply(CONSUMER, 2, tracks, vec![rig.consumer_send()]);
-    let both = [route(("k", "in"), ("b", "out"), true), route(("k", "second"), ("b", "out"), true)];
+    let both = [
+        route(("k", "in"), ("b", "out"), true),
+        route(("k", "second"), ("b", "out"), true),
+    ];
     rig.route(2, &both);
     speak(&mut rig, 200, 1, 0);
     speak(&mut rig, 300, 1, 0);
     assert_eq!(rig.peers[BUSINESS].take().len(), 1);
-    let second = [route(("k", "in"), ("b", "out"), false), route(("k", "second"), ("b", "out"), true)];
+    let second = [
+        route(("k", "in"), ("b", "out"), false),
+        route(("k", "second"), ("b", "out"), true),
+    ];
     rig.route(3, &second);
     speak(&mut rig, 200, 2, 0);
     speak(&mut rig, 300, 2, 0);
@@ -114,9 +164,13 @@ fn a_leg_that_takes_over_goes_on_where_the_other_ended() {
     let other = rig.add_peer("other");
     rig.apply(other, 1, rig.consumer_recv(), vec![rig.consumer_send()]);
     rig.connect(other);
-    rig.command(pagecalls_media::protocol::LegClose { leg: "k".into() }).unwrap();
+    rig.command(pagecalls_media::protocol::LegClose { leg: "k".into() })
+        .unwrap();
     rig.route(2, &[route(("other", "in"), ("b", "out"), true)]);
     rig.send(other, &Packet::audio(109, 200, 900, 5));
     let got = rig.peers[BUSINESS].take();
-    assert_eq!((got[0].seq, got[0].ts), (first.seq + 1, first.ts.wrapping_add(960)));
+    assert_eq!(
+        (got[0].seq, got[0].ts),
+        (first.seq + 1, first.ts.wrapping_add(960))
+    );
 }

@@ -16,7 +16,10 @@ fn failures(rig: &mut Rig) -> Vec<(String, Why)> {
 
 fn with_conn(rig: &mut Rig, peer: usize, rev: u64, conn_ms: Option<u64>) {
     let mut desired = rig.desired(peer, rev, vec![], vec![]);
-    desired.timers = Timers { conn_ms, ..desired.timers };
+    desired.timers = Timers {
+        conn_ms,
+        ..desired.timers
+    };
     rig.command(desired).unwrap();
 }
 
@@ -26,14 +29,22 @@ fn a_leg_that_is_not_up_in_time_fails() {
     let late = rig.add_peer("late");
     with_conn(&mut rig, late, 1, None);
     rig.advance_alive(60, &[BUSINESS, CONSUMER]);
-    assert_eq!(failures(&mut rig), [], "without the timer a leg waits for ever");
+    assert_eq!(
+        failures(&mut rig),
+        [],
+        "without the timer a leg waits for ever"
+    );
     with_conn(&mut rig, late, 2, Some(20_000));
     rig.advance_alive(10, &[BUSINESS, CONSUMER]);
     with_conn(&mut rig, late, 3, Some(20_000));
     rig.advance_alive(9, &[BUSINESS, CONSUMER]);
     assert_eq!(failures(&mut rig), []);
     rig.advance_alive(2, &[BUSINESS, CONSUMER]);
-    assert_eq!(failures(&mut rig), [("late".into(), Why::ConnTimeout)], "counted from when it was first set");
+    assert_eq!(
+        failures(&mut rig),
+        [("late".into(), Why::ConnTimeout)],
+        "counted from when it was first set"
+    );
     assert_eq!(rig.stats().len(), 2, "the leg is gone");
 }
 
@@ -51,7 +62,10 @@ fn silence_is_told_after_15_s_once_and_ends_the_leg_after_30() {
     rig.take_events();
     let lost = |rig: &mut Rig| {
         let events = rig.take_events();
-        events.iter().filter(|event| matches!(event, Event::LegConsentLost(lost) if lost.leg == "k")).count()
+        events
+            .iter()
+            .filter(|event| matches!(event, Event::LegConsentLost(lost) if lost.leg == "k"))
+            .count()
     };
     rig.advance_alive(14, &[BUSINESS]);
     assert_eq!(lost(&mut rig), 0);
@@ -93,14 +107,22 @@ fn a_goodbye_is_told_5_s_later_once_and_the_leg_stays() {
     rig.take_events();
     rig.peers[CONSUMER].session.close();
     rig.pump(CONSUMER);
-    let byes = |rig: &mut Rig| rig.take_events().iter().filter(|event| matches!(event, Event::LegBye(bye) if bye.leg == "k")).count();
+    let byes = |rig: &mut Rig| {
+        rig.take_events()
+            .iter()
+            .filter(|event| matches!(event, Event::LegBye(bye) if bye.leg == "k"))
+            .count()
+    };
     rig.advance_alive(4, &[BUSINESS]);
     assert_eq!(byes(&mut rig), 0);
     rig.advance_alive(10, &[BUSINESS]);
     assert_eq!(byes(&mut rig), 1);
     assert_eq!(rig.stats().len(), 2);
     rig.send(BUSINESS, &Packet::audio(111, 100, 1, 0));
-    assert!(rig.peers[CONSUMER].take().is_empty(), "who said goodbye gets no more sound");
+    assert!(
+        rig.peers[CONSUMER].take().is_empty(),
+        "who said goodbye gets no more sound"
+    );
 }
 
 #[test]
@@ -126,9 +148,19 @@ fn figures_come_every_5_s_while_there_are_legs() {
     rig.take_events();
     rig.advance_alive(20, &[BUSINESS, CONSUMER]);
     let events = rig.take_events();
-    let figures: Vec<_> = events.iter().filter_map(|event| if let Event::Stats(stats) = event { Some(stats.legs.len()) } else { None }).collect();
+    let figures: Vec<_> = events
+        .iter()
+        .filter_map(|event| {
+            if let Event::Stats(stats) = event {
+                Some(stats.legs.len())
+            } else {
+                None
+            }
+        })
+        .collect();
     assert_eq!(figures, [2, 2, 2, 2]);
-    rig.command(pagecalls_media::protocol::CallClose { call: "c".into() }).unwrap();
+    rig.command(pagecalls_media::protocol::CallClose { call: "c".into() })
+        .unwrap();
     rig.take_events();
     rig.advance_ms(20_000);
     assert_eq!(rig.take_events(), []);

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pagecalls_media::dtls::{Certificate, Context, Fingerprint, Role, Session};
-use pagecalls_media::protocol::{self, CallClose, Code, DtlsState, Event, IceState, LegClose, LegFailed, Why};
+use pagecalls_media::protocol::{
+    self, CallClose, Code, DtlsState, Event, IceState, LegClose, LegFailed, Why,
+};
 use pagecalls_media::rtcp;
 
 use crate::rig::{BUSINESS, CONSUMER, Packet, Rig};
@@ -30,7 +32,10 @@ fn coming_up_is_told_step_by_step() {
         .collect();
     assert_eq!(steps, ["ice 198.51.100.1:5000", "dtls AEAD_AES_128_GCM"]);
     let stats = rig.stats().remove(0);
-    assert_eq!((stats.ice, stats.dtls, stats.rev), (IceState::Connected, DtlsState::Connected, 1));
+    assert_eq!(
+        (stats.ice, stats.dtls, stats.rev),
+        (IceState::Connected, DtlsState::Connected, 1)
+    );
     assert_eq!(stats.remote.as_deref(), Some("198.51.100.1:5000"));
     assert_eq!(stats.profile.as_deref(), Some("AEAD_AES_128_GCM"));
 }
@@ -83,7 +88,11 @@ fn another_certificate_than_the_announced_one_ends_the_leg() {
     assert_eq!(rig.stats().len(), 2);
     let check_again = rig.peers[liar].answers.len();
     rig.check(liar);
-    assert_eq!(rig.peers[liar].answers.len(), check_again, "the leg is gone, nobody answers");
+    assert_eq!(
+        rig.peers[liar].answers.len(),
+        check_again,
+        "the leg is gone, nobody answers"
+    );
 }
 
 #[test]
@@ -95,17 +104,32 @@ fn media_follows_the_newest_nomination() {
     rig.peers[CONSUMER].address = new;
     rig.check_without_nomination(CONSUMER);
     rig.send(BUSINESS, &Packet::audio(111, 100, 1, 0));
-    assert!(rig.peers[CONSUMER].take().is_empty(), "not before it is nominated");
+    assert!(
+        rig.peers[CONSUMER].take().is_empty(),
+        "not before it is nominated"
+    );
     rig.send(CONSUMER, &Packet::audio(109, 200, 1, 0));
-    assert_eq!(rig.peers[BUSINESS].take().len(), 1, "but heard from there at once");
+    assert_eq!(
+        rig.peers[BUSINESS].take().len(),
+        1,
+        "but heard from there at once"
+    );
     rig.check(CONSUMER);
     rig.send(BUSINESS, &Packet::audio(111, 100, 2, 0));
     assert_eq!(rig.peers[CONSUMER].take().len(), 1);
-    let told: Vec<_> = rig.take_events().into_iter().filter(|event| matches!(event, Event::LegIce(ice) if ice.remote == new.to_string())).collect();
+    let told: Vec<_> = rig
+        .take_events()
+        .into_iter()
+        .filter(|event| matches!(event, Event::LegIce(ice) if ice.remote == new.to_string()))
+        .collect();
     assert_eq!(told.len(), 1);
     rig.peers[CONSUMER].address = old;
     rig.send(CONSUMER, &Packet::audio(109, 200, 2, 0));
-    assert_eq!(rig.peers[BUSINESS].take().len(), 1, "late packets from the old address still count");
+    assert_eq!(
+        rig.peers[BUSINESS].take().len(),
+        1,
+        "late packets from the old address still count"
+    );
 }
 
 #[test]
@@ -129,12 +153,26 @@ fn nobody_unauthenticated_gets_in() {
     let stranger: SocketAddr = "203.0.113.66:1".parse().unwrap();
     let packet = rig.peers[CONSUMER].encrypt(&Packet::audio(109, 200, 1, 0));
     rig.datagram_from(stranger, &packet);
-    assert!(rig.peers[BUSINESS].take().is_empty(), "an address enters by an authentic check only");
+    assert!(
+        rig.peers[BUSINESS].take().is_empty(),
+        "an address enters by an authentic check only"
+    );
     rig.datagram(CONSUMER, &packet);
     rig.datagram(CONSUMER, &packet);
-    assert_eq!(rig.peers[BUSINESS].take().len(), 1, "a replayed packet is refused");
+    assert_eq!(
+        rig.peers[BUSINESS].take().len(),
+        1,
+        "a replayed packet is refused"
+    );
     let stats = rig.stats();
-    assert_eq!(stats.iter().find(|leg| leg.leg == "k").unwrap().auth_failures, 1);
+    assert_eq!(
+        stats
+            .iter()
+            .find(|leg| leg.leg == "k")
+            .unwrap()
+            .auth_failures,
+        1
+    );
 }
 
 #[test]
@@ -144,13 +182,24 @@ fn closing_says_goodbye_in_rtcp_and_in_dtls() {
     rig.peers[BUSINESS].take();
     rig.command(LegClose { leg: "b".into() }).unwrap();
     let got = rig.peers[BUSINESS].take_rtcp();
-    assert_eq!(got.last().map(|packet| (packet.0, packet.2.clone())), Some((rtcp::packet_type::BYE, 1000u32.to_be_bytes().to_vec())));
+    assert_eq!(
+        got.last().map(|packet| (packet.0, packet.2.clone())),
+        Some((rtcp::packet_type::BYE, 1000u32.to_be_bytes().to_vec()))
+    );
     assert!(rig.peers[BUSINESS].is_closed);
     assert!(!rig.peers[CONSUMER].is_closed);
-    assert_eq!(rig.command(LegClose { leg: "b".into() }).unwrap_err().code, Code::UnknownLeg);
+    assert_eq!(
+        rig.command(LegClose { leg: "b".into() }).unwrap_err().code,
+        Code::UnknownLeg
+    );
     rig.command(CallClose { call: "c".into() }).unwrap();
     assert!(rig.peers[CONSUMER].is_closed);
-    assert_eq!(rig.command(CallClose { call: "c".into() }).unwrap_err().code, Code::UnknownCall);
+    assert_eq!(
+        rig.command(CallClose { call: "c".into() })
+            .unwrap_err()
+            .code,
+        Code::UnknownCall
+    );
     assert!(rig.stats().is_empty());
 }
 
@@ -160,10 +209,16 @@ fn a_failed_leg_leaves_the_other_alone_until_it_is_told() {
     for _ in 0..40 {
         rig.advance(Duration::from_secs(1));
         rig.check(BUSINESS);
-        rig.send(BUSINESS, &Packet::audio(111, 100, (rig.events.len()) as u16, 0));
+        rig.send(
+            BUSINESS,
+            &Packet::audio(111, 100, (rig.events.len()) as u16, 0),
+        );
     }
     let stats = rig.stats();
-    assert_eq!(stats.iter().map(|leg| leg.leg.as_str()).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(
+        stats.iter().map(|leg| leg.leg.as_str()).collect::<Vec<_>>(),
+        ["b"]
+    );
     assert_eq!(stats[0].dtls, DtlsState::Connected);
 }
 
@@ -175,5 +230,12 @@ fn a_refused_check_is_counted() {
     rig.peers[CONSUMER].offer.pwd = pwd;
     assert_eq!(rig.peers[CONSUMER].answers, [true, false]);
     let stats = rig.stats();
-    assert_eq!(stats.iter().find(|leg| leg.leg == "k").unwrap().auth_failures, 1);
+    assert_eq!(
+        stats
+            .iter()
+            .find(|leg| leg.leg == "k")
+            .unwrap()
+            .auth_failures,
+        1
+    );
 }

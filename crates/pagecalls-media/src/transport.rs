@@ -1,0 +1,411 @@
+//! One peer's transport: ICE-lite, DTLS and SRTP put together.
+//!
+//! It answers checks, runs the handshake with whoever proved to know our password, compares the certificate with the announced
+//! one, and then encrypts and decrypts. It knows no tracks, no timers of the control plane, and reports nothing itself: what
+//! has changed is returned.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::dtls::{Context, Fingerprint, Progress, Role, Session};
+use crate::error::{DtlsError, Error};
+use crate::ice::{Agent, MAX_SOURCES, Outcome};
+use crate::outbox::Outbox;
+use crate::outlet::Wire;
+use crate::protocol::{self, Code, DtlsState, HashName, Refusal, Remote, Why};
+use crate::srtp::{Inbound, Outbound, Profile};
+
+/// Why a leg is over.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The reason, as the event names it.
+    pub why: Why,
+    /// The reason, in words.
+    pub detail: String,
+}
+
+impl From<DtlsError> for Failure {
+    fn from(error: DtlsError) -> Self {
+        let is_mismatch = error == DtlsError::FingerprintMismatch;
+        let why = if is_mismatch {
+            Why::Fingerprint
+        } else {
+            Why::Dtls
+        };
+        Self {
+            why,
+            detail: error.to_string(),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            why: Why::Internal,
+            detail: error.to_string(),
+        }
+    }
+}
+
+/// What a STUN datagram has changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// An address from which the peer has now proved itself for the first time.
+    pub added: Option<SocketAddr>,
+    /// An address that gave way to it, because there were too many.
+    pub removed: Option<SocketAddr>,
+    /// Where media goes from now on, if that is new.
+    pub selected: Option<SocketAddr>,
+}
+
+/// The handshake is done, and the certificate is the announced one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// What both sides agreed on.
+    pub profile: Profile,
+    /// Time since the first record.
+    pub handshake: Duration,
+}
+
+/// One peer's transport.
+pub struct Transport {
+    agent: Agent,
+    sources: Vec<SocketAddr>,
+    session: Option<Session>,
+    state: DtlsState,
+    keys: Option<(Inbound, Outbound)>,
+    profile: Option<Profile>,
+    handshake_began: Option<Instant>,
+    media_heard: Option<Instant>,
+    /// When the peer's `close_notify` came.
+    pub closed_at: Option<Instant>,
+    /// Packets that STUN or SRTP refused.
+    pub auth_failures: u64,
+}
+
+impl Transport {
+    /// Listens for checks under these credentials.
+    #[must_use]
+    pub fn new(ufrag: String, pwd: &str) -> Self {
+        Self {
+            agent: Agent::new(ufrag, pwd),
+            sources: Vec::new(),
+            session: None,
+            state: DtlsState::New,
+            keys: None,
+            profile: None,
+            handshake_began: None,
+            media_heard: None,
+            closed_at: None,
+            auth_failures: 0,
+        }
+    }
+
+    /// Our user fragment.
+    #[must_use]
+    pub fn ufrag(&self) -> &str {
+        self.agent.local_ufrag()
+    }
+
+    /// The addresses from which the peer has proved itself.
+    #[must_use]
+    pub fn sources(&self) -> &[SocketAddr] {
+        &self.sources
+    }
+
+    /// Where media goes.
+    #[must_use]
+    pub fn selected(&self) -> Option<SocketAddr> {
+        self.agent.selected()
+    }
+
+    /// How far DTLS has come.
+    #[must_use]
+    pub fn state(&self) -> DtlsState {
+        self.state
+    }
+
+    /// Whether media can flow.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.state == DtlsState::Connected
+    }
+
+    /// What was agreed on; it stays when the connection is over.
+    #[must_use]
+    pub fn profile(&self) -> Option<Profile> {
+        self.profile
+    }
+
+    /// When something authentic came last.
+    #[must_use]
+    pub fn heard(&self) -> Option<Instant> {
+        self.media_heard.max(self.agent.last_heard())
+    }
+
+    /// Learns who the peer is. The role counts the first time; fingerprints count until the handshake is done.
+    pub fn meet(&mut self, remote: &Remote, context: &Context) -> Result<(), Refusal> {
+        let fingerprints: Vec<Fingerprint> = remote
+            .fingerprints
+            .iter()
+            .map(parse)
+            .collect::<Result<_, _>>()?;
+        if fingerprints.is_empty() {
+            return Err(Refusal::new(Code::BadState, "no fingerprint"));
+        }
+        if self.session.is_none() {
+            let role = match remote.role {
+                protocol::Role::Passive => Role::Passive,
+                protocol::Role::Active => Role::Active,
+            };
+            let session = Session::new(context, role);
+            self.session =
+                Some(session.map_err(|error| Refusal::new(Code::Internal, error.to_string()))?);
+        }
+        if let Some(session) = self
+            .session
+            .as_mut()
+            .filter(|session| !session.is_connected())
+        {
+            session.set_expected(&fingerprints);
+        }
+        self.agent.set_remote(&remote.ufrag, &remote.pwd);
+        Ok(())
+    }
+
+    /// Takes a STUN datagram and answers it.
+    pub fn stun(
+        &mut self,
+        datagram: &[u8],
+        from: SocketAddr,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> Checked {
+        let selected = match outbox.written(from, |answer| {
+            self.agent.handle(datagram, from, now, answer)
+        }) {
+            Outcome::Checked {
+                selected_changed, ..
+            } => selected_changed,
+            Outcome::Ignored => return Checked::default(),
+            Outcome::Refused => {
+                self.auth_failures += 1;
+                return Checked::default();
+            }
+        };
+        if self.sources.contains(&from) {
+            return Checked {
+                selected,
+                ..Checked::default()
+            };
+        }
+        let spare = |source: &SocketAddr| Some(*source) != self.agent.selected();
+        let oldest = self
+            .sources
+            .iter()
+            .position(spare)
+            .filter(|_| self.sources.len() >= MAX_SOURCES);
+        let removed = oldest.map(|place| self.sources.remove(place));
+        self.sources.push(from);
+        Checked {
+            added: Some(from),
+            removed,
+            selected,
+        }
+    }
+
+    /// Begins the handshake if that is ours to do and the peer's address is known.
+    pub fn start(
+        &mut self,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> Result<Option<Connected>, Failure> {
+        let Some(to) = self
+            .agent
+            .selected()
+            .filter(|_| self.handshake_began.is_none())
+        else {
+            return Ok(None);
+        };
+        let Some(session) = self
+            .session
+            .as_mut()
+            .filter(|session| session.role() == Role::Active)
+        else {
+            return Ok(None);
+        };
+        self.handshake_began = Some(now);
+        self.state = DtlsState::Connecting;
+        let progress = session.start(now);
+        self.go_on(progress, to, now, outbox)
+    }
+
+    /// Takes a DTLS datagram. Before the peer is known it is ignored: the peer repeats it.
+    pub fn dtls(
+        &mut self,
+        datagram: &[u8],
+        from: SocketAddr,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> Result<Option<Connected>, Failure> {
+        let Some(session) = &mut self.session else {
+            return Ok(None);
+        };
+        if self.handshake_began.is_none() {
+            if session.role() == Role::Active {
+                return Ok(None);
+            }
+            self.handshake_began = Some(now);
+            self.state = DtlsState::Connecting;
+        }
+        let progress = session.receive(datagram, now);
+        self.go_on(progress, self.agent.selected().unwrap_or(from), now, outbox)
+    }
+
+    /// When [`Self::on_time`] is due.
+    #[must_use]
+    pub fn next_due(&self, now: Instant) -> Option<Instant> {
+        let session = self
+            .session
+            .as_ref()
+            .filter(|_| self.agent.selected().is_some());
+        session.and_then(|session| session.next_timeout(now))
+    }
+
+    /// Repeats what DTLS lost, if it is time to.
+    pub fn on_time(&mut self, now: Instant, outbox: &mut Outbox) -> Result<(), Failure> {
+        if self.next_due(now).is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        let (Some(session), Some(to)) = (self.session.as_mut(), self.agent.selected()) else {
+            return Ok(());
+        };
+        let progress = session.handle_timeout(now).map(|()| Progress::Nothing);
+        self.go_on(progress, to, now, outbox).map(drop)
+    }
+
+    /// Sends `close_notify`.
+    pub fn close(&mut self, outbox: &mut Outbox) {
+        let (Some(session), Some(to)) = (self.session.as_mut(), self.agent.selected()) else {
+            return;
+        };
+        session.close();
+        self.send_records(to, outbox);
+    }
+
+    /// Decrypts an RTP packet in place; returns its length.
+    pub fn open_rtp(
+        &mut self,
+        packet: &mut [u8],
+        header_len: usize,
+        now: Instant,
+    ) -> Option<usize> {
+        let opened = self.keys.as_mut()?.0.unprotect_rtp(packet, header_len);
+        self.count(opened.ok(), now)
+    }
+
+    /// Decrypts an RTCP packet in place; returns its length.
+    pub fn open_rtcp(&mut self, packet: &mut [u8], now: Instant) -> Option<usize> {
+        let opened = self.keys.as_mut()?.0.unprotect_rtcp(packet);
+        self.count(opened.ok(), now)
+    }
+
+    /// Encrypts the first `len` bytes of the outbox's slot as RTCP and sends them, if the peer is up.
+    pub fn send_rtcp(&mut self, len: usize, outbox: &mut Outbox) {
+        let Some(wire) = self.wire(outbox) else {
+            return;
+        };
+        if let Ok(len) = wire.srtp.protect_rtcp(wire.outbox.slot(), len) {
+            wire.outbox.commit(len, wire.to);
+        }
+    }
+
+    /// What sending RTP needs; `None` while the peer is not up.
+    pub fn wire<'a>(&'a mut self, outbox: &'a mut Outbox) -> Option<Wire<'a>> {
+        let to = self
+            .agent
+            .selected()
+            .filter(|_| self.state == DtlsState::Connected)?;
+        let (_, srtp) = self.keys.as_mut()?;
+        Some(Wire { srtp, to, outbox })
+    }
+
+    /// Gives up an outgoing SSRC for good.
+    pub fn forget_ssrc(&mut self, ssrc: u32) {
+        if let Some((_, outbound)) = &mut self.keys {
+            outbound.forget_ssrc(ssrc);
+        }
+    }
+
+    fn count(&mut self, opened: Option<usize>, now: Instant) -> Option<usize> {
+        match opened {
+            Some(_) => self.media_heard = Some(now),
+            None => self.auth_failures += 1,
+        }
+        opened
+    }
+
+    /// Sends what the session has written, and works out what its progress means.
+    fn go_on(
+        &mut self,
+        progress: Result<Progress, DtlsError>,
+        to: SocketAddr,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> Result<Option<Connected>, Failure> {
+        self.send_records(to, outbox);
+        match progress {
+            Ok(Progress::Nothing) => Ok(None),
+            Ok(Progress::Connected {
+                profile,
+                local,
+                remote,
+            }) => {
+                let outbound = Outbound::new(profile, &local.0, &local.1)?;
+                self.keys = Some((Inbound::new(profile, &remote.0, &remote.1)?, outbound));
+                self.profile = Some(profile);
+                self.state = DtlsState::Connected;
+                // The same datagram may have held a goodbye, too.
+                if let Some(session) = &mut self.session {
+                    let progress = session.poll();
+                    self.go_on(progress, to, now, outbox)?;
+                }
+                let handshake = self
+                    .handshake_began
+                    .map_or(Duration::ZERO, |began| now.saturating_duration_since(began));
+                Ok(Some(Connected { profile, handshake }))
+            }
+            Ok(Progress::PeerClosed) => {
+                self.state = DtlsState::Closed;
+                self.closed_at = Some(now);
+                Ok(None)
+            }
+            Err(error) => {
+                self.state = DtlsState::Failed;
+                Err(error.into())
+            }
+        }
+    }
+
+    fn send_records(&mut self, to: SocketAddr, outbox: &mut Outbox) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        while outbox
+            .written(to, |out| session.poll_transmit(out))
+            .is_some()
+        {}
+    }
+}
+
+fn parse(fingerprint: &protocol::Fingerprint) -> Result<Fingerprint, Refusal> {
+    let alg = match fingerprint.alg {
+        HashName::Sha1 => "sha-1",
+        HashName::Sha256 => "sha-256",
+        HashName::Sha384 => "sha-384",
+        HashName::Sha512 => "sha-512",
+    };
+    let parsed = Fingerprint::parse(alg, &fingerprint.value);
+    parsed.ok_or_else(|| Refusal::new(Code::BadState, format!("fingerprint {}", fingerprint.value)))
+}

@@ -1,0 +1,509 @@
+//! The engine as a process: its Unix socket, its UDP port, and how it ends.
+
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use pagecalls_media::dtls::{Certificate, Context, Fingerprint, Progress, Role, Session};
+use pagecalls_media::rtp::{Fields, Header, write_header};
+use pagecalls_media::srtp::{Inbound, Outbound};
+use pagecalls_media::stun::{Builder, Class, Key};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_pagecalls-media");
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running engine with a folder of its own; it is killed when dropped.
+struct Engine {
+    child: Child,
+    folder: PathBuf,
+}
+
+fn folder() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!(
+        "pagecalls-media-{}-{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    );
+    let folder = std::env::temp_dir().join(name);
+    fs::create_dir(&folder).unwrap();
+    folder
+}
+
+impl Engine {
+    fn start(grace_s: u32) -> Self {
+        Self::start_in(folder(), grace_s)
+    }
+
+    fn start_in(folder: PathBuf, grace_s: u32) -> Self {
+        let mut child = Self::command(&folder, grace_s)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It says when it is ready. From then on nobody reads what it says, as when its parent is gone.
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let is_ready = lines
+            .map_while(Result::ok)
+            .any(|line| line.contains("ready"));
+        assert!(is_ready, "the engine did not start");
+        Self { child, folder }
+    }
+
+    fn command(folder: &std::path::Path, grace_s: u32) -> Command {
+        let mut command = Command::new(BINARY);
+        command
+            .arg("--socket")
+            .arg(folder.join("media.sock"))
+            .arg("--data-dir")
+            .arg(folder);
+        command.args([
+            "--data-dir-id",
+            "0123456789abcdef",
+            "--engine-grace-s",
+            &grace_s.to_string(),
+        ]);
+        command
+    }
+
+    fn connect(&self) -> Client {
+        let stream = UnixStream::connect(self.folder.join("media.sock")).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Client {
+            stream,
+            next: 0,
+            events: Vec::new(),
+        }
+    }
+
+    /// A client that owns the engine.
+    fn own(&self) -> Client {
+        let mut client = self.connect();
+        client.ok(json!({"op": "hello", "proto": 1, "data_dir": "0123456789abcdef"}));
+        client
+    }
+
+    fn wait(mut self) -> ExitStatus {
+        let status = self.child.wait().unwrap();
+        assert!(
+            !self.folder.join("media.sock").exists(),
+            "the socket is taken away"
+        );
+        status
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A control connection.
+struct Client {
+    stream: UnixStream,
+    next: u64,
+    events: Vec<Value>,
+}
+
+impl Client {
+    fn send(&mut self, frame: &[u8]) {
+        self.stream
+            .write_all(&(frame.len() as u32).to_be_bytes())
+            .unwrap();
+        self.stream.write_all(frame).unwrap();
+    }
+
+    fn receive(&mut self) -> Value {
+        let mut head = [0; 4];
+        self.stream.read_exact(&mut head).unwrap();
+        let mut frame = vec![0; u32::from_be_bytes(head) as usize];
+        self.stream.read_exact(&mut frame).unwrap();
+        serde_json::from_slice(&frame).unwrap()
+    }
+
+    fn ask(&mut self, mut command: Value) -> Value {
+        self.next += 1;
+        command["id"] = self.next.into();
+        self.send(command.to_string().as_bytes());
+        loop {
+            let frame = self.receive();
+            if frame["id"] == self.next {
+                return frame;
+            }
+            self.events.push(frame);
+        }
+    }
+
+    fn ok(&mut self, command: Value) -> Value {
+        let reply = self.ask(command);
+        assert!(reply["err"].is_null(), "{reply}");
+        reply["ok"].clone()
+    }
+
+    fn code(&mut self, command: Value) -> String {
+        self.ask(command)["err"]["code"]
+            .as_str()
+            .expect("a refusal")
+            .to_owned()
+    }
+
+    fn is_closed(&mut self) -> bool {
+        match self.stream.read(&mut [0; 1]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() == ErrorKind::ConnectionReset,
+        }
+    }
+
+    fn event(&mut self, name: &str) -> Value {
+        loop {
+            let event = if self.events.is_empty() {
+                self.receive()
+            } else {
+                self.events.remove(0)
+            };
+            if event["ev"] == name {
+                return event;
+            }
+        }
+    }
+}
+
+#[test]
+fn hello_comes_first_and_describes_the_engine() {
+    let engine = Engine::start(30);
+    let mode = fs::metadata(engine.folder.join("media.sock"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let mut client = engine.connect();
+    assert_eq!(client.code(json!({"op": "snapshot"})), "bad_command");
+    assert_eq!(
+        client.code(json!({"op": "hello", "proto": 2, "data_dir": "0123456789abcdef"})),
+        "proto_mismatch"
+    );
+    assert_eq!(
+        client.code(json!({"op": "hello", "proto": 1, "data_dir": "another"})),
+        "data_dir_mismatch"
+    );
+    let hello = client.ok(json!({"op": "hello", "proto": 1, "data_dir": "0123456789abcdef"}));
+    assert_eq!(hello["pid"], engine.child.id());
+    assert_eq!(hello["candidates"][0][0]["ip"], "127.0.0.1");
+    assert_eq!(hello["candidates"].as_array().unwrap().len(), 1);
+    assert_eq!(hello["fingerprint"]["alg"], "sha-256");
+    assert_eq!(
+        client.ok(json!({"op": "snapshot"})),
+        json!({"seq": 0, "legs": [], "calls": []})
+    );
+}
+
+#[test]
+fn garbage_closes_its_connection_and_nothing_else() {
+    let engine = Engine::start(30);
+    let mut owner = engine.own();
+    for garbage in [&b"not json"[..], b"", b"\xff\xfe", b"{\"op\":\"exit\"}"] {
+        let mut client = engine.connect();
+        client.send(garbage);
+        assert!(client.is_closed(), "{garbage:?}");
+    }
+    let mut client = engine.connect();
+    client
+        .stream
+        .write_all(&(1024 * 1024 + 1u32).to_be_bytes())
+        .unwrap();
+    assert!(client.is_closed());
+    assert_eq!(owner.code(json!({"op": "leg.fly"})), "bad_command");
+    assert_eq!(
+        owner.code(json!({"op": "leg.close", "leg": 7})),
+        "bad_command"
+    );
+    assert_eq!(
+        owner.code(json!({"op": "leg.close", "leg": "x"})),
+        "unknown_leg"
+    );
+    owner.ok(json!({"op": "snapshot"}));
+}
+
+#[test]
+fn the_newest_owner_wins_and_finds_everything() {
+    let engine = Engine::start(30);
+    let mut first = engine.own();
+    first.ok(json!({"op": "call.create", "call": "c"}));
+    first.ok(json!({"op": "leg.create", "call": "c", "leg": "l"}));
+    let mut second = engine.own();
+    assert!(first.is_closed());
+    let snapshot = second.ok(json!({"op": "snapshot"}));
+    assert_eq!(
+        (&snapshot["calls"], &snapshot["legs"][0]["leg"]),
+        (&json!(["c"]), &json!("l"))
+    );
+    assert_eq!(
+        second.code(json!({"op": "call.create", "call": "c"})),
+        "exists"
+    );
+    second.ok(json!({"op": "call.close", "call": "c"}));
+    assert_eq!(
+        second.code(json!({"op": "call.close", "call": "c"})),
+        "unknown_call"
+    );
+}
+
+#[test]
+fn without_an_owner_it_ends_after_the_grace_time() {
+    let engine = Engine::start(1);
+    let mut client = engine.own();
+    client.ok(json!({"op": "snapshot"}));
+    drop(client);
+    let start = Instant::now();
+    assert!(engine.wait().success());
+    assert!(start.elapsed() >= Duration::from_millis(900));
+}
+
+#[test]
+fn a_server_that_never_comes_is_waited_for_no_longer() {
+    assert!(Engine::start(1).wait().success());
+}
+
+#[test]
+fn exit_and_sigterm_end_it_at_once() {
+    let engine = Engine::start(30);
+    let mut client = engine.own();
+    client.ok(json!({"op": "exit"}));
+    assert!(client.is_closed());
+    assert!(engine.wait().success());
+
+    let engine = Engine::start(30);
+    let pid = libc::pid_t::try_from(engine.child.id()).unwrap();
+    // SAFETY: sends a signal to a child of ours that has not been waited for.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0);
+    assert!(engine.wait().success());
+}
+
+#[test]
+fn a_second_engine_is_refused_and_a_dead_ones_socket_replaced() {
+    let engine = Engine::start(30);
+    let second = Engine::command(&engine.folder, 30)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(second.code(), Some(1));
+    engine.own().ok(json!({"op": "snapshot"}));
+
+    let mut engine = Engine::start(30);
+    engine.child.kill().unwrap();
+    engine.child.wait().unwrap();
+    assert!(engine.folder.join("media.sock").exists());
+    let folder = engine.folder.clone();
+    let again = Engine::start_in(folder, 30);
+    again.own().ok(json!({"op": "snapshot"}));
+    // Both share the folder; the second one removes it.
+    std::mem::forget(engine);
+}
+
+#[test]
+fn it_prints_what_it_is_asked_to() {
+    let run = |arguments: &[&str]| Command::new(BINARY).args(arguments).output().unwrap();
+    let version = run(&["--version"]);
+    assert_eq!(
+        String::from_utf8(version.stdout).unwrap().trim(),
+        concat!("pagecalls-media ", env!("CARGO_PKG_VERSION"))
+    );
+    let protocol: Value = serde_json::from_slice(&run(&["--protocol"]).stdout).unwrap();
+    assert_eq!(protocol, pagecalls_media::protocol::description());
+    for wrong in [
+        &["--nonsense"][..],
+        &["--socket"],
+        &["--udp-port", "70000"],
+        &[],
+    ] {
+        assert_eq!(run(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+/// A peer on a real UDP socket.
+struct Peer {
+    socket: UdpSocket,
+    session: Session,
+    keys: Option<(Inbound, Outbound)>,
+    is_closed: bool,
+}
+
+impl Peer {
+    /// Creates the leg, tells it of a peer, and connects that.
+    fn connect(client: &mut Client, leg: &str, pt: u8, fingerprint: &Value) -> Self {
+        let certificate = Certificate::generate().unwrap();
+        let offer = client.ok(json!({"op": "leg.create", "call": "c", "leg": leg}));
+        let codecs = json!([{"key": "opus/48000/2", "pt": pt}]);
+        client.ok(json!({
+            "op": "leg.apply", "leg": leg, "rev": 1, "timers": {},
+            "remote": {
+                "ufrag": "peer", "pwd": "a password of their own",
+                "fingerprints": [{"alg": "sha-256", "value": certificate.fingerprint_sha256()}],
+            },
+            "recv": [{"track": "in", "mid": "0", "kind": "audio", "codecs": codecs, "ext": {}}],
+            "send": [{"track": "out", "kind": "audio", "cname": "n", "codecs": codecs, "ext": {}, "outputs": [{"ssrc": 7, "mid": "0"}]}],
+        }));
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let port = u16::try_from(offer["candidates"][0]["port"].as_u64().unwrap()).unwrap();
+        socket
+            .connect(SocketAddr::from(([127, 0, 0, 1], port)))
+            .unwrap();
+        let mut session = Session::new(&Context::new(&certificate).unwrap(), Role::Active).unwrap();
+        session.set_expected(&[Fingerprint::parse(
+            "sha-256",
+            fingerprint["value"].as_str().unwrap(),
+        )
+        .unwrap()]);
+        let mut peer = Self {
+            socket,
+            session,
+            keys: None,
+            is_closed: false,
+        };
+        peer.check(&offer);
+        let progress = peer.session.start(Instant::now());
+        peer.note(progress.unwrap());
+        while peer.keys.is_none() {
+            peer.receive();
+        }
+        peer
+    }
+
+    fn check(&mut self, offer: &Value) {
+        let mut bytes = Vec::new();
+        Builder::new(&mut bytes, Class::Request, *b"twelve bytes")
+            .username(&format!("{}:peer", offer["ufrag"].as_str().unwrap()))
+            .controlling(1)
+            .use_candidate()
+            .finish(Some(&Key::new(offer["pwd"].as_str().unwrap())));
+        self.socket.send(&bytes).unwrap();
+        let mut answer = [0; 200];
+        assert!(self.socket.recv(&mut answer).unwrap() > 20);
+        assert_eq!(answer[..2], [1, 1]);
+    }
+
+    /// Takes one datagram; returns the payload of a media packet.
+    fn receive(&mut self) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; 2_000];
+        let len = self.socket.recv(&mut bytes).unwrap();
+        bytes.truncate(len);
+        if (20..64).contains(&bytes[0]) {
+            let progress = self.session.receive(&bytes, Instant::now()).unwrap();
+            self.note(progress);
+            return None;
+        }
+        let header_len = Header::parse(&bytes)?.len;
+        if (192..224).contains(&bytes[1]) {
+            return None;
+        }
+        let len = self
+            .keys
+            .as_mut()?
+            .0
+            .unprotect_rtp(&mut bytes, header_len)
+            .unwrap();
+        Some(bytes[header_len..len].to_vec())
+    }
+
+    fn note(&mut self, progress: Progress) {
+        match progress {
+            Progress::Nothing => {}
+            Progress::Connected {
+                profile,
+                local,
+                remote,
+            } => {
+                let inbound = Inbound::new(profile, &remote.0, &remote.1).unwrap();
+                self.keys = Some((inbound, Outbound::new(profile, &local.0, &local.1).unwrap()));
+            }
+            Progress::PeerClosed => self.is_closed = true,
+        }
+        let mut datagram = Vec::new();
+        while self.session.poll_transmit(&mut datagram).is_some() {
+            self.socket.send(&datagram).unwrap();
+        }
+    }
+
+    fn speak(&mut self, pt: u8, seq: u16, payload: &[u8]) {
+        let mut bytes = vec![0; 300];
+        let fields = Fields {
+            pt,
+            marker: false,
+            padding: false,
+            seq,
+            ts: u32::from(seq) * 960,
+            ssrc: 9,
+        };
+        let header_len = write_header(&mut bytes, &fields, std::iter::empty()).unwrap();
+        let len = header_len + payload.len();
+        bytes[header_len..len].copy_from_slice(payload);
+        let len = self
+            .keys
+            .as_mut()
+            .unwrap()
+            .1
+            .protect_rtp(&mut bytes, header_len, len)
+            .unwrap();
+        self.socket.send(&bytes[..len]).unwrap();
+    }
+}
+
+#[test]
+fn a_call_over_real_sockets_up_to_the_goodbye() {
+    let engine = Engine::start(1);
+    let mut client = engine.connect();
+    let hello = client.ok(json!({"op": "hello", "proto": 1, "data_dir": "0123456789abcdef"}));
+    client.ok(json!({"op": "call.create", "call": "c"}));
+    let mut business = Peer::connect(&mut client, "b", 111, &hello["fingerprint"]);
+    let mut consumer = Peer::connect(&mut client, "k", 109, &hello["fingerprint"]);
+    let end = |leg: &str, track: &str| json!({"leg": leg, "track": track});
+    client.ok(
+        json!({"op": "call.route", "call": "c", "rev": 1, "routes": [
+            {"from": end("b", "in"), "to": end("k", "out")},
+            {"from": end("k", "in"), "to": end("b", "out"), "on": true},
+        ]}),
+    );
+    business.speak(111, 1, b"is there anybody");
+    assert_eq!(
+        consumer.receive().as_deref(),
+        Some(&b"is there anybody"[..])
+    );
+    consumer.speak(109, 1, b"yes");
+    assert_eq!(business.receive().as_deref(), Some(&b"yes"[..]));
+    let events: Vec<u64> = [
+        "leg.ice",
+        "leg.dtls",
+        "leg.ice",
+        "leg.dtls",
+        "track.first_rtp",
+        "track.first_rtp",
+    ]
+    .into_iter()
+    .map(|name| client.event(name)["seq"].as_u64().unwrap())
+    .collect();
+    assert_eq!(events, [1, 2, 3, 4, 5, 6]);
+    let snapshot = client.ok(json!({"op": "snapshot", "call": "c"}));
+    assert_eq!(snapshot["legs"][0]["tracks"][0]["packets"], 1);
+
+    // The server goes away: media flows on until the grace time is over, then both are told goodbye.
+    drop(client);
+    business.speak(111, 2, b"still here");
+    assert_eq!(consumer.receive().as_deref(), Some(&b"still here"[..]));
+    for peer in [&mut business, &mut consumer] {
+        while !peer.is_closed {
+            peer.receive();
+        }
+    }
+    assert!(engine.wait().success());
+}
