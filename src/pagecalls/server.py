@@ -119,6 +119,7 @@ class Server:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 ws_max_size=1024 * 1024,
                 timeout_graceful_shutdown=3,
             )

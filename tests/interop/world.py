@@ -169,15 +169,19 @@ class World:
         call = Call(connected["call_id"], business, consumer)
         self.calls.append(call.id)
         await business.apply_answer(connected["session"]["sdp_response"]["sdp"])
-        await self.device.expect("call.incoming", call_id=call.id)
-        offer = plan.consumer_offer(await consumer.offer(gather=plan.gather))
-        accepted = await self.device.request("call.accept", call_id=call.id, session=offered(offer))
-        await consumer.apply_answer(accepted["session"]["sdp_response"]["sdp"])
-        await self._renegotiate(call, consumer, plan.consumer, accepted["session"]["sdp_renegotiation"]["sdp"])
-        update = (await self.app.expect("media_update", call.id)).item
-        await self._renegotiate(call, business, plan.business, update["session"]["sdp_renegotiation"]["sdp"])
-        await self.device.expect("call.connected", call_id=call.id)
+        await self.pick_up(call, plan)
         return call
+
+    async def pick_up(self, call: Call, plan: Plan) -> None:
+        """The consumer's half of such a call, and what the business is told of it; returns when both legs are up."""
+        await self.device.expect("call.incoming", call_id=call.id)
+        offer = plan.consumer_offer(await call.consumer.offer(gather=plan.gather))
+        accepted = await self.device.request("call.accept", call_id=call.id, session=offered(offer))
+        await call.consumer.apply_answer(accepted["session"]["sdp_response"]["sdp"])
+        await self._renegotiate(call, call.consumer, plan.consumer, accepted["session"]["sdp_renegotiation"]["sdp"])
+        update = (await self.app.expect("media_update", call.id)).item
+        await self._renegotiate(call, call.business, plan.business, update["session"]["sdp_renegotiation"]["sdp"])
+        await self.device.expect("call.connected", call_id=call.id)
 
     async def _renegotiate(self, call: Call, peer: Peer, applied: Applied, offer: str) -> None:
         if applied is Applied.AT_ONCE:

@@ -37,6 +37,7 @@ class EngineClient(Commands):
         self._command_timeout_s = command_timeout_s
         self._hello: HelloOk | None = None
         self._next_id = 1
+        self._outgoing: list[bytes] = []
         self._open: dict[int, asyncio.Future[bytes]] = {}
         self._events: asyncio.Queue[AnyEvent | None] = asyncio.Queue()
         self._gone: str | None = None
@@ -80,7 +81,7 @@ class EngineClient(Commands):
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._open[number] = future
         try:
-            self._writer.write(encode(number, command))
+            self._post(encode(number, command))
             async with asyncio.timeout(self._command_timeout_s):
                 body = await future
             return msgspec.json.decode(body, type=reply)
@@ -92,6 +93,17 @@ class EngineClient(Commands):
             raise self._lose(f"bad reply: {fault}") from fault
         finally:
             self._open.pop(number, None)
+
+    def _post(self, frame: bytes) -> None:
+        """Frames of one turn of the loop leave together: one system call, and one wake-up of the engine."""
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outgoing.append(frame)
+
+    def _flush(self) -> None:
+        frames, self._outgoing = self._outgoing, []
+        if self._gone is None:
+            self._writer.write(b"".join(frames))
 
     async def events(self) -> AsyncIterator[AnyEvent | None]:
         """Events in order, for one consumer; `None` and the end once the engine is lost."""

@@ -168,7 +168,7 @@ class Calls:
         for effect in step.effects:
             match effect:
                 case do.StartMedia():
-                    await self.apply_media(call.id, media, *Side)
+                    await self.apply_media(call.id, media, *Side, routes=True)
                 case do.OfferFarTracks(Side.CONSUMER, version, False) if step.offers.consumer is not None:
                     line = self.devices.line(call.device)
                     if line is not None:
@@ -257,16 +257,18 @@ class Calls:
                     pass
         return media, offers
 
-    async def apply_media(self, call_id: CallId, media: CallMedia, *sides: Side) -> None:
-        """Send the desired state of `sides` and the routing table to the engine; a lost engine is reported by its own event."""
-        try:
-            for side in sides:
-                if media.leg(side) is not None:
-                    await self.engine.leg_apply(leg_state(media, side))
-            if media.is_through:
-                await self.engine.call_route(routing(call_id, media))
-        except EngineError as error:
-            log.warning("the engine refused the media of %s: %s", call_id, error)
+    async def apply_media(self, call_id: CallId, media: CallMedia, *sides: Side, routes: bool = False) -> None:
+        """Send the desired state of `sides`, and the routing table, to the engine; a lost engine is reported by its own event."""
+        commands: list[Coroutine[Any, Any, Any]] = [
+            self.engine.leg_apply(leg_state(media, side)) for side in sides if media.leg(side) is not None
+        ]
+        if routes:
+            commands.append(self.engine.call_route(routing(call_id, media)))
+        for outcome in await asyncio.gather(*commands, return_exceptions=True):
+            if isinstance(outcome, EngineError):
+                log.warning("the engine refused the media of %s: %s", call_id, outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
 
     async def close_leg(self, leg_id: LegId) -> None:
         """Undo a leg."""
