@@ -15,6 +15,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack
 from av import AudioFrame
+from av.frame import Frame
 
 TONE = array("h", (round(8000 * math.sin(2 * math.pi * 400 * n / 8000)) for n in range(160)))  # 20 ms of 400 Hz at 8 kHz
 
@@ -22,10 +23,11 @@ TONE = array("h", (round(8000 * math.sin(2 * math.pi * 400 * n / 8000)) for n in
 class Tone(AudioStreamTrack):
     """The tone, in place of the silence that its base class makes."""
 
-    async def recv(self) -> AudioFrame:
+    async def recv(self) -> Frame:
         """20 ms."""
         frame = await super().recv()
-        frame.planes[0].update(TONE.tobytes())
+        if isinstance(frame, AudioFrame):
+            frame.planes[0].update(TONE.tobytes())
         return frame
 
 
@@ -34,8 +36,9 @@ async def level_dbfs(track: MediaStreamTrack, seconds: float) -> float:
     total, count = 0.0, 0
     for _ in range(round(seconds / 0.02)):
         frame = await track.recv()
-        samples = array("h", bytes(frame.planes[0])[: frame.samples * 4])  # two channels; a plane may be longer than its sound
-        total, count = total + sum(sample * sample for sample in samples), count + len(samples)
+        if isinstance(frame, AudioFrame):
+            samples = array("h", bytes(frame.planes[0])[: frame.samples * 4])  # stereo; a plane may be longer than its sound
+            total, count = total + sum(sample * sample for sample in samples), count + len(samples)
     return 10 * math.log10(max(total / max(count, 1), 1) / 32768**2)
 
 
@@ -47,12 +50,12 @@ async def news(socket: ClientWebSocketResponse, wanted: str) -> dict[str, Any]:
         if "error" in message:
             sys.exit(message["error"]["data"]["message"])
         if wanted in (message.get("method"), message.get("id")):
-            return message.get("params") or message["result"]
+            facts: dict[str, Any] = message.get("params") or message["result"]
+            return facts
 
 
-async def main() -> None:
-    """One call."""
-    dev = json.loads(Path(sys.argv[1]).expanduser().read_text())
+async def ring(dev: dict[str, Any]) -> None:
+    """One call. `dev` is the server's dev.json."""
     base, page = dev["base_url"], dev["page"]["id"]
     peer = RTCPeerConnection()
     peer.addTrack(Tone())
@@ -77,4 +80,4 @@ async def main() -> None:
     await peer.close()
 
 
-asyncio.run(main())
+asyncio.run(ring(json.loads(Path(sys.argv[1]).expanduser().read_text())))

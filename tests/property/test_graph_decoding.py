@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tests.conformance.graph.world import APP, APP_TOKEN, BARE_TOKEN, PAGE, PAGE_TOKEN, USER_TOKEN, World
 
 ACTIONS = ["connect", "ACCEPT", "reject", "terminate", "media_update", "", "dance"]

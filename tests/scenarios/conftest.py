@@ -1,4 +1,4 @@
-"""A whole server on loopback with the fake engine on its clock: real HTTP, real WebSockets, a real database file, real webhooks."""
+"""A whole server on loopback with the fake engine on its clock: real HTTP, WebSockets, database file and webhooks."""
 
 from __future__ import annotations
 

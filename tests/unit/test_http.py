@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.asgi_client import Socket, scope_of
 
 from pagecalls.errors import BodyTooLarge
 from pagecalls.http import (
@@ -18,6 +17,7 @@ from pagecalls.http import (
     read_body,
     until_gone,
 )
+from tests.asgi_client import Socket, scope_of
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,7 @@ class Calls:
     # --- media --------------------------------------------------------------------------------------------------------
 
     def new_media(self) -> CallMedia:
-        """Media facts of a call that has no legs yet. Raises `Unavailable` while there is no engine, and when the server stops."""
+        """Media facts of a call without legs yet. Raises `Unavailable` while there is no engine, and when the server stops."""
         if self.is_closed:
             raise Unavailable
         try:

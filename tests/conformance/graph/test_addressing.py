@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.conformance.graph.world import (
     APP,
     APP_TOKEN,

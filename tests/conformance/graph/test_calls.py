@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.conformance.graph.world import ANSWER, APP, CALL_ID, OFFER, PAGE, RENEGOTIATION, World, error_of, facts
 
 from pagecalls.switchboard.base import AcceptRequest, Caller, CallReply, ConnectRequest, EndRequest, MediaUpdateRequest
 from pagecalls.types import CallId, Platform, Psid, SdpType, Session, Track, TrackLabel, TrackStatus
+from tests.conformance.graph.world import ANSWER, APP, CALL_ID, OFFER, PAGE, RENEGOTIATION, World, error_of, facts
 
 SESSION = {"sdp": OFFER, "sdp_type": "offer"}
 TRACK = {"msid": "s t", "label": "default_audio", "status": "enabled"}

@@ -6,12 +6,12 @@ import json
 from urllib.parse import quote, urlencode
 
 import pytest
-from tests.asgi_client import Socket, scope_of
-from tests.conformance.graph.world import OFFER, PAGE, PAGE_TOKEN, World, error_of, facts
 
 from pagecalls.graph.app import GraphOptions, build_graph
 from pagecalls.switchboard.base import AcceptRequest
 from pagecalls.types import CallId, Platform, SdpType, Session, Track, TrackLabel, TrackStatus
+from tests.asgi_client import Socket, scope_of
+from tests.conformance.graph.world import OFFER, PAGE, PAGE_TOKEN, World, error_of, facts
 
 PATH = f"/v26.0/{PAGE.id}/calls"
 SESSION = {"sdp": OFFER, "sdp_type": "offer"}

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from tests.conformance.graph.world import APP_TOKEN, CALL_ID, PAGE, World, error_of, facts
 
 from pagecalls.errors import (
     AlreadyConnected,
@@ -37,6 +36,7 @@ from pagecalls.errors import (
 )
 from pagecalls.switchboard.base import CallReply
 from pagecalls.types import CallId
+from tests.conformance.graph.world import APP_TOKEN, CALL_ID, PAGE, World, error_of, facts
 
 REJECT = {"action": "reject", "call_id": "c_1"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.conformance.graph.world import OTHER_PAGE, OTHER_PAGE_TOKEN, PAGE, PAGE_TOKEN, World, error_of, facts
 
 

@@ -7,10 +7,10 @@ import json
 
 import pytest
 from starlette.types import Message
-from tests.asgi_client import Socket, scope_of
-from tests.conformance.graph.world import PAGE, PAGE_TOKEN, World
 
 from pagecalls.errors import UnknownCall
+from tests.asgi_client import Socket, scope_of
+from tests.conformance.graph.world import PAGE, PAGE_TOKEN, World
 
 PATH = f"/v26.0/{PAGE.id}/calls?access_token={PAGE_TOKEN}"
 SCOPE = scope_of("POST", PATH, [("content-type", "application/json")])

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.asgi_client import Reply
-from tests.conformance.graph.world import ANSWER, APP, CALL_ID, OFFER, PAGE, World
 
 from pagecalls.switchboard.base import (
     AcceptRequest,
@@ -18,6 +16,8 @@ from pagecalls.switchboard.base import (
     MediaUpdateRequest,
 )
 from pagecalls.types import CallId, Platform, Psid, SdpType, Session, Track, TrackLabel
+from tests.asgi_client import Reply
+from tests.conformance.graph.world import ANSWER, APP, CALL_ID, OFFER, PAGE, World
 
 RECORDED = Path(__file__).parents[2] / "data" / "graph" / "sdk"
 OFFERED = Session(SdpType.OFFER, OFFER)

@@ -6,6 +6,7 @@ import json
 from urllib.parse import quote, urlencode
 
 import pytest
+
 from tests.conformance.graph.world import (
     APP,
     APP_TOKEN,

@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from starlette.types import ASGIApp
-from tests.asgi_client import Reply, exchange
 
 from pagecalls.clock import SteppedClock
 from pagecalls.errors import CallbackUnverified
@@ -28,6 +27,7 @@ from pagecalls.switchboard.base import (
 )
 from pagecalls.switchboard.directory import Directory, digest
 from pagecalls.types import AppId, CallId, PageId, Platform, Psid
+from tests.asgi_client import Reply, exchange
 
 APP = App(AppId("9001"), "Desk", "desk-secret")
 OTHER_APP = App(AppId("9002"), "Shop", "shop-secret")

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
-from tests.asgi_client import Reply, exchange
 
 from pagecalls.clock import SteppedClock
 from pagecalls.control.app import build_control
@@ -19,6 +18,7 @@ from pagecalls.http import HostGuard
 from pagecalls.store.base import App, Page
 from pagecalls.switchboard.directory import NewApp
 from pagecalls.types import AppId, PageId, Psid
+from tests.asgi_client import Reply, exchange
 
 TOKEN = "admin-token"
 PAGE = Page(PageId("1001"), "Tea House")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.unit.control.support import PAGE, Desk, refused
 
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import logging
 
 import pytest
-from tests.asgi_client import Socket, scope_of
-from tests.unit.control.support import TOKEN, Desk, refused
 
 from pagecalls.control.app import PROBES, ROUTES
+from tests.asgi_client import Socket, scope_of
+from tests.unit.control.support import TOKEN, Desk, refused
 
 GUARDED = [(verb, path) for path, verbs in ROUTES.items() for verb in verbs]
 EVERYTHING = [*GUARDED, *(("GET", path) for path in PROBES)]

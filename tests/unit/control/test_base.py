@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 from msgspec import Struct
-from tests.unit.control.support import TOKEN, Desk
 
 from pagecalls.control.base import Refusal, Refused, decode
+from tests.unit.control.support import TOKEN, Desk
 
 
 class Shape(Struct):

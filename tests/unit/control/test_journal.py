@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from tests.asgi_client import Socket, scope_of
 from tests.unit.control.support import TOKEN, Desk, refused
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter
 from prometheus_client.parser import text_string_to_metric_families
+
 from tests.unit.control.support import Desk
 
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.asgi_client import Socket, scope_of
 
 from pagecalls.errors import UnknownPath, UnreadableBody
 from pagecalls.graph.request import Address, parse_address, read_request
 from pagecalls.graph.versions import Version
+from tests.asgi_client import Socket, scope_of
 
 
 @pytest.mark.parametrize(

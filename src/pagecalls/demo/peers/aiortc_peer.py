@@ -26,13 +26,12 @@ from aiortc.rtp import is_rtcp
 from av import AudioFrame
 
 from pagecalls.clock import SystemClock
-
-from .aiortc_wire import StreamTap, rsa_certificate
-from .base import CandidatePair, DtlsState, IceState, NotSupported, PeerGone, PeerRefused, PeerStats
-from .browser_page import without_candidates
-from .digits import HeardDigit
-from .listening import KEPT_RATE_HZ, Ear, Heard, Recording
-from .tone import TONE_AMPLITUDE, sine
+from pagecalls.demo.peers.aiortc_wire import StreamTap, rsa_certificate
+from pagecalls.demo.peers.base import CandidatePair, DtlsState, IceState, NotSupported, PeerGone, PeerRefused, PeerStats
+from pagecalls.demo.peers.browser_page import without_candidates
+from pagecalls.demo.peers.digits import HeardDigit
+from pagecalls.demo.peers.listening import KEPT_RATE_HZ, Ear, Heard, Recording
+from pagecalls.demo.peers.tone import TONE_AMPLITUDE, sine
 
 _RATE_HZ = 48000
 _CHANNELS = 2

@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL
 
-from .base import InboundStats
-from .digits import HeardDigit
+from pagecalls.clock import SystemClock
+from pagecalls.demo.peers.base import InboundStats
+from pagecalls.demo.peers.digits import HeardDigit
 
 _EVENT_DIGITS = "0123456789*#ABCD"  # RFC 4733 section 3.2
 _EVENT_LINE = re.compile(r"^a=rtpmap:(\d+) telephone-event/(\d+)", re.MULTILINE | re.IGNORECASE)
@@ -174,7 +175,7 @@ def rsa_certificate() -> RTCCertificate:
     """A self-signed RSA certificate for one month."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "peer")])
-    now = datetime.datetime.now(tz=datetime.UTC)
+    now = datetime.datetime.fromtimestamp(SystemClock().now(), tz=datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

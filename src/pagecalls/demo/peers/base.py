@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from .digits import HeardDigit
-from .listening import Heard
+from pagecalls.demo.peers.digits import HeardDigit
+from pagecalls.demo.peers.listening import Heard
 
 
 class PeerError(Exception):

@@ -16,10 +16,19 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from .base import CandidatePair, DtlsState, IceState, InboundStats, NotSupported, PeerError, PeerGone, PeerStats
-from .digits import HeardDigit
-from .listening import Ear, Heard, Recording
-from .tone import TONE_AMPLITUDE
+from pagecalls.demo.peers.base import (
+    CandidatePair,
+    DtlsState,
+    IceState,
+    InboundStats,
+    NotSupported,
+    PeerError,
+    PeerGone,
+    PeerStats,
+)
+from pagecalls.demo.peers.digits import HeardDigit
+from pagecalls.demo.peers.listening import Ear, Heard, Recording
+from pagecalls.demo.peers.tone import TONE_AMPLITUDE
 
 _PAGE_FILES = {
     "/": ("page.html", "text/html"),

@@ -11,7 +11,7 @@ from array import array
 from dataclasses import dataclass, replace
 from operator import mul
 
-from .tone import FULL_SCALE
+from pagecalls.demo.peers.tone import FULL_SCALE
 
 ROWS_HZ = (697.0, 770.0, 852.0, 941.0)
 COLUMNS_HZ = (1209.0, 1336.0, 1477.0, 1633.0)

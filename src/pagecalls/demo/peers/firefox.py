@@ -12,10 +12,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .base import PeerGone, PeerRefused
-from .browser_page import BrowserPeer, PageServer, call_expression
-from .process import BrowserFolder, BrowserProcess
-from .tone import TONE_AMPLITUDE
+from pagecalls.demo.peers.base import PeerGone, PeerRefused
+from pagecalls.demo.peers.browser_page import BrowserPeer, PageServer, call_expression
+from pagecalls.demo.peers.process import BrowserFolder, BrowserProcess
+from pagecalls.demo.peers.tone import TONE_AMPLITUDE
 
 _CALL_TIMEOUT_S = 20.0
 _START_TIMEOUT_S = 60.0

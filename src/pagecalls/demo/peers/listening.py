@@ -11,8 +11,8 @@ from array import array
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from .digits import DigitDetector, HeardDigit
-from .tone import AUDIBLE_DBFS, SILENCE, Sound, level_dbfs, measure
+from pagecalls.demo.peers.digits import DigitDetector, HeardDigit
+from pagecalls.demo.peers.tone import AUDIBLE_DBFS, SILENCE, Sound, level_dbfs, measure
 
 KEPT_RATE_HZ = 8000
 """About the rate at which peers keep sound: enough for tones up to 4 kHz."""

@@ -16,7 +16,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .base import PeerGone
+from pagecalls.demo.peers.base import PeerGone
 
 _TERM_WAIT_S = 3.0
 _REPORT_WAIT_S = 1.0
