@@ -14,7 +14,7 @@ help: ## list the targets
 preflight:
 	@PYTHON=$(PYTHON) tools/preflight build
 
-$(VENV)/.installed: requirements/dev.lock
+$(VENV)/.installed: requirements/dev.lock | preflight
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing $$(grep -c == $<) Python packages into $(VENV), once; takes a minute or two ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
@@ -29,18 +29,18 @@ build: ## build the media engine and install the package into .venv (editable)
 	@$(CARGO) build --release --locked --package pagecalls-media --bin pagecalls-media
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
-fmt: ## format Python and Rust
+fmt: $(VENV)/.installed ## format Python and Rust
 	$(BIN)/ruff format src tests bench examples
 	$(BIN)/ruff check --fix --quiet src tests bench examples
 	$(CARGO) fmt --all
 
-lint: ## ruff, rustfmt and clippy, all strict
+lint: $(VENV)/.installed ## ruff, rustfmt and clippy, all strict
 	$(BIN)/ruff format --check src tests bench examples
 	$(BIN)/ruff check src tests bench examples
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --all-targets --locked --quiet -- -D warnings
 
-types: ## mypy --strict
+types: $(VENV)/.installed ## mypy --strict
 	$(BIN)/mypy
 
 demo: install ## a real call in both directions, heard on both sides
@@ -49,24 +49,27 @@ demo: install ## a real call in both directions, heard on both sides
 serve: install ## the server on loopback, with an app, a Page and a consumer ready to use
 	@$(BIN)/pagecalls serve
 
-test: ## everything: set-up, lint, types, Rust and Python tests with real browsers
+test: ## everything: set-up, lint, types, Rust and Python tests, real browsers
 	@PYTHON=$(PYTHON) tools/preflight test
 	@$(MAKE) --no-print-directory install lint types test-rust test-py
 
 test-rust: ## the engine's tests
 	$(CARGO) test --release --locked --quiet
 
-test-py: ## the Python tests, foreign peers included
+test-py: install ## the Python tests, foreign peers included
 	$(PYTEST) -q
 
-test-fast: ## the Python tests without sockets, browsers and disks
+test-fast: install ## the Python tests without sockets, browsers and disks
 	$(PYTEST) -q tests/unit tests/property tests/test_architecture.py
 
-docs: ## generate the generated pages again
+fuzz: install ## a minute of damaged SDP; the engine's own targets: crates/pagecalls-media/fuzz
+	$(BIN)/python -m tests.fuzz.fuzz_sdp --seconds 60
+
+docs: install ## generate the generated pages again
 	$(BIN)/python -m pagecalls.call.diagram > docs/states.md
 	$(BIN)/python -m pagecalls.graph.errors_page docs/errors.md
 
-bench: install ## print the figures of design.md
+bench: install ## print CPU for each accept, packet and start-up
 	@$(BIN)/python -m bench
 
 lock: ## pin the dependencies again (needs uv)

@@ -52,6 +52,8 @@ async def news(socket: ClientWebSocketResponse, wanted: str) -> dict[str, Any]:
         if wanted in (message.get("method"), message.get("id")):
             facts: dict[str, Any] = message.get("params") or message["result"]
             return facts
+        if message.get("method") == "call.ended" and wanted == "call.connected":
+            sys.exit(f"nobody answered: {message['params']['reason']}")
 
 
 async def ring(dev: dict[str, Any]) -> None:

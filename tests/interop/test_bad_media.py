@@ -18,6 +18,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 ROUNDS = 60
 PAUSE_S = 0.02
 SEED = 20_26
+CLOSE_NOTIFY, HANDSHAKE_FAILURE = (1, 0), (2, 40)
+"""Level and description of alerts that anybody could write, as nothing protects them."""
 
 
 def stun(chance: random.Random, *, kind: int = 0x0001, username: bytes = b"nobody:at-all", cookie: int = 0x2112A442) -> bytes:
@@ -27,9 +29,9 @@ def stun(chance: random.Random, *, kind: int = 0x0001, username: bytes = b"nobod
     return struct.pack("!HHI", kind, len(attributes), cookie) + chance.randbytes(12) + attributes
 
 
-def dtls(chance: random.Random, content_type: int, version: int = 0xFEFD) -> bytes:
-    """A record that claims to be `content_type` (RFC 6347 4.1), with noise inside."""
-    body = chance.randbytes(chance.randint(1, 200))
+def dtls(chance: random.Random, content_type: int, version: int = 0xFEFD, body: bytes | None = None) -> bytes:
+    """A record that claims to be `content_type` (RFC 6347 4.1), with noise inside unless there is a body."""
+    body = chance.randbytes(chance.randint(1, 200)) if body is None else body
     return struct.pack("!BHHIHH", content_type, version, chance.randint(0, 1), 0, chance.randint(0, 9), len(body)) + body
 
 
@@ -53,6 +55,8 @@ def hostile(chance: random.Random, ssrc: int, usernames: list[bytes]) -> list[by
         stun(chance)[: chance.randint(1, 40)],
         *(dtls(chance, kind) for kind in (20, 21, 22, 23, 24, 63)),
         dtls(chance, 22, version=0x0303),
+        *(dtls(chance, 21, body=bytes(alert)) for alert in (CLOSE_NOTIFY, HANDSHAKE_FAILURE)),
+        dtls(chance, 22, body=b"\x01" + bytes(11) + chance.randbytes(60)),
         *(rtp(chance, payload_type, ssrc) for payload_type in (96, 111, 0xE0, 200, 201, 203, 205, 206)),
     ]
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from facebook_business import FacebookAdsApi, FacebookSession
 from facebook_business.adobjects.application import Application
 from facebook_business.adobjects.page import Page
+from facebook_business.api import FacebookAdsApi
 from facebook_business.exceptions import FacebookRequestError
+from facebook_business.session import FacebookSession
 
 from pagecalls.demo.peers.aiortc_peer import AiortcPeer
 from tests.interop.world import BUSINESS_HZ, CONSUMER_HZ, Call, Json, Plan, Start, World, offered

@@ -170,7 +170,9 @@ impl Dtmf {
         self.last_audio = Some(now);
         self.start(now, codec, ts);
         let tone = self.tone.as_ref()?;
-        if tone.next > 0 && tone.started + STEP * tone.next > now + EARLY {
+        // An end packet is never repeated: there are three, however fast the sound comes.
+        let may_repeat = (1..tone.steps).contains(&tone.next);
+        if may_repeat && tone.started + STEP * tone.next > now + EARLY {
             return Some(tone.packet(tone.next - 1, true));
         }
         self.step(now)
@@ -368,6 +370,22 @@ mod tests {
             .map(|(ms, packet)| (ms, packet.payload[0]))
             .collect();
         assert_eq!(starts, [(0, 1), (1_600, 2), (2_200, 11)]);
+    }
+
+    #[test]
+    fn sound_in_bursts_repeats_packets_but_never_an_end() {
+        let start = Instant::now();
+        let mut dtmf = Dtmf::new(start, Some(start));
+        dtmf.push("5", 500, 100, start).unwrap();
+        let mut packets = Vec::new();
+        for burst in 0..10 {
+            let now = start + Duration::from_millis(burst * 60);
+            packets.extend((0..3).filter_map(|_| dtmf.replace(now, WIDE, || 77)));
+        }
+        assert!(packets.windows(2).all(|pair| duration(&pair[0]) <= duration(&pair[1])));
+        assert_eq!(packets.iter().filter(|packet| packet.marker).count(), 1);
+        assert_eq!(packets.iter().filter(|packet| packet.payload[1] == 0x8a).count(), 3);
+        assert_eq!(packets.last().and_then(|packet| packet.done), Some('5'));
     }
 
     #[test]

@@ -180,7 +180,7 @@ impl Leg {
 
     fn apply_outlets(&mut self, desired: Vec<SendTrack>, fresh: &mut Fresh) {
         let mut before = std::mem::take(&mut self.outlets);
-        let copies = before.iter().flat_map(|outlet| outlet.copies());
+        let copies = before.iter().flat_map(Outlet::copies);
         let ssrcs: Vec<u32> = copies.map(|copy| copy.ssrc).collect();
         for track in desired {
             let old = before.iter().position(|outlet| outlet.is_same(&track));
@@ -230,7 +230,7 @@ impl Leg {
     /// Begins the handshake if that is ours to do and the peer's address is known.
     pub fn start_dtls(&mut self, now: Instant, outbox: &mut Outbox) -> Result<(), Failure> {
         let connected = self.transport.start(now, outbox)?;
-        self.tell_connected(connected, outbox);
+        self.tell_connected(connected.as_ref(), outbox);
         Ok(())
     }
 
@@ -243,19 +243,19 @@ impl Leg {
         outbox: &mut Outbox,
     ) -> Result<(), Failure> {
         let connected = self.transport.dtls(datagram, from, now, outbox)?;
-        self.tell_connected(connected, outbox);
+        self.tell_connected(connected.as_ref(), outbox);
         Ok(())
     }
 
-    fn tell_connected(&self, connected: Option<Connected>, outbox: &mut Outbox) {
-        if let Some(Connected { profile, handshake }) = connected {
+    fn tell_connected(&self, connected: Option<&Connected>, outbox: &mut Outbox) {
+        if let Some(connected) = connected {
             let (call, leg) = self.names();
-            let handshake_ms = handshake.as_secs_f64() * 1_000.0;
+            let handshake_ms = connected.handshake.as_secs_f64() * 1_000.0;
             outbox.events.push(
                 LegDtls {
                     call,
                     leg,
-                    profile: profile.iana_name().into(),
+                    profile: connected.profile.iana_name().into(),
                     handshake_ms,
                 }
                 .into(),

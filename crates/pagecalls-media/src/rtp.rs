@@ -123,8 +123,8 @@ impl<'a> Iterator for Elements<'a> {
                 let (&length, rest) = rest.split_first()?;
                 (first, usize::from(length), rest)
             } else {
-                // RFC 8285 4.2: id 15 means that a reader must stop.
-                if first >> 4 == 15 {
+                // RFC 8285 4.2: at id 15, and at id 0 with a length, a reader must stop.
+                if matches!(first >> 4, 0 | 15) {
                     self.rest = &[];
                     return None;
                 }
@@ -288,6 +288,21 @@ mod tests {
             header.extensions(&packet).collect::<Vec<_>>(),
             vec![(1, &[5][..])]
         );
+    }
+
+    #[test]
+    fn reserved_ids_of_the_one_byte_form_stop_the_reading() {
+        for reserved in [0xf0, 0x01] {
+            let packet = [
+                0x90, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xbe, 0xde, 0, 2, 0x10, 5, reserved, 9, 9,
+                0x20, 7, 0,
+            ];
+            let header = Header::parse(&packet).unwrap();
+            assert_eq!(
+                header.extensions(&packet).collect::<Vec<_>>(),
+                vec![(1, &[5][..])]
+            );
+        }
     }
 
     #[test]

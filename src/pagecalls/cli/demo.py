@@ -6,16 +6,16 @@ import asyncio
 import json
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from pagecalls.demo.run import DemoFailed, DemoResult, run_demo
-from pagecalls.demo.timeline import Timeline
-
-EXPECTED = (DemoFailed, TimeoutError, OSError)
+if TYPE_CHECKING:
+    from pagecalls.demo.run import DemoResult
+    from pagecalls.demo.timeline import Timeline
 
 
 @click.command()
@@ -26,6 +26,13 @@ def demo(no_browser: bool, as_json: bool) -> None:
 
     Exit status 0 only if both sides heard the right sound in both calls.
     """
+    # Imported here, because a WebRTC stack takes time to load and the server does without one.
+    try:
+        from pagecalls.demo.run import DemoFailed, run_demo
+        from pagecalls.demo.timeline import Timeline
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"The demo needs the package {error.name}: pip install 'pagecalls[kit]'.") from error
+
     console = Console(highlight=False)
     timeline = Timeline(None if as_json else console)
     try:
@@ -36,7 +43,7 @@ def demo(no_browser: bool, as_json: bool) -> None:
             click.echo(json.dumps({"ok": False, "verdict": f"The demo broke off: {error}"}))
         else:
             console.print(f"\n[bold red]The demo broke off:[/] {error}")
-        if not isinstance(error, EXPECTED):
+        if not isinstance(error, DemoFailed | TimeoutError | OSError):
             raise
         sys.exit(1)
     if as_json:

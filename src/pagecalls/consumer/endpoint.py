@@ -61,7 +61,7 @@ class _Guard:
         self._errors = errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or self._admits(scope):
+        if scope["type"] == "lifespan" or self._guard.admits(scope):
             await self._app(scope, receive, send)
             return
         refusal = JSONResponse(forbidden(self._errors, "This Host or Origin is not served here."), 403)
@@ -69,11 +69,6 @@ class _Guard:
             await _deny(WebSocket(scope, receive, send), refusal)
         else:
             await refusal(scope, receive, send)
-
-    def _admits(self, scope: Scope) -> bool:
-        # Of two Host lines nobody can say which one counts (RFC 9112 section 3.2).
-        hosts = sum(name == b"host" for name, _ in scope["headers"])
-        return hosts == 1 and self._guard.admits(scope)
 
 
 class Endpoint:

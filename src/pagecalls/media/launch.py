@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import os
 import signal
 import stat
@@ -37,6 +38,15 @@ LAST_WORDS_LINES = 8
 
 LogLine = Callable[[str], None]
 """Takes one line that the engine wrote to its standard error."""
+
+_LEVELS = {"ERROR": logging.ERROR, "WARN": logging.WARNING, "INFO": logging.INFO, "DEBUG": logging.DEBUG, "TRACE": logging.DEBUG}
+
+
+def read_log_line(line: str) -> tuple[int, str]:
+    """Level and text of one line of the engine's log. What is no such line, a panic's message for one, counts as an error."""
+    _, _, rest = line.partition(" ")
+    word, _, text = rest.strip().partition(" ")
+    return (_LEVELS[word], text.strip()) if word in _LEVELS else (logging.ERROR, line)
 
 
 class EngineStartError(EngineError):
@@ -81,7 +91,7 @@ class EngineExited(EngineStartError):
         self.last_words = last_words
 
     def __str__(self) -> str:
-        words = " ".join(self.last_words) or "It said nothing."
+        words = " ".join(read_log_line(line)[1] for line in self.last_words) or "It said nothing."
         return f"The media engine ended at once with status {self.status}: {words}"
 
 

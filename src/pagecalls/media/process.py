@@ -26,6 +26,7 @@ from pagecalls.media.launch import (
     end_left_over,
     find_binary,
     launch,
+    read_log_line,
     remove_socket,
     secure_folder,
     socket_path,
@@ -51,6 +52,12 @@ STABLE_S = 10.0
 """An engine that ran for so long was well: the next start after it is the first attempt again."""
 
 
+def log_engine_line(line: str) -> None:
+    """Into our log, at the engine's own level: its faults must be seen."""
+    level, text = read_log_line(line)
+    log.log(level, "%s", text)
+
+
 def restart_delay_s(attempt: int) -> float:
     """The wait before a start: 0.1 s for attempt 0, doubled each time, at most 5 s."""
     return float(min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(attempt, 16)))
@@ -59,7 +66,7 @@ def restart_delay_s(attempt: int) -> float:
 class EngineProcess(Commands):
     """A `MediaEngine` that is a process of ours. `start` before anything else, `stop` once."""
 
-    def __init__(self, settings: EngineSettings, log_line: LogLine = log.info) -> None:
+    def __init__(self, settings: EngineSettings, log_line: LogLine = log_engine_line) -> None:
         self._settings = settings
         self._log_line = log_line
         self._running: Running | None = None

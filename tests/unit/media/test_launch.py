@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import stat
@@ -23,6 +24,7 @@ from pagecalls.media.launch import (
     end_left_over,
     find_binary,
     launch,
+    read_log_line,
     remove_socket,
     secure_folder,
     socket_path,
@@ -267,3 +269,21 @@ async def test_a_program_of_another_user_on_the_socket_is_left_alone(stage: Stag
         await end_left_over(stage.socket, stage.settings.data_dir_id)
     assert is_alive(running.process.pid)
     await running.end(is_orderly=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "level", "text"),
+    [
+        ("2026-01-01T00:00:00.000001Z  INFO pagecalls_media: ready", logging.INFO, "pagecalls_media: ready"),
+        (
+            "2026-01-01T00:00:00.000001Z ERROR pagecalls_media: UDP port 1: in use",
+            logging.ERROR,
+            "pagecalls_media: UDP port 1: in use",
+        ),
+        ("2026-01-01T00:00:00.000001Z  WARN x: y", logging.WARNING, "x: y"),
+        ("thread 'worker-0' panicked at src/leg.rs:1:1:", logging.ERROR, "thread 'worker-0' panicked at src/leg.rs:1:1:"),
+        ("", logging.ERROR, ""),
+    ],
+)
+def test_lines_of_the_engine_keep_their_level(line: str, level: int, text: str) -> None:
+    assert read_log_line(line) == (level, text)

@@ -5,8 +5,8 @@ use pagecalls_media::protocol::Code;
 use crate::rig::{BUSINESS, CONSUMER, Packet, Rig};
 
 fn with_outputs(rig: &mut Rig, rev: u64, outputs: &[(u32, &str)]) {
-    let send = vec![rig.business_send(outputs)];
-    rig.apply(BUSINESS, rev, rig.business_recv(), send);
+    let send = vec![Rig::business_send(outputs)];
+    rig.apply(BUSINESS, rev, Rig::business_recv(), send);
 }
 
 fn speak(rig: &mut Rig, seq: u16) {
@@ -117,8 +117,8 @@ fn an_ssrc_is_used_for_one_stream_only() {
     let mut rig = Rig::call();
     with_outputs(&mut rig, 2, &[(1001, "1")]);
     for outputs in [&[(1000, "0")][..], &[(1001, "0"), (1001, "1")]] {
-        let send = vec![rig.business_send(outputs)];
-        let again = rig.desired(BUSINESS, 3, rig.business_recv(), send);
+        let send = vec![Rig::business_send(outputs)];
+        let again = rig.desired(BUSINESS, 3, Rig::business_recv(), send);
         assert_eq!(rig.command(again).unwrap_err().code, Code::BadState);
     }
     speak(&mut rig, 1);

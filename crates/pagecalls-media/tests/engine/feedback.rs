@@ -41,8 +41,8 @@ fn speaking() -> (Rig, u16) {
     rig.apply(
         BUSINESS,
         2,
-        rig.business_recv(),
-        vec![rig.business_send(&[(1000, "0"), (1001, "1")])],
+        Rig::business_recv(),
+        vec![Rig::business_send(&[(1000, "0"), (1001, "1")])],
     );
     for step in 0..20u16 {
         let seq = 65_526u16.wrapping_add(step);
@@ -89,8 +89,8 @@ fn a_sender_report_goes_out_once_for_each_output() {
     rig.apply(
         BUSINESS,
         2,
-        rig.business_recv(),
-        vec![rig.business_send(&[(1000, "0"), (1001, "1")])],
+        Rig::business_recv(),
+        vec![Rig::business_send(&[(1000, "0"), (1001, "1")])],
     );
     rig.send(
         CONSUMER,
@@ -375,7 +375,7 @@ fn nothing_crosses_while_the_route_is_off() {
                 ts: 1,
                 packets: 1,
                 octets: 1,
-            })
+            });
         }),
     );
     rig.send_rtcp(

@@ -131,10 +131,15 @@ fn padding_stays_and_padding_that_does_not_fit_is_dropped() {
 #[test]
 fn a_payload_type_that_the_receiver_lacks_leaves_no_gap() {
     let mut rig = Rig::call();
-    let mut codecs = rig.business_codecs();
+    let mut codecs = Rig::business_codecs();
     codecs.push(codec("cn/8000", 13));
     let tracks = vec![recv("in", "0", &[100], &codecs, &crate::rig::BUSINESS_EXT)];
-    rig.apply(BUSINESS, 2, tracks, vec![rig.business_send(&[(1000, "0")])]);
+    rig.apply(
+        BUSINESS,
+        2,
+        tracks,
+        vec![Rig::business_send(&[(1000, "0")])],
+    );
     for (seq, pt) in [(1, 111), (2, 13), (3, 13), (4, 111)] {
         rig.send(BUSINESS, &Packet::audio(pt, 100, seq, 0));
     }
@@ -151,7 +156,7 @@ fn a_payload_type_that_the_receiver_lacks_leaves_no_gap() {
 fn nothing_is_sent_to_a_leg_that_is_not_up_and_it_joins_at_the_start_of_a_numbering() {
     let mut rig = Rig::call();
     let late = rig.add_peer("late");
-    rig.apply(late, 1, vec![], vec![rig.consumer_send()]);
+    rig.apply(late, 1, vec![], vec![Rig::consumer_send()]);
     rig.route(2, &[route(("b", "in"), ("late", "out"), true)]);
     // Past a wrap of the source's numbers.
     for count in 0..70_000u32 {

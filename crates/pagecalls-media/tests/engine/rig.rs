@@ -366,46 +366,51 @@ impl Rig {
         rig.apply(
             BUSINESS,
             1,
-            rig.business_recv(),
-            vec![rig.business_send(&[(1000, "0")])],
+            Rig::business_recv(),
+            vec![Rig::business_send(&[(1000, "0")])],
         );
-        rig.apply(CONSUMER, 1, rig.consumer_recv(), vec![rig.consumer_send()]);
+        rig.apply(
+            CONSUMER,
+            1,
+            Rig::consumer_recv(),
+            vec![Rig::consumer_send()],
+        );
         rig.connect(BUSINESS);
         rig.connect(CONSUMER);
         rig
     }
 
-    pub fn business_codecs(&self) -> Vec<Codec> {
+    pub fn business_codecs() -> Vec<Codec> {
         vec![codec(OPUS, 111), codec(WIDE_EVENT, 110)]
     }
 
-    pub fn consumer_codecs(&self) -> Vec<Codec> {
+    pub fn consumer_codecs() -> Vec<Codec> {
         vec![codec(OPUS, 109), codec(NARROW_EVENT, 101)]
     }
 
-    pub fn business_recv(&self) -> Vec<RecvTrack> {
+    pub fn business_recv() -> Vec<RecvTrack> {
         vec![recv(
             "in",
             "0",
             &[100],
-            &self.business_codecs(),
+            &Rig::business_codecs(),
             &BUSINESS_EXT,
         )]
     }
 
-    pub fn business_send(&self, outputs: &[(u32, &str)]) -> SendTrack {
-        send("out", outputs, &self.business_codecs(), &BUSINESS_EXT)
+    pub fn business_send(outputs: &[(u32, &str)]) -> SendTrack {
+        send("out", outputs, &Rig::business_codecs(), &BUSINESS_EXT)
     }
 
-    pub fn consumer_recv(&self) -> Vec<RecvTrack> {
-        vec![recv("in", "a", &[], &self.consumer_codecs(), &CONSUMER_EXT)]
+    pub fn consumer_recv() -> Vec<RecvTrack> {
+        vec![recv("in", "a", &[], &Rig::consumer_codecs(), &CONSUMER_EXT)]
     }
 
-    pub fn consumer_send(&self) -> SendTrack {
+    pub fn consumer_send() -> SendTrack {
         send(
             "out",
             &[(2000, "a")],
-            &self.consumer_codecs(),
+            &Rig::consumer_codecs(),
             &CONSUMER_EXT,
         )
     }
@@ -452,8 +457,8 @@ impl Rig {
         &self,
         peer: usize,
         rev: u64,
-        recv: Vec<RecvTrack>,
-        send: Vec<SendTrack>,
+        received: Vec<RecvTrack>,
+        sent: Vec<SendTrack>,
     ) -> LegApply {
         let peer = &self.peers[peer];
         LegApply {
@@ -465,13 +470,13 @@ impl Rig {
                 dead_ms: Some(30_000),
                 bye_ms: Some(5_000),
             },
-            recv,
-            send,
+            recv: received,
+            send: sent,
         }
     }
 
-    pub fn apply(&mut self, peer: usize, rev: u64, recv: Vec<RecvTrack>, send: Vec<SendTrack>) {
-        let desired = self.desired(peer, rev, recv, send);
+    pub fn apply(&mut self, peer: usize, rev: u64, received: Vec<RecvTrack>, sent: Vec<SendTrack>) {
+        let desired = self.desired(peer, rev, received, sent);
         self.command(desired).unwrap();
     }
 

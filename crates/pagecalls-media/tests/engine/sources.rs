@@ -113,12 +113,17 @@ fn an_unchanged_feed_is_not_interrupted_by_new_tables() {
     let mut rig = Rig::call();
     speak(&mut rig, 200, 10, 0);
     routes(&mut rig, 2, true);
-    rig.apply(CONSUMER, 2, rig.consumer_recv(), vec![rig.consumer_send()]);
+    rig.apply(
+        CONSUMER,
+        2,
+        Rig::consumer_recv(),
+        vec![Rig::consumer_send()],
+    );
     rig.apply(
         BUSINESS,
         2,
-        rig.business_recv(),
-        vec![rig.business_send(&[(1000, "0")])],
+        Rig::business_recv(),
+        vec![Rig::business_send(&[(1000, "0")])],
     );
     speak(&mut rig, 200, 12, 1_920);
     let got = rig.peers[BUSINESS].take();
@@ -128,16 +133,16 @@ fn an_unchanged_feed_is_not_interrupted_by_new_tables() {
 #[test]
 fn of_two_routes_to_one_track_the_first_that_is_on_feeds_it() {
     let mut rig = Rig::call();
-    let mut tracks = rig.consumer_recv();
+    let mut tracks = Rig::consumer_recv();
     tracks.push(recv(
         "second",
         "b",
         &[300],
-        &rig.consumer_codecs(),
+        &Rig::consumer_codecs(),
         &crate::rig::CONSUMER_EXT,
     ));
     tracks[0].ssrcs = vec![200];
-    rig.apply(CONSUMER, 2, tracks, vec![rig.consumer_send()]);
+    rig.apply(CONSUMER, 2, tracks, vec![Rig::consumer_send()]);
     let both = [
         route(("k", "in"), ("b", "out"), true),
         route(("k", "second"), ("b", "out"), true),
@@ -162,7 +167,7 @@ fn a_leg_that_takes_over_goes_on_where_the_other_ended() {
     speak(&mut rig, 200, 1, 0);
     let first = rig.peers[BUSINESS].take().remove(0);
     let other = rig.add_peer("other");
-    rig.apply(other, 1, rig.consumer_recv(), vec![rig.consumer_send()]);
+    rig.apply(other, 1, Rig::consumer_recv(), vec![Rig::consumer_send()]);
     rig.connect(other);
     rig.command(pagecalls_media::protocol::LegClose { leg: "k".into() })
         .unwrap();
