@@ -297,6 +297,26 @@ async def test_the_device_comes_back_in_time(world: World) -> None:
     assert (await world.app.expect("terminate", call_id)).item["status"] == "Completed"
 
 
+async def test_an_offer_that_went_astray_comes_with_the_resumption(world: World) -> None:
+    first = await world.device()
+    call_id = await world.start_call(first)
+    await first.close()
+    await world.settle()
+    await world.app.call("accept", call_id=call_id, session=offered(AIORTC))
+    await world.settle()
+    leg = (await world.media(call_id)).consumer
+    assert leg is not None
+    assert not leg.is_b_on
+    again = await world.device()
+    session = (await again.expect("call.resumed")).params["session"]
+    assert session["version"] == 1
+    assert "a=group:BUNDLE 0 1" in session["sdp_renegotiation"]["sdp"]
+    await world.settle()
+    leg = (await world.media(call_id)).consumer
+    assert leg is not None
+    assert leg.is_b_on
+
+
 async def test_the_device_that_rang_is_gone_for_good(world: World) -> None:
     device = await world.device()
     call_id = await world.start_call(device)

@@ -378,13 +378,23 @@ mod tests {
         let mut dtmf = Dtmf::new(start, Some(start));
         dtmf.push("5", 500, 100, start).unwrap();
         let mut packets = Vec::new();
-        for burst in 0..10 {
-            let now = start + Duration::from_millis(burst * 60);
-            packets.extend((0..3).filter_map(|_| dtmf.replace(now, WIDE, || 77)));
+        for burst in 0..7 {
+            let now = start + Duration::from_millis(burst * 100);
+            packets.extend((0..6).filter_map(|_| dtmf.replace(now, WIDE, || 77)));
         }
-        assert!(packets.windows(2).all(|pair| duration(&pair[0]) <= duration(&pair[1])));
+        assert!(
+            packets
+                .windows(2)
+                .all(|pair| duration(&pair[0]) <= duration(&pair[1]))
+        );
         assert_eq!(packets.iter().filter(|packet| packet.marker).count(), 1);
-        assert_eq!(packets.iter().filter(|packet| packet.payload[1] == 0x8a).count(), 3);
+        assert_eq!(
+            packets
+                .iter()
+                .filter(|packet| packet.payload[1] == 0x8a)
+                .count(),
+            3
+        );
         assert_eq!(packets.last().and_then(|packet| packet.done), Some('5'));
     }
 

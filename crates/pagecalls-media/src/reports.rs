@@ -3,7 +3,7 @@
 //! Reports are passed on end to end, not made here (RFC 7667 3.2.1.1, a transport translator): the NTP times stay, so a sender
 //! measures the whole path. Of the reports about several outputs of one track only one output's go back ([`Outlet::is_reporting`]).
 //! What names nobody that the other side knows is dropped, as is every type that is not listed here. The engine reports itself
-//! only where nobody else does ([`Call::report`]).
+//! only where nobody else does (`Call::report`).
 
 use std::time::{Duration, Instant};
 

@@ -99,9 +99,7 @@ class Line:
 
     def accepted(self, call_id: CallId, renegotiation: str | None, version: int, released: Release) -> None:
         """The business picked up."""
-        renegotiation_offer = offer(renegotiation)
-        session = None if renegotiation_offer is None else OfferSession(sdp_renegotiation=renegotiation_offer, version=version)
-        self._notify(Accepted(call_id=call_id, session=session), released)
+        self._notify(Accepted(call_id=call_id, session=_session(renegotiation, version)), released)
 
     def connected(self, call_id: CallId, connected_at: float) -> None:
         """Both legs' media is up."""
@@ -112,9 +110,9 @@ class Line:
         status = "Failed" if ended.is_failed else "Completed"
         self._notify(EndedOut(call_id=ended.call_id, reason=ended.reason.value, status=status, duration=ended.duration_s))
 
-    def resumed(self, call_id: CallId, state: str) -> None:
+    def resumed(self, call_id: CallId, state: str, renegotiation: str | None, version: int, released: Release) -> None:
         """The device is back and has its call again."""
-        self._notify(Resumed(call_id=call_id, state=state))
+        self._notify(Resumed(call_id=call_id, state=state, session=_session(renegotiation, version)), released)
 
     def close(self, code: int, reason: str) -> None:
         """Close the socket after what waits; nothing said later is sent."""
@@ -184,3 +182,8 @@ class Line:
     def _put(self, item: _Frame | _Close) -> None:
         self._queue.append(item)
         self._wake.set()
+
+
+def _session(renegotiation: str | None, version: int) -> OfferSession | None:
+    made = offer(renegotiation)
+    return None if made is None else OfferSession(sdp_renegotiation=made, version=version)

@@ -270,10 +270,11 @@ class EndedOut(Wire, frozen=True, kw_only=True):
 
 
 class Resumed(Wire, frozen=True, kw_only=True):
-    """`call.resumed`."""
+    """`call.resumed`. `session`: a renegotiation offer that went astray while the device was away."""
 
     call_id: str
     state: str
+    session: OfferSession | None = None
 
 
 Notification = Incoming | Ringing | Accepted | Connected | EndedOut | Resumed

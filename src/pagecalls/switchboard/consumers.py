@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -13,7 +14,7 @@ from pagecalls.call.states import CallState
 from pagecalls.errors import ConsumerBusy, InvalidValue, NotOffered, UnknownCall, WrongState
 from pagecalls.media.protocol import EngineError, LegDtmf
 from pagecalls.sdp.description import parse
-from pagecalls.sdp.negotiate import read_answer, render_answer
+from pagecalls.sdp.negotiate import read_answer, render_answer, render_offer
 from pagecalls.store.base import LiveCallExists, Transaction
 from pagecalls.switchboard.base import DeviceIdentity, DeviceLine, PickUpReply, StartReply
 from pagecalls.switchboard.business import read_offer
@@ -46,7 +47,7 @@ class Consumers:
             concerned = live.call.device == device.device_id or device.device_id in live.call.ringing
             if concerned:
                 step = await calls.step(live, DeviceReturned(device.device_id))
-                line.resumed(step.live.call.id, step.live.call.state.value)
+                self._resume(step.live, line)
             elif live.call.state in (CallState.DIALING, CallState.RINGING_OUT):
                 page = await calls.store.read(lambda tx: tx.page(device.page_id))
                 line.incoming(live.call.id, device.page_id, page.name if page else "", video=False)
@@ -184,6 +185,14 @@ class Consumers:
 
     # --- helpers ------------------------------------------------------------------------------------------------------
 
+    def _resume(self, live: Live, line: DeviceLine) -> None:
+        """Give the device its call back, with the offer that could not be handed over while it was away."""
+        call, leg = live.call, live.media.consumer
+        is_owed = leg is not None and leg.b_line is not None and not leg.is_b_on
+        renegotiation = render_offer(leg.connection) if leg is not None and is_owed else None
+        released = partial(self._calls.handed_over, call.id, Side.CONSUMER) if is_owed else _nothing
+        line.resumed(call.id, call.state.value, renegotiation, call.consumer_version, released)
+
     async def _live_call(self, device: DeviceIdentity) -> Live | None:
         record = await self._calls.store.read(lambda tx: tx.live_call(device.page_id, device.psid))
         return await self._calls.load(record.call.id) if record is not None else None
@@ -219,3 +228,7 @@ class Consumers:
         if live.call.state not in IN_CALL:
             raise WrongState(action, live.call.state.value)
         return live
+
+
+def _nothing() -> None:
+    """Nobody waits for this frame."""

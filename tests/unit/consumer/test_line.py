@@ -57,7 +57,7 @@ async def test_notifications_leave_in_order_and_then_the_close() -> None:
     line.accepted(CALL, "v=0", 2, lambda: None)
     line.accepted(CALL, None, 2, lambda: None)
     line.connected(CALL, 12.7)
-    line.resumed(CALL, "ACTIVE")
+    line.resumed(CALL, "ACTIVE", None, 0, lambda: None)
     line.ended(Ended(CALL, EndReason.MEDIA_TIMEOUT, True, 4))
     line.ended(Ended(CALL, EndReason.DECLINED, False, None))
     close(line)

@@ -67,6 +67,14 @@ def test_the_same_digit_twice_differs_by_its_timestamp(tap: StreamTap) -> None:
     assert [digit.digit for digit in tap.digits()] == ["9", "9"]
 
 
+def test_event_packets_are_kept_as_they_came(tap: StreamTap) -> None:
+    tap.packet(event(1, 9, 160, ssrc=2))
+    tap.packet(packet(2))
+    tap.packet(event(3, 9, 320, end=True, ssrc=2))
+    seen = [(each.ssrc, each.sequence, each.digit, each.duration, each.is_end, each.volume) for each in tap.event_packets]
+    assert seen == [(2, 1, "9", 160, False, 10), (2, 3, "9", 320, True, 10)]
+
+
 @pytest.mark.parametrize("payload", [b"", b"\x01\x0a", struct.pack("!BBH", 16, 10, 160)])
 def test_what_is_no_digit_is_passed_over(tap: StreamTap, payload: bytes) -> None:
     tap.packet(packet(1, payload_type=101, payload=payload))

@@ -121,6 +121,10 @@ fn an_ssrc_is_used_for_one_stream_only() {
         let again = rig.desired(BUSINESS, 3, Rig::business_recv(), send);
         assert_eq!(rig.command(again).unwrap_err().code, Code::BadState);
     }
+    let mut renamed = Rig::business_send(&[(1001, "1")]);
+    renamed.track = "another".into();
+    let moved = rig.desired(BUSINESS, 3, Rig::business_recv(), vec![renamed]);
+    assert_eq!(rig.command(moved).unwrap_err().code, Code::BadState);
     speak(&mut rig, 1);
     assert_eq!(
         rig.peers[BUSINESS].take()[0].ssrc,
