@@ -1,0 +1,82 @@
+//! Clocks, and a count of many short times.
+
+use serde_json::{Value, json};
+
+use crate::peer::Heard;
+
+/// Times from here on are counted as this one.
+const LONGEST_US: usize = 1_000_000;
+
+/// The system's clock, which is also the one that the kernel stamps arrivals with.
+pub fn now_ns() -> u64 {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the struct lives through the call, which cannot fail for this clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut now) };
+    to_ns(&now)
+}
+
+/// A time after 1970 in nanoseconds.
+pub fn to_ns(time: &libc::timespec) -> u64 {
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+}
+
+/// User and system CPU of this process so far.
+pub fn cpu_s() -> f64 {
+    // SAFETY: plain C data for which zero is valid.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the struct lives through the call.
+    unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
+
+/// How many times were how long, to the microsecond.
+#[derive(Default)]
+pub struct Tally {
+    counts: Vec<u64>,
+    total: u64,
+}
+
+impl Tally {
+    /// Adds one time.
+    pub fn add(&mut self, ns: u64) {
+        if self.counts.is_empty() {
+            self.counts = vec![0; LONGEST_US + 1];
+        }
+        self.counts[((ns / 1_000) as usize).min(LONGEST_US)] += 1;
+        self.total += 1;
+    }
+
+    /// Adds how long a packet was under way, if it is one that left between these two times.
+    pub fn add_sound(&mut self, heard: &Heard, arrived_ns: u64, opens_ns: u64, closes_ns: u64) {
+        if let Heard::Sound { sent_ns } = heard
+            && (opens_ns..closes_ns).contains(sent_ns)
+        {
+            self.add(arrived_ns.saturating_sub(*sent_ns));
+        }
+    }
+
+    /// How many times were added.
+    pub fn count(&self) -> u64 {
+        self.total
+    }
+
+    /// Median, 99th percentile and the longest, in microseconds.
+    pub fn summary(&self) -> Value {
+        json!({"p50": self.below(0.5), "p99": self.below(0.99), "max": self.below(1.0)})
+    }
+
+    /// What this share of the times did not exceed.
+    fn below(&self, share: f64) -> usize {
+        let wanted = (share * self.total as f64).ceil() as u64;
+        let mut seen = 0;
+        let reaches = |count: &u64| {
+            seen += count;
+            seen >= wanted
+        };
+        self.counts.iter().position(reaches).unwrap_or_default()
+    }
+}
