@@ -1,6 +1,6 @@
 //! One call: its legs, its routing table, and what goes from one leg to another.
 //!
-//! The routing table names tracks; [`Link`]s are the same table resolved to places, made anew whenever legs or tracks change, so
+//! The routing table names tracks; `Link`s are the same table resolved to places, made anew whenever legs or tracks change, so
 //! that a packet finds its way without looking at names. RTCP crosses in [`crate::reports`].
 
 use std::net::SocketAddr;

@@ -7,9 +7,9 @@ the client nothing.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
+import time
 
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -65,8 +65,7 @@ class GraphApp:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = time.perf_counter()
         exchange = _Exchange(self._services, self._options, scope, receive)
         try:
             response = await exchange.respond()
@@ -75,7 +74,7 @@ class GraphApp:
         try:
             await response(scope, receive, send)
         finally:
-            self._options.on_request(exchange.edge, exchange.action, response.status, loop.time() - started)
+            self._options.on_request(exchange.edge, exchange.action, response.status, time.perf_counter() - started)
 
 
 class _Exchange:
