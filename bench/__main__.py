@@ -1,4 +1,4 @@
-"""`make bench`: the figures of design.md that this version can give, one table, or `--json`."""
+"""`make bench`: the figures of `docs/bench.md`, in one table or, with `--json`, as data. Name parts to run only those."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench import bench_api, bench_engine, bench_sdp
 from bench.figure import Figure
 
 PARTS = {
-    "SDP": bench_sdp.figures,
+    "sdp": bench_sdp.figures,
     "start": bench_api.start_figures,
     "accept": bench_api.accept_figures,
     "engine": bench_engine.figures,
@@ -23,28 +23,49 @@ PARTS = {
 
 def main() -> None:
     """Run all parts, or those named."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="only these")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = _arguments()
+    figures = _measure(options.parts)
+    if options.json:
+        print(json.dumps([figure.as_dict() for figure in figures]))
+    else:
+        Console().print(_table(figures))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    # Not `choices`: argparse would look for the default, the list, among them.
+    parser.add_argument("parts", nargs="*", type=_part, default=list(PARTS), metavar="part", help=", ".join(PARTS))
+    parser.add_argument("--json", action="store_true", help="print a list of objects")
+    return parser.parse_args()
+
+
+def _part(name: str) -> str:
+    if name not in PARTS:
+        raise argparse.ArgumentTypeError(f"no part {name!r}; there are {', '.join(PARTS)}")
+    return name
+
+
+def _measure(parts: list[str]) -> list[Figure]:
     figures: list[Figure] = []
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True) as progress:
-        wanted = options.parts or list(PARTS)
-        task = progress.add_task("measuring", total=len(wanted))
-        for name in wanted:
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("measuring", total=len(parts))
+        for name in parts:
             progress.update(task, description=f"measuring {name}")
             figures += asyncio.run(PARTS[name]())
             progress.advance(task)
-    if options.json:
-        print(json.dumps([figure.as_dict() for figure in figures]))
-        return
+    return figures
+
+
+def _table(figures: list[Figure]) -> Table:
     table = Table(title="Measured now; shared machines are noisy, so compare within one run", title_justify="left")
-    for column, justify in (("What", "left"), ("Figure", "right"), ("Unit", "left"), ("Budget", "right")):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    table.add_column("What")
+    table.add_column("Figure", justify="right")
+    table.add_column("Unit")
+    table.add_column("Budget", justify="right")
     for figure in figures:
         table.add_row(figure.what, f"{figure.value:.{figure.digits}f}", figure.unit, figure.budget)
-    Console().print(table)
+    return table
 
 
-main()
+if __name__ == "__main__":
+    main()

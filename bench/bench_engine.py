@@ -1,8 +1,8 @@
 """The media engine: CPU per forwarded packet and per set-up, latency, loss and memory, with the load of many calls.
 
-A release build of the engine is driven as the server drives it, over its control socket; `examples/load` of its crate plays both peers
-of every call. Engine and load have a core each; this process shares the load's and sleeps while they work. `docs/bench.md` says how
-to read the figures.
+A release build of the engine is driven as the server drives it, over its control socket; `examples/load` of its crate plays both
+peers of every call. Engine and load have a core each; this process shares the load's and sleeps while they work. `docs/bench.md`
+says how to read the figures.
 
     PYTHONPATH=src python -m bench.bench_engine --calls 200 --seconds 60     # one run, as JSON, for a profiler
 """
@@ -42,7 +42,7 @@ from pagecalls.media.protocol import (
 
 ROOT = Path(__file__).parent.parent
 RELEASE = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "release"
-WARM_UP_S = 1.0
+WARM_UP_MS = 1000
 WINDOW_S = 8.0
 CODECS = [Codec(key="opus/48000/2", pt=111), Codec(key="telephone-event/48000", pt=110)]
 EXTENSIONS = Extensions(mid=4, level=1)
@@ -165,8 +165,7 @@ async def _create(engine: EngineProcess, number: int, fingerprint: Fingerprint) 
     made = await asyncio.gather(*(engine.leg_create(call, name) for name in names))
     ssrcs = [2 * number + 1, 2 * number + 2]
     routes = [
-        Route(from_=TrackRef(leg=one, track="in"), to=TrackRef(leg=other, track="out"))
-        for one, other in (names, names[::-1])
+        Route(from_=TrackRef(leg=one, track="in"), to=TrackRef(leg=other, track="out")) for one, other in (names, names[::-1])
     ]
     await asyncio.gather(
         *(engine.leg_apply(_desired(name, ssrc, fingerprint)) for name, ssrc in zip(names, ssrcs, strict=True)),
@@ -238,8 +237,8 @@ class Load:
         order = {
             "engine": f"{place.ip}:{place.port}",
             "profile": job.srtp,
-            "warm_up_s": WARM_UP_S,
-            "window_s": job.window_s,
+            "warm_up_ms": WARM_UP_MS,
+            "window_ms": round(job.window_s * 1000),
             "tick_us": job.tick_us,
             "legs": legs,
         }

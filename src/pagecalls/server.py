@@ -60,6 +60,8 @@ log = logging.getLogger("pagecalls")
 
 DATABASE = "pagecalls.db"
 DEV_FILE = "dev.json"
+IDLE_CONNECTION_S = 75
+"""Longer than clients keep an idle connection (aiohttp 15 s): a request that meets a connection just closing is lost."""
 LAST_WEBHOOKS_S = 3.0
 """How long the stop waits for the webhooks of the calls that it ended; what is left goes out at the next start."""
 
@@ -121,6 +123,7 @@ class Server:
                 server_header=False,
                 proxy_headers=False,
                 ws_max_size=1024 * 1024,
+                timeout_keep_alive=IDLE_CONNECTION_S,
                 timeout_graceful_shutdown=3,
             )
         )

@@ -33,7 +33,7 @@ async def until_closed(*peers: Peer) -> None:
 async def test_the_consumer_hangs_up(world: World, start: Start, chromium: Chromium) -> None:
     business, consumer = await start(chromium.peer(tone_hz=BUSINESS_HZ)), await start(AiortcPeer(tone_hz=CONSUMER_HZ))
     call = await world.consumer_calls(business, consumer)
-    await call.hear()
+    await call.hear(window_s=0.3)
     await world.device.request("call.hangup", call_id=call.id)
     assert (await world.ended(call, "Completed"))["duration"] >= 1
     assert (await world.device.expect("call.ended", call_id=call.id)).params["reason"] == "completed"
@@ -43,7 +43,7 @@ async def test_the_consumer_hangs_up(world: World, start: Start, chromium: Chrom
 async def test_the_business_terminates(world: World, start: Start, firefox: Firefox) -> None:
     business, consumer = await start(firefox.peer(tone_hz=BUSINESS_HZ)), await start(AiortcPeer(tone_hz=CONSUMER_HZ))
     call = await world.business_calls(business, consumer)
-    await call.hear()
+    await call.hear(window_s=0.3)
     await world.app.call("terminate", call_id=call.id)
     assert (await world.ended(call, "Completed"))["duration"] >= 1
     assert (await world.device.expect("call.ended", call_id=call.id)).params["reason"] == "completed"
@@ -58,7 +58,7 @@ async def test_the_business_leaves_without_a_word(
     page = chromium.peer(tone_hz=BUSINESS_HZ) if browser == "chromium" else firefox.peer(tone_hz=BUSINESS_HZ)
     business, consumer = await start(page), await start(AiortcPeer(tone_hz=CONSUMER_HZ))
     call = await world.consumer_calls(business, consumer)
-    await call.hear()
+    await call.hear(window_s=0.3)
     left_at = asyncio.get_running_loop().time()
     await business.close()
     assert (await world.ended(call, "Completed"))["duration"] >= 1
@@ -72,7 +72,7 @@ async def test_the_consumers_device_is_gone_with_its_leg(world: World, start: St
     """Neither alone ends the call: the close_notify does once the socket is gone too."""
     business, consumer = await start(AiortcPeer(tone_hz=BUSINESS_HZ)), await start(chromium.peer(tone_hz=CONSUMER_HZ))
     call = await world.consumer_calls(business, consumer)
-    await call.hear()
+    await call.hear(window_s=0.3)
     await world.device.close()
     await consumer.close()
     assert (await world.ended(call, "Completed"))["duration"] >= 1

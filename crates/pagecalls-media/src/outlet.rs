@@ -329,12 +329,12 @@ impl Outlet {
 
     /// Puts in the next event packet if it is due; returns whether there was one, and the digit that it ended.
     pub fn tick(&mut self, now: Instant, wire: &mut Wire<'_>) -> Option<Option<char>> {
-        let (codec, clock_hz) = (self.event_codec?, self.clock_hz);
+        let codec = self.event_codec?;
         let numbering = &self.numbering;
         let packet = self
             .dtmf
             .as_mut()?
-            .due(now, codec, || event_ts(numbering, codec, clock_hz, now))?;
+            .due(now, codec, || numbering.timestamp_at(now))?;
         let ext_seq = self.numbering.insert();
         self.numbering.sent(self.numbering.timestamp_at(now), now);
         self.emit_event(ext_seq, &packet, wire);
@@ -406,10 +406,12 @@ impl Outlet {
         if !is_audio || !self.numbering.is_new(header.seq) {
             return None;
         }
-        let (numbering, clock_hz) = (&self.numbering, self.clock_hz);
+        // A digit keeps the sound's time base whatever its own clock is: receivers read one clock per stream
+        // (docs/decisions/0016-digit-timestamps.md).
+        let numbering = &self.numbering;
         dtmf.replace(now, codec, || match payload {
-            Payload::As(_) if codec.clock_hz == clock_hz => numbering.timestamp(header.ts),
-            _ => event_ts(numbering, codec, clock_hz, now),
+            Payload::As(_) => numbering.timestamp(header.ts),
+            _ => numbering.timestamp_at(now),
         })
     }
 
@@ -502,16 +504,6 @@ impl OutStream {
             Some(start) => ext_seq >= start,
             None => is_new && ext_seq & 0xffff < 0x1_0000 - WRAP_MARGIN,
         }
-    }
-}
-
-/// A digit's timestamp: on the audio's time base where the clocks are equal, else on a base of its own that starts with the
-/// stream's first packet (messenger-calling 10).
-fn event_ts(numbering: &Numbering, codec: EventCodec, clock_hz: u32, now: Instant) -> u32 {
-    if codec.clock_hz == clock_hz {
-        numbering.timestamp_at(now)
-    } else {
-        numbering.other_clock_at(codec.clock_hz, now)
     }
 }
 

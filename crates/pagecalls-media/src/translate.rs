@@ -51,8 +51,6 @@ pub struct Numbering {
     clock_hz: u32,
     /// The next new number, extended.
     next: u64,
-    /// The first packet's timestamp and time, once there was one.
-    first: Option<(u32, Instant)>,
     /// The last packet's timestamp on the audio clock, and its time.
     last: Option<(u32, Instant)>,
     start_ts: u32,
@@ -69,7 +67,6 @@ impl Numbering {
         Self {
             clock_hz,
             next: u64::from(start_seq & 0x7fff),
-            first: None,
             last: None,
             start_ts,
             ts_delta: 0,
@@ -146,7 +143,6 @@ impl Numbering {
 
     /// Notes that a packet newer than all before was sent with `ts`. Packets that share a timestamp count from the first.
     pub fn sent(&mut self, ts: u32, now: Instant) {
-        self.first.get_or_insert((ts, now));
         if self.last.is_none_or(|(last, _)| last != ts) {
             self.last = Some((ts, now));
         }
@@ -169,14 +165,6 @@ impl Numbering {
     pub fn timestamp_at(&self, now: Instant) -> u32 {
         self.last.map_or(self.start_ts, |(ts, at)| {
             ts.wrapping_add(ticks(self.clock_hz, at, now))
-        })
-    }
-
-    /// A clock of `clock_hz` that starts with the first packet of this numbering, at that packet's timestamp.
-    #[must_use]
-    pub fn other_clock_at(&self, clock_hz: u32, now: Instant) -> u32 {
-        self.first.map_or(self.start_ts, |(ts, at)| {
-            ts.wrapping_add(ticks(clock_hz, at, now))
         })
     }
 
@@ -429,14 +417,13 @@ mod tests {
     }
 
     #[test]
-    fn clocks_run_on_from_the_last_and_from_the_first_packet() {
+    fn the_clock_runs_on_from_the_last_packet() {
         let now = Instant::now();
         let mut numbering = numbering();
         numbering.sent(5_000, now);
         numbering.sent(5_960, now + Duration::from_millis(20));
         let later = now + Duration::from_millis(120);
         assert_eq!(numbering.timestamp_at(later), 5_960 + 4_800);
-        assert_eq!(numbering.other_clock_at(8_000, later), 5_000 + 960);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use pagecalls_media::srtp::Profile;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use measure::{Tally, cpu_s, now_ns};
+use measure::{Tally, cpu_time, now_ns};
 use net::{Receiver, Sender};
 use peer::{Heard, Leg, Peer};
 
@@ -44,9 +44,9 @@ struct Job {
     /// The SRTP profile to offer, by either of its names.
     profile: String,
     /// Sound before the measured time.
-    warm_up_s: f64,
+    warm_up_ms: u64,
     /// The measured time.
-    window_s: f64,
+    window_ms: u64,
     /// Packets leave at whole multiples of this; 0 sends each at its own moment.
     tick_us: u64,
     /// One per peer.
@@ -144,8 +144,8 @@ impl Load<'_> {
     /// Plays sound from all peers, evenly over the packet time, and measures what arrives.
     fn play(&mut self, job: &Job) -> Outcome<Value> {
         let start = now_ns();
-        let opens = start + (job.warm_up_s * 1e9) as u64;
-        let closes = opens + (job.window_s * 1e9) as u64;
+        let opens = start + job.warm_up_ms * 1_000_000;
+        let closes = opens + job.window_ms * 1_000_000;
         let mut schedule = Schedule::new(start, self.peers.len(), job.tick_us);
         let (mut latency, mut lag, mut cpu) = (Tally::default(), Tally::default(), None);
         loop {
@@ -154,7 +154,7 @@ impl Load<'_> {
                 break;
             }
             if cpu.is_none() && now >= opens {
-                cpu = Some(cpu_s());
+                cpu = Some(cpu_time());
                 say(&json!({"phase": "window"}))?;
             }
             while let Some((at, due)) = schedule.next(now) {
@@ -167,7 +167,7 @@ impl Load<'_> {
             self.receive(|heard, arrived| latency.add_sound(&heard, arrived, opens, closes))?;
             self.receiver.wait(schedule.wait(now_ns()))?;
         }
-        let cpu = cpu_s() - cpu.unwrap_or_default();
+        let cpu = cpu_time().saturating_sub(cpu.unwrap_or_default());
         say(&json!({"phase": "over"}))?;
         while now_ns() < closes + DRAIN_NS {
             self.receiver.wait(Duration::from_millis(10))?;
@@ -175,7 +175,7 @@ impl Load<'_> {
         }
         Ok(json!({
             "phase": "result",
-            "sent": lag.count(), "received": latency.count(), "cpu_s": cpu,
+            "sent": lag.count(), "received": latency.count(), "cpu_s": cpu.as_secs_f64(),
             "latency_us": latency.summary(), "lag_us": lag.summary(),
         }))
     }

@@ -1,5 +1,7 @@
 //! Clocks, and a count of many short times.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use serde_json::{Value, json};
 
 use crate::peer::Heard;
@@ -9,28 +11,27 @@ const LONGEST_US: usize = 1_000_000;
 
 /// The system's clock, which is also the one that the kernel stamps arrivals with.
 pub fn now_ns() -> u64 {
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the struct lives through the call, which cannot fail for this clock.
-    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut now) };
-    to_ns(&now)
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_nanos() as u64
 }
 
-/// A time after 1970 in nanoseconds.
+/// A time of the kernel's on that clock.
 pub fn to_ns(time: &libc::timespec) -> u64 {
-    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+    let part = |value| u64::try_from(value).unwrap_or_default();
+    part(time.tv_sec) * 1_000_000_000 + part(time.tv_nsec)
 }
 
 /// User and system CPU of this process so far.
-pub fn cpu_s() -> f64 {
+pub fn cpu_time() -> Duration {
     // SAFETY: plain C data for which zero is valid.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: the struct lives through the call.
     unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
-    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    let part = |value| u64::try_from(value).unwrap_or_default();
+    let time = |time: libc::timeval| {
+        Duration::from_micros(part(time.tv_sec) * 1_000_000 + part(time.tv_usec))
+    };
+    time(usage.ru_utime) + time(usage.ru_stime)
 }
 
 /// How many times were how long, to the microsecond.
@@ -66,12 +67,12 @@ impl Tally {
 
     /// Median, 99th percentile and the longest, in microseconds.
     pub fn summary(&self) -> Value {
-        json!({"p50": self.below(0.5), "p99": self.below(0.99), "max": self.below(1.0)})
+        json!({"p50": self.below(500), "p99": self.below(990), "max": self.below(1_000)})
     }
 
-    /// What this share of the times did not exceed.
-    fn below(&self, share: f64) -> usize {
-        let wanted = (share * self.total as f64).ceil() as u64;
+    /// What this many of a thousand times did not exceed.
+    fn below(&self, permille: u64) -> usize {
+        let wanted = (self.total * permille).div_ceil(1_000);
         let mut seen = 0;
         let reaches = |count: &u64| {
             seen += count;

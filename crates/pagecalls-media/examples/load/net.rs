@@ -79,7 +79,10 @@ pub fn open(engine: SocketAddrV4) -> io::Result<(Sender, Receiver)> {
     // The default rounds all waits up by 50 us.
     // SAFETY: takes no pointers; it concerns this thread alone and cannot fail.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
-    Ok((Sender::new(Arc::clone(&socket), engine), Receiver::new(socket)))
+    Ok((
+        Sender::new(Arc::clone(&socket), engine),
+        Receiver::new(socket),
+    ))
 }
 
 fn set_option(
@@ -148,7 +151,9 @@ impl Sender {
             (*control).cmsg_level = libc::IPPROTO_IP;
             (*control).cmsg_type = libc::IP_PKTINFO;
             (*control).cmsg_len = libc::CMSG_LEN(size_of::<libc::in_pktinfo>() as u32) as usize;
-            libc::CMSG_DATA(control).cast::<libc::in_pktinfo>().write_unaligned(info);
+            libc::CMSG_DATA(control)
+                .cast::<libc::in_pktinfo>()
+                .write_unaligned(info);
         }
         let len = write(&mut self.slab.bytes[self.count]);
         // SAFETY: every header points to a part of the slab.
@@ -196,8 +201,7 @@ impl Receiver {
         let (fd, headers) = (self.socket.as_raw_fd(), self.slab.headers.as_mut_ptr());
         let flags = libc::MSG_DONTWAIT;
         // SAFETY: the headers point to control data and bytes of the given lengths, all owned by self.
-        let result =
-            unsafe { libc::recvmmsg(fd, headers, BATCH as u32, flags, ptr::null_mut()) };
+        let result = unsafe { libc::recvmmsg(fd, headers, BATCH as u32, flags, ptr::null_mut()) };
         let count = match checked(result) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             result => result?,
@@ -220,11 +224,12 @@ impl Receiver {
             revents: 0,
         };
         let timeout = libc::timespec {
-            tv_sec: timeout.as_secs().cast_signed(),
+            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: timeout.subsec_nanos().into(),
         };
         // SAFETY: entry and time live through the call, and there is one entry.
-        checked(unsafe { libc::ppoll(&raw mut entry, 1, &raw const timeout, ptr::null()) }).map(drop)
+        checked(unsafe { libc::ppoll(&raw mut entry, 1, &raw const timeout, ptr::null()) })
+            .map(drop)
     }
 }
 

@@ -7,10 +7,10 @@ use pagecalls_media::srtp::{Inbound, Keys, Outbound};
 use pagecalls_media::stun::{Builder, Class, Key};
 use serde::Deserialize;
 
+use crate::Outcome;
 use crate::dtls::{Context, Handshake};
 use crate::measure::now_ns;
 use crate::net::Sender;
-use crate::Outcome;
 
 /// Octets of sound in a packet: Opus at 32 kbit/s.
 const SOUND_LEN: usize = 80;
@@ -19,7 +19,7 @@ const SOUND_TS: u32 = 960;
 /// Packets between two consent checks: 5 s (RFC 7675 5.1).
 const CHECK_EVERY: usize = 250;
 /// A voice, 25 dB below full scale (RFC 6464).
-const LEVEL: [u8; 1] = [0x80 | 25];
+const LEVEL: [u8; 1] = [0x80 + 25];
 /// Type preference of a host candidate, and all preferences below it (RFC 8445 5.1.2).
 const PRIORITY: u32 = (126 << 24) | (65_535 << 8) | 255;
 
@@ -157,7 +157,9 @@ impl Peer {
             slot[header_len..len].fill(0x55);
             slot[header_len..header_len + 8].copy_from_slice(&sent_ns.to_be_bytes());
             // A slot has room for every packet, and a packet of nothing is dropped.
-            srtp.1.protect_rtp(slot, header_len, len).unwrap_or_default()
+            srtp.1
+                .protect_rtp(slot, header_len, len)
+                .unwrap_or_default()
         })?;
         Ok(sent_ns)
     }

@@ -171,7 +171,7 @@ fn in_silence_packets_are_put_in_and_the_shift_stays() {
 }
 
 #[test]
-fn at_8_khz_the_digits_have_a_time_base_of_their_own() {
+fn at_8_khz_the_digits_keep_the_time_base_of_the_sound() {
     let mut rig = call(&[(OPUS, 111), (NARROW_EVENT, 126)]);
     speak_on(&mut rig, 0..50);
     dial(&mut rig, "12").unwrap();
@@ -198,9 +198,9 @@ fn at_8_khz_the_digits_have_a_time_base_of_their_own() {
                 .all(|packet| packet.payload[0] == digit && packet.ts == events[0].ts)
         );
     }
-    // One second after the stream's first packet, and 600 ms later, in steps of 8 kHz.
-    assert_eq!(events[0].ts.wrapping_sub(got[0].ts), 8_000);
-    assert_eq!(events[27].ts.wrapping_sub(events[0].ts), 4_800);
+    // One second after the stream's first packet, and 600 ms later, on the clock of Opus; durations count in 8 kHz.
+    assert_eq!(events[0].ts.wrapping_sub(got[0].ts), 48_000);
+    assert_eq!(events[27].ts.wrapping_sub(events[0].ts), 28_800);
     assert_eq!(got[119].ts.wrapping_sub(got[0].ts), 119 * 960);
 }
 
