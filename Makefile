@@ -69,7 +69,8 @@ docs: install ## generate the generated pages again
 	$(BIN)/python -m pagecalls.call.diagram > docs/states.md
 	$(BIN)/python -m pagecalls.graph.errors_page docs/errors.md
 
-bench: install ## print CPU for each accept, packet and start-up
+bench: install ## print CPU for each accept, packet and start-up; what it means: docs/bench.md
+	@$(CARGO) build --release --locked --package pagecalls-media --example load
 	@$(BIN)/python -m bench
 
 lock: ## pin the dependencies again (needs uv)

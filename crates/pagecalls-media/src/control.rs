@@ -302,6 +302,8 @@ impl Control {
             Command::Hello(hello) => Some(self.hello(key, &hello)),
             Command::Exit(_) => {
                 self.reply(key, id, &Ok(Done {}.into()));
+                // Nobody is missed any more: its connection may go first.
+                self.owner = None;
                 return true;
             }
             _ if self.owner != Some(key) => {
