@@ -35,7 +35,7 @@ from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.locks import Locks
 from pagecalls.switchboard.media import AcceptReply, CallMedia, Leg, leg_state, routing, transport
-from pagecalls.switchboard.notices import Notices, WebhookOffer
+from pagecalls.switchboard.notices import Notices, WebhookOffer, Written
 from pagecalls.switchboard.timers import Timers
 from pagecalls.types import CallId, DeviceId, LegId, PageId, Psid, Side, Track, TrackLabel
 
@@ -139,7 +139,7 @@ class Calls:
         webhook_offer = None if _offers_in_response(effects, Side.BUSINESS) else offers.business
         record = CallRecord(call, msgspec.json.encode(media))
 
-        def work(tx: Transaction) -> tuple[list[int], Page | None]:
+        def work(tx: Transaction) -> tuple[Written, Page | None]:
             tx.put_call(record)
             rows = self.notices.write(tx, call, effects, webhook_offer, now)
             for effect in effects:
@@ -149,7 +149,8 @@ class Calls:
             return rows, tx.page(call.page_id)
 
         rows, page = await self.store.write(work)
-        self.notices.written(call.id, rows)
+        if late := self.notices.written(call.id, rows):
+            self.spawn(self._release(late))
         self.timers.schedule(call)
         if call.state.is_live:
             self._pairs[call.id] = (call.page_id, call.psid)

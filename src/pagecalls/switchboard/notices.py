@@ -27,6 +27,14 @@ class WebhookOffer:
     sdp: str
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Rows of one transaction, and whether they were written as held."""
+
+    ids: list[int]
+    is_held: bool
+
+
 @dataclass(slots=True)
 class _Held:
     holders: int = 0
@@ -53,32 +61,38 @@ class Notices:
         del self._held[call_id]
         return held.rows
 
-    def write(self, tx: Transaction, call: Call, effects: Iterable[Effect], offer: WebhookOffer | None, now: float) -> list[int]:
-        """Write the rows that `effects` and `offer` ask for; their ids. Runs on the store's thread.
+    def write(self, tx: Transaction, call: Call, effects: Iterable[Effect], offer: WebhookOffer | None, now: float) -> Written:
+        """Write the rows that `effects` and `offer` ask for. Runs on the store's thread.
 
         Each app gets bytes of its own, equal but for nothing: the event id is one per event.
         """
+        is_held = call.id in self._held
         rows: list[OutboxRow] = []
         for kind, audience, render in _events(call, effects, offer, now):
             event_id = self._ids.event_id()
             body = render(event_id)
-            rows += [self._row(call, kind, app, event_id, body, now) for app in _receivers(tx, call, audience)]
+            rows += [_row(call, kind, app, event_id, body, now, is_held) for app in _receivers(tx, call, audience)]
         if any(isinstance(effect, NotifyTerminate) for effect in effects):
             tx.drop_stale_outbox(call.id)
-        return tx.add_outbox(rows)
+        return Written(tx.add_outbox(rows), is_held)
 
-    def written(self, call_id: CallId, row_ids: list[int]) -> None:
-        """The rows are committed; those that are held will be released with the rest of the call's."""
+    def written(self, call_id: CallId, written: Written) -> list[int]:
+        """The rows are committed. Held ones go with the rest of the call's; returned are those whose holder let go meanwhile."""
         held = self._held.get(call_id)
-        if held is not None:
-            held.rows += row_ids
-
-    def _row(self, call: Call, kind: WebhookKind, app: AppId, event_id: str, body: bytes, now: float) -> OutboxRow:
-        hold = Hold.HELD if call.id in self._held else Hold.READY
-        return OutboxRow(event_id, app, payloads.object_of(call.platform), call.id, kind, body, now, hold, now)
+        if not written.is_held:
+            return []
+        if held is None:
+            return written.ids
+        held.rows += written.ids
+        return []
 
 
 Render = Callable[[str], bytes]
+
+
+def _row(call: Call, kind: WebhookKind, app: AppId, event_id: str, body: bytes, now: float, is_held: bool) -> OutboxRow:
+    hold = Hold.HELD if is_held else Hold.READY
+    return OutboxRow(event_id, app, payloads.object_of(call.platform), call.id, kind, body, now, hold, now)
 
 
 def _events(
