@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientSession, ClientWebSocketResponse
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamTrack
 from av import AudioFrame
 from av.frame import Frame
@@ -59,7 +59,7 @@ async def news(socket: ClientWebSocketResponse, wanted: str) -> dict[str, Any]:
 async def ring(dev: dict[str, Any]) -> None:
     """One call. `dev` is the server's dev.json."""
     base, page = dev["base_url"], dev["page"]["id"]
-    peer = RTCPeerConnection()
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     peer.addTrack(Tone())
     await peer.setLocalDescription(await peer.createOffer())
     async with ClientSession() as http:
