@@ -29,8 +29,11 @@ pub const MAX_CALLS: usize = 2_000;
 /// Slow timers are looked at this often.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// Every so many sweeps there is a `stats` event.
+/// Every so many sweeps there are `stats` events.
 const STATS_SWEEPS: u32 = 5;
+
+/// More legs than this do not share one `stats` event: a frame holds 1 MiB, and a leg takes about half a KiB of it.
+const LEGS_PER_STATS: usize = 500;
 
 const UFRAG_CHARS: usize = 8;
 const PWD_CHARS: usize = 24;
@@ -337,7 +340,8 @@ impl Shard {
                 .flatten()
                 .flat_map(|entry| entry.call.stats(now))
                 .collect();
-            if !legs.is_empty() {
+            for legs in legs.chunks(LEGS_PER_STATS) {
+                let legs = legs.to_vec();
                 outbox.events.push(Stats { legs }.into());
             }
         }

@@ -428,7 +428,7 @@ class LegBye(Event, frozen=True, kw_only=True, tag="leg.bye"):
 
 
 class Stats(Event, frozen=True, kw_only=True, tag="stats"):
-    """All legs, every 5 s while there are any."""
+    """All legs, every 5 s while there are any; those of many calls come in several events."""
 
     legs: list[LegStats]
 

@@ -24,7 +24,7 @@ from pagecalls.call.model import Call
 from pagecalls.call.states import CallState
 from pagecalls.clock import Clock
 from pagecalls.errors import CallError, Unavailable
-from pagecalls.media.protocol import EngineError, MediaEngine
+from pagecalls.media.protocol import EngineError, LegStats, MediaEngine
 from pagecalls.sdp.connection import FarTrack
 from pagecalls.sdp.description import Description
 from pagecalls.sdp.negotiate import answer_first, append_tracks, render_answer, render_offer
@@ -85,6 +85,8 @@ class Calls:
         self.locks = Locks()
         self.timers = Timers(clock, self._deadline_passed)
         self.legs: dict[LegId, tuple[CallId, Side]] = {}
+        self.stats: dict[LegId, LegStats] = {}
+        """The engine's last figures of each leg."""
         self._pairs: dict[CallId, tuple[PageId, Psid]] = {}
         """Whose a live call is, which never changes: saves a look-up before the lock."""
         self.is_closed = False
@@ -274,20 +276,35 @@ class Calls:
     async def close_leg(self, leg_id: LegId) -> None:
         """Undo a leg."""
         self.legs.pop(leg_id, None)
+        self.stats.pop(leg_id, None)
         try:
             await self.engine.leg_close(leg_id)
         except EngineError as error:
             log.debug("leg %s was gone already: %s", leg_id, error)
 
-    async def close_media(self, call_id: CallId, media: CallMedia | None = None) -> None:
+    async def close_media(self, call_id: CallId, media: CallMedia) -> None:
         """End everything that the engine has of the call."""
-        for leg in (media.business, media.consumer) if media else ():
+        for side in Side:
+            leg = media.leg(side)
             if leg is not None:
                 self.legs.pop(leg.id, None)
+                self._note_stats(call_id, side, self.stats.pop(leg.id, None))
         try:
             await self.engine.call_close(call_id)
         except EngineError as error:
             log.debug("media of %s was gone already: %s", call_id, error)
+
+    def _note_stats(self, call_id: CallId, side: Side, stats: LegStats | None) -> None:
+        """What the leg had carried when the engine last told, at most 5 s before the end."""
+        facts: dict[str, int | float] = {}
+        for track in stats.tracks if stats is not None else ():
+            prefix = f"{track.direction}_{track.track}"
+            facts[f"{prefix}_packets"] = track.packets
+            if track.direction == "recv":
+                facts[f"{prefix}_lost"] = track.lost
+                facts[f"{prefix}_jitter_ms"] = round(track.jitter_ms, 2)
+        if facts:
+            self.journal.note("stats", call_id, side=side.value, **facts)
 
     # --- the two copies (messenger-calling 6.6) ---------------------------------------------------------------------
 

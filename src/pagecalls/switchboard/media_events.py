@@ -74,8 +74,7 @@ class MediaEvents:
                 journal.note("leg_bye", event.call, side=self._side(event.leg))
                 self._happened(event.leg, LegBye)
             case protocol.Stats():
-                for leg in event.legs:
-                    self._note_stats(leg)
+                self._calls.stats.update((LegId(leg.leg), leg) for leg in event.legs if leg.leg in self._calls.legs)
             case _:
                 assert_never(event)
 
@@ -95,16 +94,6 @@ class MediaEvents:
         leg = live.media.leg(side)
         if leg is not None and leg.b_line is not None and leg.b_line.far_ssrc == event.ssrc:
             await self._calls.b_accepted(call_id, side)
-
-    def _note_stats(self, leg: protocol.LegStats) -> None:
-        facts: dict[str, int | float] = {}
-        for track in leg.tracks:
-            prefix = f"{track.direction}_{track.track}"
-            facts[f"{prefix}_packets"] = track.packets
-            if track.direction == "recv":
-                facts[f"{prefix}_lost"] = track.lost
-                facts[f"{prefix}_jitter_ms"] = round(track.jitter_ms, 2)
-        self._calls.journal.note("stats", leg.call, side=self._side(leg.leg), **facts)
 
     def _side(self, leg: str) -> str:
         found = self._calls.legs.get(LegId(leg))

@@ -143,6 +143,32 @@ fn a_stalled_track_is_told_once_until_it_flows_again() {
 }
 
 #[test]
+fn the_figures_of_many_legs_come_in_frames_that_fit() {
+    let mut rig = Rig::new();
+    for call in 0..1_200 {
+        let call = format!("c_{call:0>43}");
+        rig.command(pagecalls_media::protocol::CallCreate { call: call.clone() })
+            .unwrap();
+        let leg = format!("leg of {call}");
+        rig.command(pagecalls_media::protocol::LegCreate { call, leg })
+            .unwrap();
+    }
+    rig.advance_ms(5_000);
+    let mut legs = 0;
+    for (seq, event) in (1..).zip(rig.take_events()) {
+        if let Event::Stats(stats) = &event {
+            legs += stats.legs.len();
+        }
+        let frame = pagecalls_media::protocol::encode_event(&pagecalls_media::protocol::Numbered {
+            seq,
+            event,
+        });
+        assert!(frame.len() < 512 * 1024, "{} bytes", frame.len());
+    }
+    assert_eq!(legs, 1_200);
+}
+
+#[test]
 fn figures_come_every_5_s_while_there_are_legs() {
     let mut rig = Rig::call();
     rig.take_events();
