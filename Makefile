@@ -6,7 +6,7 @@ CARGO ?= cargo
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight install build fmt lint types test test-py test-rust test-fast fuzz docs demo serve bench lock clean
+.PHONY: help preflight install build fmt lint types test test-py test-rust test-fast test-fuzz fuzz docs demo serve bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -51,7 +51,7 @@ serve: install ## the server on loopback, with an app, a Page and a consumer rea
 
 test: ## everything: set-up, lint, types, Rust and Python tests, real browsers
 	@PYTHON=$(PYTHON) tools/preflight test
-	@$(MAKE) --no-print-directory install lint types test-rust test-py
+	@$(MAKE) --no-print-directory install lint types test-rust test-py test-fuzz
 
 test-rust: ## the engine's tests
 	$(CARGO) test --release --locked --quiet
@@ -62,8 +62,12 @@ test-py: install ## the Python tests, foreign peers included
 test-fast: install ## the Python tests without sockets, browsers and disks
 	$(PYTEST) -q tests/unit tests/property tests/test_architecture.py
 
-fuzz: install ## a minute of damaged SDP; the engine's own targets: crates/pagecalls-media/fuzz
-	$(BIN)/python -m tests.fuzz.fuzz_sdp --seconds 60
+test-fuzz: install ## every parser of foreign bytes against 30 s of damaged input
+	$(BIN)/python -m tests.fuzz --seconds 30
+
+SECONDS ?= 60
+fuzz: install ## the same for longer: SECONDS=3600 for an hour each
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 docs: install ## generate the generated pages again
 	$(BIN)/python -m pagecalls.call.diagram > docs/states.md
