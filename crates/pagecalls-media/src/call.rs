@@ -3,7 +3,6 @@
 //! The routing table names tracks; `Link`s are the same table resolved to places, made anew whenever legs or tracks change, so
 //! that a packet finds its way without looking at names. RTCP crosses in [`crate::reports`].
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::demux::Protocol;
@@ -12,6 +11,7 @@ use crate::fresh::Fresh;
 use crate::leg::Leg;
 use crate::outbox::Outbox;
 use crate::outlet::{Incoming, Plan};
+use crate::path::Path;
 use crate::protocol::{
     CallRoute, Code, LegApply, LegDtmf, LegFailed, LegStats, Refusal, Route, TrackRef, Why,
 };
@@ -204,7 +204,7 @@ impl Call {
         &mut self,
         place: usize,
         datagram: &[u8],
-        from: SocketAddr,
+        from: Path,
         now: Instant,
         outbox: &mut Outbox,
     ) -> Checked {
@@ -217,13 +217,13 @@ impl Call {
         checked
     }
 
-    /// Takes any other datagram from an address that has proved itself. It is decrypted in place.
+    /// Takes any other datagram on a path that has proved itself. It is decrypted in place.
     pub fn datagram(
         &mut self,
         place: usize,
         protocol: Protocol,
         datagram: &mut [u8],
-        from: SocketAddr,
+        from: Path,
         now: Instant,
         outbox: &mut Outbox,
     ) {

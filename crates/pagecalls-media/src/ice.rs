@@ -2,12 +2,12 @@
 //!
 //! It sends no checks, knows no candidates and no sockets. Consent (RFC 7675) is the time of the last check that was authentic.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::path::Path;
 use crate::stun::{Builder, Class, Key, Message};
 
-/// Addresses of one peer that are remembered; further ones push out the one that was silent longest.
+/// Paths of one peer that are remembered; further ones push out the one that was silent longest.
 pub const MAX_SOURCES: usize = 16;
 
 /// What came of a datagram.
@@ -21,8 +21,8 @@ pub enum Outcome {
     Checked {
         /// Its source is new to this agent.
         new_source: bool,
-        /// The address to send media to from now on, if it is another than before.
-        selected_changed: Option<SocketAddr>,
+        /// Where to send media from now on, if that is another path than before.
+        selected_changed: Option<Path>,
     },
 }
 
@@ -51,9 +51,9 @@ impl Refusal {
     }
 }
 
-/// An address that sent an authentic check.
+/// A path on which an authentic check came.
 struct Source {
-    address: SocketAddr,
+    path: Path,
     heard: Instant,
 }
 
@@ -63,7 +63,7 @@ pub struct Agent {
     local_key: Key,
     remote_ufrag: Option<String>,
     sources: Vec<Source>,
-    selected: Option<SocketAddr>,
+    selected: Option<Path>,
     last_heard: Option<Instant>,
 }
 
@@ -96,7 +96,7 @@ impl Agent {
 
     /// Where to send: the source of the latest authentic check with USE-CANDIDATE, before that of the first authentic check.
     #[must_use]
-    pub fn selected(&self) -> Option<SocketAddr> {
+    pub fn selected(&self) -> Option<Path> {
         self.selected
     }
 
@@ -106,18 +106,18 @@ impl Agent {
         self.last_heard
     }
 
-    /// Addresses that sent authentic checks and are remembered, at most [`MAX_SOURCES`].
-    pub fn sources(&self) -> impl Iterator<Item = SocketAddr> {
-        self.sources.iter().map(|source| source.address)
+    /// Paths on which authentic checks came and that are remembered, at most [`MAX_SOURCES`].
+    pub fn sources(&self) -> impl Iterator<Item = Path> {
+        self.sources.iter().map(|source| source.path)
     }
 
-    /// Takes a datagram from `from`, writes the answer, if there is one, into `out`, and says what it means.
+    /// Takes a datagram that came on `from`, writes the answer, if there is one, into `out`, and says what it means.
     ///
     /// Only requests get answers. Indications are keepalives without credentials and prove nothing; responses answer nobody.
     pub fn handle(
         &mut self,
         datagram: &[u8],
-        from: SocketAddr,
+        from: Path,
         now: Instant,
         out: &mut Vec<u8>,
     ) -> Outcome {
@@ -133,7 +133,7 @@ impl Agent {
             return Outcome::Refused;
         }
         Builder::new(out, Class::Success, message.transaction)
-            .xor_mapped(from)
+            .xor_mapped(from.remote)
             .finish(Some(&self.local_key));
         self.learn(from, message.use_candidate, now)
     }
@@ -176,7 +176,7 @@ impl Agent {
         answer.finish(refusal.is_signed().then_some(&self.local_key));
     }
 
-    fn learn(&mut self, from: SocketAddr, nominated: bool, now: Instant) -> Outcome {
+    fn learn(&mut self, from: Path, nominated: bool, now: Instant) -> Outcome {
         self.last_heard = Some(now);
         let new_source = self.remember(from, now);
         let choose = nominated || self.selected.is_none();
@@ -191,26 +191,19 @@ impl Agent {
     }
 
     /// Notes the source; says whether it is new.
-    fn remember(&mut self, address: SocketAddr, now: Instant) -> bool {
-        if let Some(source) = self
-            .sources
-            .iter_mut()
-            .find(|source| source.address == address)
-        {
+    fn remember(&mut self, path: Path, now: Instant) -> bool {
+        if let Some(source) = self.sources.iter_mut().find(|source| source.path == path) {
             source.heard = now;
             return false;
         }
         if self.sources.len() == MAX_SOURCES {
             let oldest = (0..MAX_SOURCES)
-                .filter(|&at| Some(self.sources[at].address) != self.selected)
+                .filter(|&at| Some(self.sources[at].path) != self.selected)
                 .min_by_key(|&at| self.sources[at].heard)
                 .expect("one of sixteen at most is selected");
             self.sources.swap_remove(oldest);
         }
-        self.sources.push(Source {
-            address,
-            heard: now,
-        });
+        self.sources.push(Source { path, heard: now });
         true
     }
 }

@@ -3,7 +3,6 @@
 //! Bytes and times come in, datagrams and events go to the [`Outbox`]. A leg knows nothing of the other legs of its call: what
 //! goes across is decided in [`crate::call`] and [`crate::reports`].
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::dtls;
@@ -11,6 +10,7 @@ use crate::fresh::Fresh;
 use crate::inlet::{Inlets, Received};
 use crate::outbox::{Gone, Outbox};
 use crate::outlet::{Forwarded, Incoming, Outlet, Plan};
+use crate::path::Path;
 use crate::protocol::{
     AcceptedBy, Code, Direction, IceState, LegApply, LegBye, LegConsentLost, LegDtls, LegDtmfDone,
     LegIce, LegStats, Refusal, SendTrack, Timers, TrackAccepted, TrackCounters, TrackFirstRtp,
@@ -208,18 +208,18 @@ impl Leg {
     pub fn stun(
         &mut self,
         datagram: &[u8],
-        from: SocketAddr,
+        from: Path,
         now: Instant,
         outbox: &mut Outbox,
     ) -> Checked {
         let checked = self.transport.stun(datagram, from, now, outbox);
-        if let Some(remote) = checked.selected {
+        if let Some(path) = checked.selected {
             let (call, leg) = self.names();
             outbox.events.push(
                 LegIce {
                     call,
                     leg,
-                    remote: remote.to_string(),
+                    remote: path.remote.to_string(),
                 }
                 .into(),
             );
@@ -238,7 +238,7 @@ impl Leg {
     pub fn dtls(
         &mut self,
         datagram: &[u8],
-        from: SocketAddr,
+        from: Path,
         now: Instant,
         outbox: &mut Outbox,
     ) -> Result<(), Failure> {
@@ -498,14 +498,14 @@ impl Leg {
     #[must_use]
     pub fn stats(&self, now: Instant) -> LegStats {
         let (call, leg) = self.names();
-        let remote = self.transport.selected();
+        let selected = self.transport.selected();
         let received =
             (0..self.inlets.tracks.len()).map(|place| received_counters(&self.inlets, place));
         LegStats {
             call,
             leg,
             rev: self.rev.unwrap_or_default(),
-            ice: if remote.is_some() {
+            ice: if selected.is_some() {
                 IceState::Connected
             } else {
                 IceState::New
@@ -515,7 +515,7 @@ impl Leg {
                 .transport
                 .profile()
                 .map(|profile| profile.iana_name().to_owned()),
-            remote: remote.map(|remote| remote.to_string()),
+            remote: selected.map(|path| path.remote.to_string()),
             silent_ms: self.silence(now).map(|silence| silence.as_millis() as u64),
             auth_failures: self.transport.auth_failures,
             dropped: self.dropped,

@@ -20,7 +20,8 @@
 //! | [`translate`], [`dtmf`] | numbers, timestamps, payload types; digits as RFC 4733 events |
 //! | [`rtp`], [`rtcp`], [`demux`], [`stats`], [`bits`] | the formats and the arithmetic of their RFCs |
 //! | [`ice`], [`stun`], [`dtls`], [`srtp`] | the transport's parts, each usable by itself |
-//! | [`outbox`], [`fresh`], [`error`] | what leaves, what must be new, what can go wrong |
+//! | [`outbox`], [`path`] | what leaves, and on which way |
+//! | [`fresh`], [`error`] | what must be new, what can go wrong |
 //!
 //! The engine knows no SDP, no versions and no policy: those are the control plane's. A leg gets its full desired state with a
 //! growing revision, and makes it so.
@@ -39,6 +40,7 @@ pub mod inlet;
 pub mod leg;
 pub mod outbox;
 pub mod outlet;
+pub mod path;
 pub mod protocol;
 pub mod reports;
 pub mod rtcp;

@@ -3,8 +3,7 @@
 //! The buffer grows to the largest burst once and is used again, so that sending allocates nothing per packet. Nothing here
 //! knows sockets; [`crate::udp`] empties it.
 
-use std::net::SocketAddr;
-
+use crate::path::Path;
 use crate::protocol::Event;
 
 /// Room for one datagram: the largest that is received, plus the extensions and the tag that translation may add.
@@ -15,7 +14,7 @@ pub const SLOT_BYTES: usize = 2_048 + 256;
 struct Datagram {
     start: usize,
     len: usize,
-    to: SocketAddr,
+    to: Path,
 }
 
 /// A leg that has ended: what its worker must forget.
@@ -25,8 +24,8 @@ pub struct Gone {
     pub leg: String,
     /// The user fragment that led STUN to it.
     pub ufrag: String,
-    /// The addresses that led everything else to it.
-    pub sources: Vec<SocketAddr>,
+    /// The paths that led everything else to it.
+    pub sources: Vec<Path>,
 }
 
 /// Collects datagrams and events until the worker takes them.
@@ -60,7 +59,7 @@ impl Outbox {
     }
 
     /// Makes the first `len` bytes of the slot a datagram to `to`.
-    pub fn commit(&mut self, len: usize, to: SocketAddr) {
+    pub fn commit(&mut self, len: usize, to: Path) {
         self.datagrams.push(Datagram {
             start: self.used,
             len,
@@ -71,7 +70,7 @@ impl Outbox {
 
     /// Makes what `write` leaves in a scratch buffer a datagram to `to`, unless it is nothing or too long; returns what `write`
     /// returned. For the parts that write into a vector of their own making: STUN and DTLS.
-    pub fn written<T>(&mut self, to: SocketAddr, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    pub fn written<T>(&mut self, to: Path, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         let result = write(&mut scratch);
@@ -97,7 +96,7 @@ impl Outbox {
 
     /// The waiting datagrams, oldest first.
     #[must_use]
-    pub fn datagrams(&self) -> impl ExactSizeIterator<Item = (SocketAddr, &[u8])> {
+    pub fn datagrams(&self) -> impl ExactSizeIterator<Item = (Path, &[u8])> {
         self.datagrams.iter().map(|datagram| {
             (
                 datagram.to,
@@ -128,7 +127,7 @@ mod tests {
 
     #[test]
     fn datagrams_lie_one_behind_the_other() {
-        let to: SocketAddr = "127.0.0.1:9".parse().unwrap();
+        let to = Path::udp(0, "127.0.0.1:9".parse().unwrap());
         let mut outbox = Outbox::new();
         for text in [&b"one"[..], b"three"] {
             outbox.slot()[..text.len()].copy_from_slice(text);

@@ -4,11 +4,11 @@
 //! (messenger-calling 6.6). This module decides what is sent and under which numbers; encryption and address come as a
 //! [`Wire`], and which received track feeds it is [`crate::call`]'s business.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::dtmf::{self, Dtmf, EventCodec, EventPacket};
 use crate::outbox::Outbox;
+use crate::path::Path;
 use crate::protocol::{Kind, SendTrack};
 use crate::rtcp::SenderInfo;
 use crate::rtp::{self, Fields, Header};
@@ -32,8 +32,8 @@ const REMADE_GAP_MS: u32 = 100;
 pub struct Wire<'a> {
     /// Encrypts towards the peer.
     pub srtp: &'a mut Outbound,
-    /// The peer's selected address.
-    pub to: SocketAddr,
+    /// The way to the peer.
+    pub to: Path,
     /// Takes the datagrams.
     pub outbox: &'a mut Outbox,
 }

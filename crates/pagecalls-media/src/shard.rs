@@ -1,11 +1,10 @@
 //! All calls of one worker: finds the call for a datagram or a command, keeps the timers, and contains faults.
 //!
-//! STUN is led to its leg by the user fragment that we gave out; everything else by its source address, which only an authentic
+//! STUN is led to its leg by the user fragment that we gave out; everything else by the path on which it came, which only an authentic
 //! STUN request can enter. A panic while one call is handled ends that call's legs and nothing else. No sockets, no clock.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use crate::dtls;
 use crate::fresh::Fresh;
 use crate::leg::Leg;
 use crate::outbox::Outbox;
+use crate::path::Path;
 use crate::protocol::{
     CallCreate, CallCreateOk, CallRouteOk, Candidate, Code, Command, Done, LegApplyOk, LegCreate,
     LegCreateOk, LegDtmfOk, LegStats, Outcome, Refusal, SnapshotOk, Stats,
@@ -61,7 +61,7 @@ pub struct Shard {
     calls_by_id: HashMap<String, usize>,
     legs_by_id: HashMap<String, LegAt>,
     legs_by_ufrag: HashMap<String, LegAt>,
-    legs_by_address: FxHashMap<SocketAddr, LegAt>,
+    legs_by_path: FxHashMap<Path, LegAt>,
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     next_sweep: Instant,
     sweeps: u32,
@@ -86,7 +86,7 @@ impl Shard {
             calls_by_id: HashMap::new(),
             legs_by_id: HashMap::new(),
             legs_by_ufrag: HashMap::new(),
-            legs_by_address: FxHashMap::default(),
+            legs_by_path: FxHashMap::default(),
             timers: BinaryHeap::new(),
             next_sweep: now + SWEEP,
             sweeps: 0,
@@ -241,17 +241,11 @@ impl Shard {
     // --- datagrams -------------------------------------------------------------------------------------------------
 
     /// Takes a datagram. It is decrypted in place.
-    pub fn datagram(
-        &mut self,
-        datagram: &mut [u8],
-        from: SocketAddr,
-        now: Instant,
-        outbox: &mut Outbox,
-    ) {
+    pub fn datagram(&mut self, datagram: &mut [u8], from: Path, now: Instant, outbox: &mut Outbox) {
         match classify(datagram) {
             Some(Protocol::Stun) => self.stun(datagram, from, now, outbox),
             Some(protocol) => {
-                let Some(at) = self.legs_by_address.get(&from).copied() else {
+                let Some(at) = self.legs_by_path.get(&from).copied() else {
                     return;
                 };
                 let _ = self.with_call(at.call, now, outbox, |_, call, outbox| {
@@ -262,7 +256,7 @@ impl Shard {
         }
     }
 
-    fn stun(&mut self, datagram: &[u8], from: SocketAddr, now: Instant, outbox: &mut Outbox) {
+    fn stun(&mut self, datagram: &[u8], from: Path, now: Instant, outbox: &mut Outbox) {
         let Some(at) = stun::peek_local_ufrag(datagram)
             .and_then(|ufrag| self.legs_by_ufrag.get(ufrag))
             .copied()
@@ -275,13 +269,13 @@ impl Shard {
         let Ok(checked) = checked else { return };
         if let Some(removed) = checked
             .removed
-            .filter(|address| self.legs_by_address.get(address) == Some(&at))
+            .filter(|path| self.legs_by_path.get(path) == Some(&at))
         {
-            self.legs_by_address.remove(&removed);
+            self.legs_by_path.remove(&removed);
         }
-        // The leg may just have failed; then its addresses are forgotten already.
+        // The leg may just have failed; then its paths are forgotten already.
         if let Some(added) = checked.added.filter(|_| self.holds(at)) {
-            self.legs_by_address.insert(added, at);
+            self.legs_by_path.insert(added, at);
         }
     }
 
@@ -383,11 +377,11 @@ impl Shard {
             self.legs_by_ufrag.remove(&gone.ufrag);
             for source in gone.sources {
                 if self
-                    .legs_by_address
+                    .legs_by_path
                     .get(&source)
                     .is_some_and(|found| found.call == at)
                 {
-                    self.legs_by_address.remove(&source);
+                    self.legs_by_path.remove(&source);
                 }
             }
         }
@@ -451,7 +445,7 @@ mod tests {
         shard: &mut Shard,
         call: &str,
         leg: &str,
-        address: SocketAddr,
+        path: Path,
         now: Instant,
         outbox: &mut Outbox,
     ) {
@@ -470,20 +464,20 @@ mod tests {
             )
             .unwrap();
         let at = shard.leg_at(leg).unwrap();
-        shard.legs_by_address.insert(address, at);
+        shard.legs_by_path.insert(path, at);
     }
 
     #[test]
     fn a_panic_ends_the_legs_of_its_call_and_no_others() {
         let now = Instant::now();
         let (mut shard, mut outbox) = (shard(now), Outbox::new());
-        let addresses: [SocketAddr; 2] = [([192, 0, 2, 1], 1).into(), ([192, 0, 2, 2], 2).into()];
-        with_leg(&mut shard, "broken", "b", addresses[0], now, &mut outbox);
-        with_leg(&mut shard, "whole", "w", addresses[1], now, &mut outbox);
+        let paths = [1, 2].map(|last| Path::udp(0, ([192, 0, 2, last], 1).into()));
+        with_leg(&mut shard, "broken", "b", paths[0], now, &mut outbox);
+        with_leg(&mut shard, "whole", "w", paths[1], now, &mut outbox);
         let at = shard.call_at("broken").unwrap();
         shard.calls[at].as_mut().unwrap().call.panics_on_rtp = true;
-        for address in addresses {
-            shard.datagram(&mut [0x80; 40], address, now, &mut outbox);
+        for path in paths {
+            shard.datagram(&mut [0x80; 40], path, now, &mut outbox);
         }
         let failed: Vec<_> = outbox
             .events
@@ -543,7 +537,7 @@ mod tests {
                 &mut shard,
                 "c",
                 "l",
-                ([192, 0, 2, 1], round).into(),
+                Path::udp(0, ([192, 0, 2, 1], round).into()),
                 now,
                 &mut outbox,
             );

@@ -4,7 +4,6 @@
 //! one, and then encrypts and decrypts. It knows no tracks, no timers of the control plane, and reports nothing itself: what
 //! has changed is returned.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::dtls::{Context, Fingerprint, Progress, Role, Session};
@@ -12,6 +11,7 @@ use crate::error::{DtlsError, Error};
 use crate::ice::{Agent, MAX_SOURCES, Outcome};
 use crate::outbox::Outbox;
 use crate::outlet::Wire;
+use crate::path::Path;
 use crate::protocol::{self, Code, DtlsState, HashName, Refusal, Remote, Why};
 use crate::srtp::{Inbound, Outbound, Profile};
 
@@ -51,12 +51,12 @@ impl From<Error> for Failure {
 /// What a STUN datagram has changed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// An address from which the peer has now proved itself for the first time.
-    pub added: Option<SocketAddr>,
-    /// An address that gave way to it, because there were too many.
-    pub removed: Option<SocketAddr>,
+    /// A path on which the peer has now proved itself for the first time.
+    pub added: Option<Path>,
+    /// A path that gave way to it, because there were too many.
+    pub removed: Option<Path>,
     /// Where media goes from now on, if that is new.
-    pub selected: Option<SocketAddr>,
+    pub selected: Option<Path>,
 }
 
 /// The handshake is done, and the certificate is the announced one.
@@ -71,7 +71,7 @@ pub struct Connected {
 /// One peer's transport.
 pub struct Transport {
     agent: Agent,
-    sources: Vec<SocketAddr>,
+    sources: Vec<Path>,
     session: Option<Session>,
     state: DtlsState,
     keys: Option<(Inbound, Outbound)>,
@@ -108,15 +108,15 @@ impl Transport {
         self.agent.local_ufrag()
     }
 
-    /// The addresses from which the peer has proved itself.
+    /// The paths on which the peer has proved itself.
     #[must_use]
-    pub fn sources(&self) -> &[SocketAddr] {
+    pub fn sources(&self) -> &[Path] {
         &self.sources
     }
 
     /// Where media goes.
     #[must_use]
-    pub fn selected(&self) -> Option<SocketAddr> {
+    pub fn selected(&self) -> Option<Path> {
         self.agent.selected()
     }
 
@@ -178,7 +178,7 @@ impl Transport {
     pub fn stun(
         &mut self,
         datagram: &[u8],
-        from: SocketAddr,
+        from: Path,
         now: Instant,
         outbox: &mut Outbox,
     ) -> Checked {
@@ -200,7 +200,7 @@ impl Transport {
                 ..Checked::default()
             };
         }
-        let spare = |source: &SocketAddr| Some(*source) != self.agent.selected();
+        let spare = |source: &Path| Some(*source) != self.agent.selected();
         let oldest = self
             .sources
             .iter()
@@ -245,7 +245,7 @@ impl Transport {
     pub fn dtls(
         &mut self,
         datagram: &[u8],
-        from: SocketAddr,
+        from: Path,
         now: Instant,
         outbox: &mut Outbox,
     ) -> Result<Option<Connected>, Failure> {
@@ -350,7 +350,7 @@ impl Transport {
     fn go_on(
         &mut self,
         progress: Result<Progress, DtlsError>,
-        to: SocketAddr,
+        to: Path,
         now: Instant,
         outbox: &mut Outbox,
     ) -> Result<Option<Connected>, Failure> {
@@ -388,7 +388,7 @@ impl Transport {
         }
     }
 
-    fn send_records(&mut self, to: SocketAddr, outbox: &mut Outbox) {
+    fn send_records(&mut self, to: Path, outbox: &mut Outbox) {
         let Some(session) = &mut self.session else {
             return;
         };

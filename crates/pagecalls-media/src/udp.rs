@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, RawFd};
 
 use crate::outbox::Outbox;
+use crate::path::Via;
 use crate::sys::checked;
 
 /// The longest datagram that is received; longer ones are dropped.
@@ -25,17 +26,15 @@ const PORT_TRIES: usize = 16;
 
 /// The sockets of one port.
 pub struct Port {
-    v4: Option<UdpSocket>,
-    v6: Option<UdpSocket>,
+    sockets: Vec<UdpSocket>,
     number: u16,
 }
 
 impl Port {
     /// Binds the port number (0: any that is free) on these addresses, at most one of each family.
     pub fn bind(hosts: &[IpAddr], number: u16) -> io::Result<Self> {
-        let v4: Vec<IpAddr> = hosts.iter().copied().filter(IpAddr::is_ipv4).collect();
-        let v6: Vec<IpAddr> = hosts.iter().copied().filter(IpAddr::is_ipv6).collect();
-        if hosts.is_empty() || v4.len() > 1 || v6.len() > 1 {
+        let v4 = hosts.iter().filter(|host| host.is_ipv4()).count();
+        if hosts.is_empty() || v4 > 1 || hosts.len() - v4 > 1 {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "name one address, or one IPv4 and one IPv6 address",
@@ -44,22 +43,21 @@ impl Port {
         let mut tries = if number == 0 { PORT_TRIES } else { 1 };
         loop {
             tries -= 1;
-            match Self::bind_both(v4.first(), v6.first(), number) {
+            match Self::bind_all(hosts, number) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
                 result => return result,
             }
         }
     }
 
-    fn bind_both(v4: Option<&IpAddr>, v6: Option<&IpAddr>, mut number: u16) -> io::Result<Self> {
-        let mut open = |host: Option<&IpAddr>| -> io::Result<Option<UdpSocket>> {
-            let Some(host) = host else { return Ok(None) };
+    fn bind_all(hosts: &[IpAddr], mut number: u16) -> io::Result<Self> {
+        let mut sockets = Vec::new();
+        for host in hosts {
             let socket = open(SocketAddr::new(*host, number))?;
             number = socket.local_addr()?.port();
-            Ok(Some(socket))
-        };
-        let (v4, v6) = (open(v4)?, open(v6)?);
-        Ok(Self { v4, v6, number })
+            sockets.push(socket);
+        }
+        Ok(Self { sockets, number })
     }
 
     /// The port number.
@@ -68,14 +66,16 @@ impl Port {
         self.number
     }
 
-    /// The sockets' descriptors, for polling.
-    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.v4.iter().chain(&self.v6).map(AsFd::as_fd)
+    /// The sockets' descriptors with their places, for polling.
+    pub fn fds(&self) -> impl Iterator<Item = (u8, BorrowedFd<'_>)> {
+        (0..).zip(self.sockets.iter().map(AsFd::as_fd))
     }
 
-    fn fd_for(&self, to: &SocketAddr) -> Option<RawFd> {
-        let socket = if to.is_ipv4() { &self.v4 } else { &self.v6 };
-        socket.as_ref().map(AsRawFd::as_raw_fd)
+    fn fd_for(&self, via: Via) -> Option<RawFd> {
+        let Via::Udp(socket) = via else { return None };
+        self.sockets
+            .get(usize::from(socket))
+            .map(AsRawFd::as_raw_fd)
     }
 }
 
@@ -260,7 +260,7 @@ impl Sender {
         let mut count = 0;
         let mut socket: Option<RawFd> = None;
         for (to, bytes) in outbox.datagrams() {
-            let Some(fd) = port.fd_for(&to) else {
+            let Some(fd) = port.fd_for(to.via) else {
                 self.dropped += 1;
                 continue;
             };
@@ -269,7 +269,7 @@ impl Sender {
                 count = 0;
             }
             socket = Some(fd);
-            let (storage, len) = to_storage(&to);
+            let (storage, len) = to_storage(&to.remote);
             self.slab.addresses[count] = storage;
             self.slab.headers[count].msg_hdr.msg_namelen = len;
             // The kernel only reads what is sent, though the C type does not say so.
@@ -372,6 +372,7 @@ fn from_storage(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::path::Path;
 
     fn loopback(families: &[&str]) -> Port {
         let hosts: Vec<IpAddr> = families.iter().map(|host| host.parse().unwrap()).collect();
@@ -393,14 +394,14 @@ mod tests {
         let mut outbox = Outbox::new();
         for number in 0..150u8 {
             outbox.slot()[..2].copy_from_slice(&[number, 7]);
-            outbox.commit(2, to);
+            outbox.commit(2, Path::udp(0, to));
         }
         let mut sender = Sender::new();
         sender.send(&one, &mut outbox);
         assert_eq!((sender.dropped, outbox.len()), (0, 0));
         let mut got = Vec::new();
         let mut receiver = Receiver::new();
-        let socket = two.fds().next().unwrap();
+        let (_, socket) = two.fds().next().unwrap();
         while receiver
             .receive(socket, |bytes, from| got.push((bytes.to_vec(), from)))
             .unwrap()
@@ -420,8 +421,8 @@ mod tests {
         let peer = loopback(&["::1"]);
         let mut outbox = Outbox::new();
         for to in [
-            SocketAddr::from(([127, 0, 0, 1], port.number())),
-            (Ipv6Addr::LOCALHOST, peer.number()).into(),
+            Path::udp(0, ([127, 0, 0, 1], port.number()).into()),
+            Path::udp(1, (Ipv6Addr::LOCALHOST, peer.number()).into()),
         ] {
             outbox.slot()[0] = 1;
             outbox.commit(1, to);
@@ -431,17 +432,17 @@ mod tests {
         assert_eq!(sender.dropped, 0);
         let mut from_v6 = None;
         Receiver::new()
-            .receive(peer.fds().next().unwrap(), |_, from| from_v6 = Some(from))
+            .receive(peer.fds().next().unwrap().1, |_, from| from_v6 = Some(from))
             .unwrap();
         assert_eq!(from_v6, Some((Ipv6Addr::LOCALHOST, port.number()).into()));
     }
 
     #[test]
-    fn a_family_without_a_socket_is_counted() {
+    fn a_path_without_a_socket_is_counted() {
         let port = loopback(&["127.0.0.1"]);
         let mut outbox = Outbox::new();
         outbox.slot()[0] = 1;
-        outbox.commit(1, (Ipv6Addr::LOCALHOST, 9).into());
+        outbox.commit(1, Path::udp(1, (Ipv6Addr::LOCALHOST, 9).into()));
         let mut sender = Sender::new();
         sender.send(&port, &mut outbox);
         assert_eq!(sender.dropped, 1);
@@ -458,7 +459,7 @@ mod tests {
         one.send_to(&[2; DATAGRAM_BYTES], to).unwrap();
         let mut lengths = Vec::new();
         Receiver::new()
-            .receive(two.fds().next().unwrap(), |bytes, _| {
+            .receive(two.fds().next().unwrap().1, |bytes, _| {
                 lengths.push(bytes.len());
             })
             .unwrap();

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use crate::outbox::Outbox;
+use crate::path::Path;
 use crate::protocol::{Candidate, Command, Event, Outcome};
 use crate::shard::Shard;
 use crate::sys::{Epoll, Waker};
@@ -151,8 +152,8 @@ impl Turn {
         use std::os::fd::AsFd;
         let epoll = Epoll::new()?;
         epoll.add(waker.as_fd(), MAILBOX)?;
-        for (token, fd) in (0u64..).zip(port.fds()) {
-            epoll.add(fd, token)?;
+        for (socket, fd) in port.fds() {
+            epoll.add(fd, socket.into())?;
         }
         let (receiver, sender, outbox) = (Receiver::new(), Sender::new(), Outbox::new());
         Ok(Self {
@@ -207,15 +208,15 @@ impl Turn {
             outbox,
             ..
         } = self;
-        for (token, fd) in port.fds().enumerate() {
-            let mut batches = if ready & 1 << token == 0 {
+        for (socket, fd) in port.fds() {
+            let mut batches = if ready & 1 << socket == 0 {
                 0
             } else {
                 BATCHES_PER_TURN
             };
             while batches > 0
                 && receiver.receive(fd, |datagram, from| {
-                    shard.datagram(datagram, from, now, outbox);
+                    shard.datagram(datagram, Path::udp(socket, from), now, outbox);
                 })?
             {
                 batches -= 1;

@@ -1,9 +1,9 @@
 //! The ICE-lite agent: whom it answers, and where it sends.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use pagecalls_media::ice::{Agent, MAX_SOURCES, Outcome};
+use pagecalls_media::path::Path;
 use pagecalls_media::stun::{Builder, Class, Key, Message};
 
 const UFRAG: &str = "ours";
@@ -16,8 +16,8 @@ fn agent() -> Agent {
     agent
 }
 
-fn address(last: u8) -> SocketAddr {
-    SocketAddr::from(([192, 0, 2, last], 5000))
+fn path(last: u8) -> Path {
+    Path::udp(0, ([192, 0, 2, last], 5000).into())
 }
 
 /// A check as a browser sends it.
@@ -69,12 +69,12 @@ impl Check {
         out
     }
 
-    fn sent_to(&self, agent: &mut Agent, from: SocketAddr, now: Instant) -> Outcome {
+    fn sent_to(&self, agent: &mut Agent, from: Path, now: Instant) -> Outcome {
         agent.handle(&self.bytes(), from, now, &mut Vec::new())
     }
 }
 
-fn checked(new_source: bool, selected_changed: Option<SocketAddr>) -> Outcome {
+fn checked(new_source: bool, selected_changed: Option<Path>) -> Outcome {
     Outcome::Checked {
         new_source,
         selected_changed,
@@ -84,7 +84,7 @@ fn checked(new_source: bool, selected_changed: Option<SocketAddr>) -> Outcome {
 /// The error of a refusal, and whether it is signed with our password.
 fn refusal(agent: &mut Agent, datagram: &[u8]) -> (u16, bool) {
     let mut out = Vec::new();
-    let outcome = agent.handle(datagram, address(1), Instant::now(), &mut out);
+    let outcome = agent.handle(datagram, path(1), Instant::now(), &mut out);
     assert_eq!(outcome, Outcome::Refused);
     let answer = Message::parse(&out).unwrap();
     assert_eq!(
@@ -100,19 +100,14 @@ fn refusal(agent: &mut Agent, datagram: &[u8]) -> (u16, bool) {
 #[test]
 fn a_check_is_answered_with_its_source_and_signed() {
     let mut out = b"old".to_vec();
-    let outcome = agent().handle(
-        &Check::default().bytes(),
-        address(1),
-        Instant::now(),
-        &mut out,
-    );
-    assert_eq!(outcome, checked(true, Some(address(1))));
+    let outcome = agent().handle(&Check::default().bytes(), path(1), Instant::now(), &mut out);
+    assert_eq!(outcome, checked(true, Some(path(1))));
     let answer = Message::parse(&out).unwrap();
     assert_eq!(
         (answer.class, answer.transaction),
         (Class::Success, TRANSACTION)
     );
-    assert_eq!(answer.mapped, Some(address(1)));
+    assert_eq!(answer.mapped, Some(path(1).remote));
     assert!(answer.verify(&Key::new(PWD)) && answer.has_fingerprint);
 }
 
@@ -121,27 +116,27 @@ fn media_goes_to_the_first_source_until_one_is_nominated() {
     let mut agent = agent();
     let now = Instant::now();
     assert_eq!(
-        Check::default().sent_to(&mut agent, address(1), now),
-        checked(true, Some(address(1)))
+        Check::default().sent_to(&mut agent, path(1), now),
+        checked(true, Some(path(1)))
     );
     assert_eq!(
-        Check::default().sent_to(&mut agent, address(2), now),
+        Check::default().sent_to(&mut agent, path(2), now),
         checked(true, None)
     );
-    assert_eq!(agent.selected(), Some(address(1)));
+    assert_eq!(agent.selected(), Some(path(1)));
     assert_eq!(
-        Check::nominating().sent_to(&mut agent, address(2), now),
-        checked(false, Some(address(2)))
+        Check::nominating().sent_to(&mut agent, path(2), now),
+        checked(false, Some(path(2)))
     );
     assert_eq!(
-        Check::nominating().sent_to(&mut agent, address(2), now),
+        Check::nominating().sent_to(&mut agent, path(2), now),
         checked(false, None)
     );
     assert_eq!(
-        Check::default().sent_to(&mut agent, address(1), now),
+        Check::default().sent_to(&mut agent, path(1), now),
         checked(false, None)
     );
-    assert_eq!(agent.selected(), Some(address(2)));
+    assert_eq!(agent.selected(), Some(path(2)));
 }
 
 #[test]
@@ -149,8 +144,8 @@ fn the_latest_nomination_wins_and_may_come_back() {
     let mut agent = agent();
     let now = Instant::now();
     for last in [1, 2, 1, 3] {
-        Check::nominating().sent_to(&mut agent, address(last), now);
-        assert_eq!(agent.selected(), Some(address(last)));
+        Check::nominating().sent_to(&mut agent, path(last), now);
+        assert_eq!(agent.selected(), Some(path(last)));
     }
 }
 
@@ -159,14 +154,14 @@ fn consent_is_the_time_of_the_last_authentic_request() {
     let mut agent = agent();
     let start = Instant::now();
     assert_eq!(agent.last_heard(), None);
-    Check::default().sent_to(&mut agent, address(1), start);
+    Check::default().sent_to(&mut agent, path(1), start);
     let later = start + Duration::from_secs(5);
-    Check::default().sent_to(&mut agent, address(1), later);
+    Check::default().sent_to(&mut agent, path(1), later);
     let forged = Check {
         password: "wrong",
         ..Check::default()
     };
-    forged.sent_to(&mut agent, address(1), later + Duration::from_secs(5));
+    forged.sent_to(&mut agent, path(1), later + Duration::from_secs(5));
     assert_eq!(agent.last_heard(), Some(later));
 }
 
@@ -214,13 +209,13 @@ fn before_the_peer_is_known_its_ufrag_is_taken_on_trust() {
     };
     let now = Instant::now();
     assert_eq!(
-        check.sent_to(&mut agent, address(1), now),
-        checked(true, Some(address(1)))
+        check.sent_to(&mut agent, path(1), now),
+        checked(true, Some(path(1)))
     );
     agent.set_remote("them", "pwd");
-    assert_eq!(check.sent_to(&mut agent, address(1), now), Outcome::Refused);
+    assert_eq!(check.sent_to(&mut agent, path(1), now), Outcome::Refused);
     assert_eq!(
-        Check::default().sent_to(&mut agent, address(1), now),
+        Check::default().sent_to(&mut agent, path(1), now),
         checked(false, None)
     );
 }
@@ -232,7 +227,7 @@ fn unknown_attributes_that_must_be_understood_are_named() {
         ..Check::default()
     };
     let mut out = Vec::new();
-    let outcome = agent().handle(&check.bytes(), address(1), Instant::now(), &mut out);
+    let outcome = agent().handle(&check.bytes(), path(1), Instant::now(), &mut out);
     assert_eq!(outcome, Outcome::Refused);
     let unknown_attributes = [0x00, 0x0a, 0x00, 0x02, 0x00, 0x77, 0, 0];
     assert!(out.windows(8).any(|window| window == unknown_attributes));
@@ -243,8 +238,8 @@ fn unknown_attributes_that_must_be_understood_are_named() {
         ..Check::default()
     };
     assert_eq!(
-        optional.sent_to(&mut agent(), address(1), Instant::now()),
-        checked(true, Some(address(1)))
+        optional.sent_to(&mut agent(), path(1), Instant::now()),
+        checked(true, Some(path(1)))
     );
 }
 
@@ -265,7 +260,7 @@ fn indications_responses_and_noise_get_no_answer_and_prove_nothing() {
         let mut out = Vec::new();
         Builder::new(&mut out, class, TRANSACTION)
             .username("ours:them")
-            .xor_mapped(address(9))
+            .xor_mapped(path(9).remote)
             .finish(Some(&Key::new(PWD)));
         messages.push(out);
     }
@@ -274,7 +269,7 @@ fn indications_responses_and_noise_get_no_answer_and_prove_nothing() {
     messages.push(bad_fingerprint);
     for message in messages {
         let mut out = b"old".to_vec();
-        let outcome = agent.handle(&message, address(1), Instant::now(), &mut out);
+        let outcome = agent.handle(&message, path(1), Instant::now(), &mut out);
         assert_eq!((outcome, out.len()), (Outcome::Ignored, 0));
     }
     assert_eq!((agent.selected(), agent.last_heard()), (None, None));
@@ -284,33 +279,33 @@ fn indications_responses_and_noise_get_no_answer_and_prove_nothing() {
 fn sources_are_bounded_and_the_selected_one_stays() {
     let mut agent = agent();
     let start = Instant::now();
-    Check::nominating().sent_to(&mut agent, address(0), start);
+    Check::nominating().sent_to(&mut agent, path(0), start);
     for last in 1..=3 * MAX_SOURCES as u8 {
         let now = start + Duration::from_secs(u64::from(last));
         assert_eq!(
-            Check::default().sent_to(&mut agent, address(last), now),
+            Check::default().sent_to(&mut agent, path(last), now),
             checked(true, None)
         );
         assert!(agent.sources().count() <= MAX_SOURCES);
     }
-    assert!(agent.sources().any(|source| source == address(0)));
+    assert!(agent.sources().any(|source| source == path(0)));
     let later = start + Duration::from_secs(100);
     assert_eq!(
-        Check::default().sent_to(&mut agent, address(0), later),
+        Check::default().sent_to(&mut agent, path(0), later),
         checked(false, None)
     );
     assert_eq!(
-        Check::default().sent_to(&mut agent, address(1), later),
+        Check::default().sent_to(&mut agent, path(1), later),
         checked(true, None),
         "was pushed out"
     );
-    assert_eq!(agent.selected(), Some(address(0)));
+    assert_eq!(agent.selected(), Some(path(0)));
 }
 
 #[test]
 fn a_dual_stack_socket_names_ipv4_addresses_as_ipv4() {
     let mut out = Vec::new();
-    let from: SocketAddr = "[::ffff:192.0.2.7]:4000".parse().unwrap();
+    let from = Path::udp(0, "[::ffff:192.0.2.7]:4000".parse().unwrap());
     agent().handle(&Check::default().bytes(), from, Instant::now(), &mut out);
     let answer = Message::parse(&out).unwrap();
     assert_eq!(answer.mapped, Some("192.0.2.7:4000".parse().unwrap()));

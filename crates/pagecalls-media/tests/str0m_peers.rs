@@ -15,6 +15,7 @@ use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use pagecalls_media::dtls::{Certificate, Context};
 use pagecalls_media::fresh::Fresh;
 use pagecalls_media::outbox::Outbox;
+use pagecalls_media::path::Path;
 use pagecalls_media::protocol::{self, AcceptedBy, Command, Reply};
 use pagecalls_media::shard::Shard;
 
@@ -241,8 +242,12 @@ impl World {
         }
         self.deliver(&mut said);
         while let Some((from, mut datagram)) = said.pop_front() {
-            self.shard
-                .datagram(&mut datagram, from, self.now, &mut self.outbox);
+            self.shard.datagram(
+                &mut datagram,
+                Path::udp(0, from),
+                self.now,
+                &mut self.outbox,
+            );
             self.deliver(&mut said);
         }
         self.events.append(&mut self.outbox.events);
@@ -254,19 +259,23 @@ impl World {
             let peer = self
                 .peers
                 .iter_mut()
-                .find(|peer| peer.address == to)
+                .find(|peer| peer.address == to.remote)
                 .unwrap();
             let contents = bytes.try_into().unwrap();
             let receive = Receive {
                 proto: Protocol::Udp,
                 source: self.engine,
-                destination: to,
+                destination: to.remote,
                 contents,
             };
             peer.rtc
                 .handle_input(Input::Receive(self.now, receive))
                 .unwrap();
-            said.extend(peer.poll().into_iter().map(|datagram| (to, datagram)));
+            said.extend(
+                peer.poll()
+                    .into_iter()
+                    .map(|datagram| (to.remote, datagram)),
+            );
         }
         self.outbox.clear_datagrams();
     }

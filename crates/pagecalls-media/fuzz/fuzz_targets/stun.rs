@@ -2,15 +2,15 @@
 
 #![no_main]
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use libfuzzer_sys::fuzz_target;
 use pagecalls_media::ice::{Agent, Outcome};
+use pagecalls_media::path::Path;
 use pagecalls_media::stun::{Message, is_stun, peek_local_ufrag};
 
 fuzz_target!(|datagram: &[u8]| {
-    let from = SocketAddr::from(([192, 0, 2, 1], 5000));
+    let from = Path::udp(0, ([192, 0, 2, 1], 5000).into());
     let mut agent = Agent::new("ours".to_owned(), "ourpasswordourpassword");
     agent.set_remote("them", "theirpasswordtheirpass");
     let mut answer = Vec::new();

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use pagecalls_media::path::Path;
 use pagecalls_media::protocol::{DtlsState, Event, Why};
 use pagecalls_media::{demux, rtcp, rtp};
 
@@ -24,7 +25,7 @@ proptest! {
     fn any_datagram_from_a_strangers_address(datagrams in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..50)) {
         let mut rig = Rig::call();
         for datagram in &datagrams {
-            rig.datagram_from("203.0.113.66:1".parse().unwrap(), datagram);
+            rig.datagram_from(Path::udp(0, "203.0.113.66:1".parse().unwrap()), datagram);
         }
         assert_sound(&mut rig);
         prop_assert!(rig.stats().iter().all(|leg| leg.dtls == DtlsState::Connected));

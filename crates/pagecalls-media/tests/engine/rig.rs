@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use pagecalls_media::dtls::{Certificate, Context, Fingerprint, Progress, Role, Session};
 use pagecalls_media::fresh::Fresh;
 use pagecalls_media::outbox::Outbox;
+use pagecalls_media::path::Path;
 use pagecalls_media::protocol::{
     self, CallCreate, CallRoute, Candidate, Codec, Command, Event, Extensions, HashName, Kind,
     LegApply, LegCreate, LegCreateOk, LegStats, Outcome, Output, Proto, RecvTrack, Remote, Reply,
@@ -176,7 +177,7 @@ impl Packet {
 /// A full ICE agent's checks, a DTLS end and SRTP: what a browser's transport does, as far as the engine sees it.
 pub struct Peer {
     pub leg: String,
-    pub address: SocketAddr,
+    pub path: Path,
     pub certificate: Certificate,
     pub session: Session,
     pub offer: LegCreateOk,
@@ -439,7 +440,10 @@ impl Rig {
         session.set_expected(&[ours]);
         self.peers.push(Peer {
             leg: leg.into(),
-            address: SocketAddr::from(([198, 51, 100, 1], 5_000 + self.peers.len() as u16)),
+            path: Path::udp(
+                0,
+                SocketAddr::from(([198, 51, 100, 1], 5_000 + self.peers.len() as u16)),
+            ),
             certificate,
             session,
             offer,
@@ -495,7 +499,7 @@ impl Rig {
 
     // --- the network -----------------------------------------------------------------------------------------------
 
-    /// An ICE check with nomination from the peer's address.
+    /// An ICE check with nomination on the peer's path.
     pub fn check(&mut self, peer: usize) {
         let check = self.peers[peer].check(true);
         self.datagram(peer, &check);
@@ -533,10 +537,10 @@ impl Rig {
 
     /// Gives the shard a datagram from the peer, and delivers what comes of it.
     pub fn datagram(&mut self, peer: usize, bytes: &[u8]) {
-        self.datagram_from(self.peers[peer].address, bytes);
+        self.datagram_from(self.peers[peer].path, bytes);
     }
 
-    pub fn datagram_from(&mut self, from: SocketAddr, bytes: &[u8]) {
+    pub fn datagram_from(&mut self, from: Path, bytes: &[u8]) {
         let mut bytes = bytes.to_vec();
         self.shard
             .datagram(&mut bytes, from, self.now, &mut self.outbox);
@@ -596,7 +600,7 @@ impl Rig {
                 return;
             }
             for (to, bytes) in datagrams {
-                let Some(peer) = self.peers.iter().position(|peer| peer.address == to) else {
+                let Some(peer) = self.peers.iter().position(|peer| peer.path == to) else {
                     continue;
                 };
                 self.peers[peer].take_in(&bytes, self.now);

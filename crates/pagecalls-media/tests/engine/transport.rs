@@ -1,9 +1,9 @@
 //! How a leg comes up, moves, fails and ends.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use pagecalls_media::dtls::{Certificate, Context, Fingerprint, Role, Session};
+use pagecalls_media::path::Path;
 use pagecalls_media::protocol::{
     self, CallClose, Code, DtlsState, Event, IceState, LegClose, LegFailed, Why,
 };
@@ -98,10 +98,10 @@ fn another_certificate_than_the_announced_one_ends_the_leg() {
 #[test]
 fn media_follows_the_newest_nomination() {
     let mut rig = Rig::call();
-    let old = rig.peers[CONSUMER].address;
-    let new: SocketAddr = "203.0.113.9:6000".parse().unwrap();
+    let old = rig.peers[CONSUMER].path;
+    let new = Path::udp(0, "203.0.113.9:6000".parse().unwrap());
     rig.take_events();
-    rig.peers[CONSUMER].address = new;
+    rig.peers[CONSUMER].path = new;
     rig.check_without_nomination(CONSUMER);
     rig.send(BUSINESS, &Packet::audio(111, 100, 1, 0));
     assert!(
@@ -120,10 +120,10 @@ fn media_follows_the_newest_nomination() {
     let told: Vec<_> = rig
         .take_events()
         .into_iter()
-        .filter(|event| matches!(event, Event::LegIce(ice) if ice.remote == new.to_string()))
+        .filter(|event| matches!(event, Event::LegIce(ice) if ice.remote == new.remote.to_string()))
         .collect();
     assert_eq!(told.len(), 1);
-    rig.peers[CONSUMER].address = old;
+    rig.peers[CONSUMER].path = old;
     rig.send(CONSUMER, &Packet::audio(109, 200, 2, 0));
     assert_eq!(
         rig.peers[BUSINESS].take().len(),
@@ -135,9 +135,9 @@ fn media_follows_the_newest_nomination() {
 #[test]
 fn a_peer_that_moves_without_end_is_forgotten_behind_itself() {
     let mut rig = Rig::call();
-    let first = rig.peers[CONSUMER].address;
+    let first = rig.peers[CONSUMER].path;
     for port in 0..100 {
-        rig.peers[CONSUMER].address = SocketAddr::from(([203, 0, 113, 1], 1_000 + port));
+        rig.peers[CONSUMER].path = Path::udp(0, ([203, 0, 113, 1], 1_000 + port).into());
         rig.check(CONSUMER);
     }
     rig.send(CONSUMER, &Packet::audio(109, 200, 1, 0));
@@ -150,7 +150,7 @@ fn a_peer_that_moves_without_end_is_forgotten_behind_itself() {
 #[test]
 fn nobody_unauthenticated_gets_in() {
     let mut rig = Rig::call();
-    let stranger: SocketAddr = "203.0.113.66:1".parse().unwrap();
+    let stranger = Path::udp(0, "203.0.113.66:1".parse().unwrap());
     let packet = rig.peers[CONSUMER].encrypt(&Packet::audio(109, 200, 1, 0));
     rig.datagram_from(stranger, &packet);
     assert!(
