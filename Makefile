@@ -6,10 +6,11 @@ CARGO ?= cargo
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight install build fmt lint types test test-py test-rust test-fast test-fuzz fuzz docs demo serve bench lock clean
+.PHONY: help preflight install build build-load fmt lint types test test-py test-rust test-fast test-fuzz fuzz docs demo serve bench \
+    lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 preflight:
 	@PYTHON=$(PYTHON) tools/preflight build
@@ -28,6 +29,9 @@ build: ## build the media engine and install the package into .venv (editable)
 	@test -x target/release/pagecalls-media || echo "Building the media engine; the first time takes one to three minutes ..."
 	@$(CARGO) build --release --locked --package pagecalls-media --bin pagecalls-media
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+build-load: preflight ## build the load generator, which tests and benches use; it is not in the wheel
+	@$(CARGO) build --release --locked --package pagecalls-load --bin pagecalls-load
 
 fmt: $(VENV)/.installed ## format Python and Rust
 	$(BIN)/ruff format src tests bench examples
@@ -56,7 +60,7 @@ test: ## everything: set-up, lint, types, Rust and Python tests, real browsers
 test-rust: ## the engine's tests
 	$(CARGO) test --release --locked --quiet
 
-test-py: install ## the Python tests, foreign peers included
+test-py: install build-load ## the Python tests, foreign peers included
 	$(PYTEST) -q
 
 test-fast: install ## the Python tests without sockets, browsers and disks
@@ -73,8 +77,7 @@ docs: install ## generate the generated pages again
 	$(BIN)/python -m pagecalls.call.diagram > docs/states.md
 	$(BIN)/python -m pagecalls.graph.errors_page docs/errors.md
 
-bench: install ## print CPU for each accept, packet and start-up; what it means: docs/bench.md
-	@$(CARGO) build --release --locked --package pagecalls-media --example load
+bench: install build-load ## print CPU for each accept, packet and start-up; what it means: docs/bench.md
 	@$(BIN)/python -m bench
 
 lock: ## pin the dependencies again (needs uv)

@@ -1,8 +1,8 @@
 """The media engine: CPU per forwarded packet and per set-up, latency, loss and memory, with the load of many calls.
 
-A release build of the engine is driven as the server drives it, over its control socket; `examples/load` of its crate plays both
-peers of every call. Engine and load have a core each; this process shares the load's and sleeps while they work. `docs/bench.md`
-says how to read the figures.
+A release build of the engine is driven as the server drives it, over its control socket; `pagecalls-load` plays both peers of
+every call. Engine and load have a core each; this process shares the load's and sleeps while they work. `docs/bench.md` says how
+to read the figures.
 
     PYTHONPATH=src python -m bench.bench_engine --calls 200 --seconds 60     # one run, as JSON, for a profiler
 """
@@ -12,17 +12,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
 
-import msgspec
-
 from bench.figure import Figure
+from bench.load import SERVER_CORE, Leg, Srtp, Step, Stream, built, cpu_ns, load, on_core, rss_kb
 from pagecalls.media.process import EngineProcess, EngineSettings
 from pagecalls.media.protocol import (
     CallRoute,
@@ -40,19 +37,10 @@ from pagecalls.media.protocol import (
     TrackRef,
 )
 
-ROOT = Path(__file__).parent.parent
-RELEASE = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "release"
 WARM_UP_MS = 1000
 WINDOW_S = 8.0
 CODECS = [Codec(key="opus/48000/2", pt=111), Codec(key="telephone-event/48000", pt=110)]
 EXTENSIONS = Extensions(mid=4, level=1)
-
-
-class Srtp(StrEnum):
-    """The profiles that peers offer."""
-
-    CM = "SRTP_AES128_CM_SHA1_80"
-    GCM = "SRTP_AEAD_AES_128_GCM"
 
 
 RUNS = ((Srtp.CM, 1), (Srtp.CM, 200), (Srtp.CM, 500), (Srtp.GCM, 200), (Srtp.GCM, 500))
@@ -83,18 +71,6 @@ class Measured:
     late_us: float
     load_busy: float
     engine_busy: float
-
-
-class Line(msgspec.Struct):
-    """What the load says; the last line has all of it."""
-
-    phase: str
-    fingerprint: str = ""
-    sent: int = 0
-    received: int = 0
-    cpu_s: float = 0.0
-    latency_us: dict[str, float] = {}
-    lag_us: dict[str, float] = {}
 
 
 async def figures() -> list[Figure]:
@@ -131,34 +107,38 @@ def _figures_of(job: Job, run: Measured) -> list[Figure]:
 async def measure(job: Job) -> Measured:
     """A new engine, its calls, and one window of sound."""
     with tempfile.TemporaryDirectory() as folder:
-        async with _engine(Path(folder)) as engine, _load() as load:
+        async with _engine(Path(folder)) as engine, load() as playing:
             pid = engine.hello.pid
-            empty_kb, before_s = _rss_kb(pid), _cpu_s(pid)
-            fingerprint = Fingerprint(alg="sha-256", value=(await load.line("hello")).fingerprint)
+            empty_kb, before_ns = rss_kb(pid), cpu_ns(pid)
+            fingerprint = Fingerprint(alg="sha-256", value=playing.hello.fingerprint)
             legs = [leg for number in range(job.calls) for leg in await _create(engine, number, fingerprint)]
-            await load.start(engine, job, legs)
-            await load.line("connected")
-            setup_s = _cpu_s(pid) - before_s
-            await load.line("window")
-            before_s = _cpu_s(pid)
-            await load.line("over")
-            window_cpu_s, full_kb = _cpu_s(pid) - before_s, _rss_kb(pid)
-            result = await load.line("result")
+            place = engine.hello.candidates[0][0]
+            await playing.connect(legs, job.srtp, f"{place.ip}:{place.port}")
+            setup_ns = cpu_ns(pid) - before_ns
+            edges: list[tuple[int, int]] = []
+
+            async def note_edge() -> None:
+                edges.append((cpu_ns(pid), rss_kb(pid)))
+
+            step = Step(WARM_UP_MS, round(job.window_s * 1000), job.tick_us)
+            result = await playing.step(step, note_edge)
+    (opened_ns, _), (closed_ns, full_kb) = edges
+    window_s = (closed_ns - opened_ns) / 1e9
     return Measured(
         packets=result.received,
         loss_percent=100 * (1 - result.received / result.sent),
-        packet_us=window_cpu_s / result.received * 1e6,
-        p50_us=result.latency_us["p50"],
-        p99_us=result.latency_us["p99"],
+        packet_us=window_s / result.received * 1e6,
+        p50_us=result.latency_us.p50,
+        p99_us=result.latency_us.p99,
         rss_kb=(full_kb - empty_kb) / job.calls,
-        setup_ms=setup_s / job.calls * 1000,
-        late_us=result.lag_us["p99"],
+        setup_ms=setup_ns / 1e6 / job.calls,
+        late_us=result.lag_us.p99,
         load_busy=result.cpu_s / job.window_s,
-        engine_busy=window_cpu_s / job.window_s,
+        engine_busy=window_s / job.window_s,
     )
 
 
-async def _create(engine: EngineProcess, number: int, fingerprint: Fingerprint) -> list[dict[str, object]]:
+async def _create(engine: EngineProcess, number: int, fingerprint: Fingerprint) -> list[Leg]:
     """One call of two legs, routed both ways; what the load must know of its peers."""
     call, names = str(number), (f"{number}-a", f"{number}-b")
     await engine.call_create(call)
@@ -194,20 +174,20 @@ def _desired(name: str, ssrc: int, fingerprint: Fingerprint) -> LegApply:
     )
 
 
-def _peer(name: str, ssrc: int, leg: LegCreateOk) -> dict[str, object]:
-    own = {"own_ufrag": f"peer-{name}", "ssrc": ssrc, "pt": CODECS[0].pt, "level_id": EXTENSIONS.level}
-    return {"ufrag": leg.ufrag, "pwd": leg.pwd, **own}
+def _peer(name: str, ssrc: int, leg: LegCreateOk) -> Leg:
+    stream = Stream(ssrc, pt=CODECS[0].pt, level_id=EXTENSIONS.level or 0)
+    return Leg(leg.ufrag, leg.pwd, f"peer-{name}", [stream])
 
 
-# --- the two processes ------------------------------------------------------------------------------------------------
+# --- the engine ------------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
 async def _engine(folder: Path) -> AsyncIterator[EngineProcess]:
     """A running engine on the first core; its events are read and dropped, as is its log but for errors."""
-    settings = EngineSettings(data_dir=folder, log_level="error", binary=_built("pagecalls-media"))
+    settings = EngineSettings(data_dir=folder, log_level="error", binary=built("pagecalls-media"))
     engine = EngineProcess(settings)
-    with _on_core(0):
+    with on_core(SERVER_CORE):
         await engine.start()
     drain = asyncio.create_task(_drain(engine))
     try:
@@ -221,86 +201,6 @@ async def _drain(engine: EngineProcess) -> None:
     async for event in engine.events():
         if event is None:
             raise RuntimeError("the engine was lost")
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """The running load generator."""
-
-    process: asyncio.subprocess.Process
-    lines: asyncio.StreamReader
-    orders: asyncio.StreamWriter
-
-    async def start(self, engine: EngineProcess, job: Job, legs: list[dict[str, object]]) -> None:
-        """Tell it what to do."""
-        place = engine.hello.candidates[0][0]
-        order = {
-            "engine": f"{place.ip}:{place.port}",
-            "profile": job.srtp,
-            "warm_up_ms": WARM_UP_MS,
-            "window_ms": round(job.window_s * 1000),
-            "tick_us": job.tick_us,
-            "legs": legs,
-        }
-        self.orders.write(msgspec.json.encode(order) + b"\n")
-        await self.orders.drain()
-
-    async def line(self, phase: str) -> Line:
-        """Its next line, which must be that of `phase`."""
-        text = await self.lines.readline()
-        if not text:
-            raise RuntimeError(f"the load ended before {phase!r}, with status {await self.process.wait()}")
-        line = msgspec.json.decode(text, type=Line)
-        if line.phase != phase:
-            raise RuntimeError(f"the load said {line.phase!r} instead of {phase!r}")
-        return line
-
-
-@asynccontextmanager
-async def _load() -> AsyncIterator[Load]:
-    """The load generator on the last core, this process with it."""
-    with _on_core(-1):
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(_built("examples/load"), stdin=pipe, stdout=pipe)
-        try:
-            if process.stdin is None or process.stdout is None:
-                raise RuntimeError("no pipes to the load")
-            yield Load(process, process.stdout, process.stdin)
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-
-
-def _built(name: str) -> Path:
-    path = RELEASE / name
-    if not path.is_file():
-        raise SystemExit(f"{path} is not there. `make bench` builds it.")
-    return path
-
-
-@contextmanager
-def _on_core(number: int) -> Iterator[None]:
-    """This process, and those that it starts meanwhile, on one of its cores; on a machine with one core, that one."""
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {sorted(cores)[number]})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cores)
-
-
-def _cpu_s(pid: int) -> float:
-    """User and system CPU of a process so far. In nanoseconds, where /proc/PID/stat counts in hundredths of a second: at one call
-    the engine uses no more than a few of those (proc(5), /proc/PID/task/TID/schedstat)."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
-
-
-def _rss_kb(pid: int) -> int:
-    """Resident memory, in KiB (proc(5), /proc/PID/status)."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
 def main() -> None:

@@ -1,23 +1,23 @@
 //! One UDP socket for all peers, so that one system call sends or receives for many of them.
 //!
 //! Each peer has a loopback address of its own, 127.1.0.0 and up, all with the same port: ancillary data says for each datagram which
-//! peer sends it, which peer it is for, and when it arrived by the kernel's clock (ip(7), socket(7)).
+//! peer sends it, which peer it is for, and when it arrived by the kernel's clock (ip(7), socket(7)). A peer's place is the number of
+//! its address, counted from the first.
 
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Outcome;
 use crate::measure::to_ns;
 
 /// Datagrams per system call.
 const BATCH: usize = 64;
 /// Octets of the longest datagram.
-const SLOT_LEN: usize = 1_500;
+pub const SLOT_LEN: usize = 1_500;
 /// Kernel buffers, as far as the system's limits allow.
 const BUFFER_LEN: libc::c_int = 4 * 1024 * 1024;
 /// The first peer's address.
@@ -28,11 +28,15 @@ const FIRST: u32 = u32::from_be_bytes([127, 1, 0, 0]);
 #[repr(C, align(8))]
 struct Control([u8; 64]);
 
+type Part<'a> = (&'a mut libc::iovec, &'a mut Control);
+
 /// Memory for one batch. The headers point into the other boxes, which never move.
 struct Slab {
     headers: Box<[libc::mmsghdr]>,
     bytes: Box<[[u8; SLOT_LEN]]>,
     controls: Box<[Control]>,
+    /// Where to or where from.
+    others: Box<[libc::sockaddr_in]>,
     _parts: Box<[libc::iovec]>,
 }
 
@@ -40,31 +44,36 @@ impl Slab {
     fn new() -> Self {
         let mut bytes = vec![[0; SLOT_LEN]; BATCH].into_boxed_slice();
         let mut controls = vec![Control([0; 64]); BATCH].into_boxed_slice();
+        // SAFETY: plain C data for which zero is valid.
+        let mut others = vec![unsafe { zeroed() }; BATCH].into_boxed_slice();
         let part = |slot: &mut [u8; SLOT_LEN]| libc::iovec {
             iov_base: slot.as_mut_ptr().cast(),
             iov_len: SLOT_LEN,
         };
         let mut parts: Box<[libc::iovec]> = bytes.iter_mut().map(part).collect();
-        let header = |(part, control): (&mut libc::iovec, &mut Control)| {
+        let header = |((part, control), other): (Part, &mut libc::sockaddr_in)| {
             // SAFETY: plain C data for which zero is valid.
             let mut header: libc::mmsghdr = unsafe { zeroed() };
             header.msg_hdr.msg_iov = part;
             header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+            header.msg_hdr.msg_name = ptr::from_mut(other).cast();
             header
         };
-        let headers = parts.iter_mut().zip(&mut controls).map(header).collect();
+        let each = parts.iter_mut().zip(&mut controls).zip(&mut others);
+        let headers = each.map(header).collect();
         Self {
             headers,
             bytes,
             controls,
+            others,
             _parts: parts,
         }
     }
 }
 
 /// Opens the socket. Its two ends do not wait for each other.
-pub fn open(engine: SocketAddrV4) -> io::Result<(Sender, Receiver)> {
+pub fn open() -> io::Result<(Sender, Receiver)> {
     let socket = Arc::new(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?);
     for (level, option, value) in [
         (libc::SOL_SOCKET, libc::SO_RCVBUF, BUFFER_LEN),
@@ -79,10 +88,13 @@ pub fn open(engine: SocketAddrV4) -> io::Result<(Sender, Receiver)> {
     // The default rounds all waits up by 50 us.
     // SAFETY: takes no pointers; it concerns this thread alone and cannot fail.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
-    Ok((
-        Sender::new(Arc::clone(&socket), engine),
-        Receiver::new(socket),
-    ))
+    Ok((Sender::new(Arc::clone(&socket)), Receiver::new(socket)))
+}
+
+/// The address of the peer at a place.
+#[must_use]
+pub fn address(place: usize) -> Ipv4Addr {
+    Ipv4Addr::from_bits(FIRST + place as u32)
 }
 
 fn set_option(
@@ -105,20 +117,15 @@ pub struct Sender {
     socket: Arc<UdpSocket>,
     slab: Slab,
     count: usize,
-    _engine: Box<libc::sockaddr_in>,
+    /// Datagrams that the kernel refused.
+    refused: u64,
 }
 
 impl Sender {
-    fn new(socket: Arc<UdpSocket>, engine: SocketAddrV4) -> Self {
-        // SAFETY: plain C data for which zero is valid.
-        let mut address: Box<libc::sockaddr_in> = Box::new(unsafe { zeroed() });
-        address.sin_family = libc::AF_INET as libc::sa_family_t;
-        address.sin_port = engine.port().to_be();
-        address.sin_addr.s_addr = u32::from(*engine.ip()).to_be();
+    fn new(socket: Arc<UdpSocket>) -> Self {
         let mut slab = Slab::new();
         for header in &mut slab.headers {
             let header = &mut header.msg_hdr;
-            header.msg_name = ptr::from_mut(address.as_mut()).cast();
             header.msg_namelen = size_of::<libc::sockaddr_in>() as libc::socklen_t;
             // SAFETY: takes no pointers.
             header.msg_controllen =
@@ -128,15 +135,24 @@ impl Sender {
             socket,
             slab,
             count: 0,
-            _engine: address,
+            refused: 0,
         }
     }
 
-    /// Makes what `write` leaves in the slot a datagram from the peer at `from`; `write` returns its length.
-    pub fn queue(&mut self, from: usize, write: impl FnOnce(&mut [u8]) -> usize) -> io::Result<()> {
+    /// The port of all peers.
+    pub fn port(&self) -> io::Result<u16> {
+        Ok(self.socket.local_addr()?.port())
+    }
+
+    /// Makes what `write` leaves in the slot a datagram from the peer at the place `from`; `write` returns its length, 0 for none.
+    pub fn queue(&mut self, from: usize, to: SocketAddrV4, write: impl FnOnce(&mut [u8]) -> usize) {
         if self.count == BATCH {
-            self.flush()?;
+            self.flush();
         }
+        let other = &mut self.slab.others[self.count];
+        other.sin_family = libc::AF_INET as libc::sa_family_t;
+        other.sin_port = to.port().to_be();
+        other.sin_addr.s_addr = to.ip().to_bits().to_be();
         let header = &mut self.slab.headers[self.count].msg_hdr;
         let info = libc::in_pktinfo {
             ipi_ifindex: 0,
@@ -158,21 +174,44 @@ impl Sender {
         let len = write(&mut self.slab.bytes[self.count]);
         // SAFETY: every header points to a part of the slab.
         unsafe { (*header.msg_iov).iov_len = len };
-        self.count += 1;
-        Ok(())
+        self.count += usize::from(len > 0);
     }
 
-    /// Sends all that is queued.
-    pub fn flush(&mut self) -> io::Result<()> {
+    /// Makes these bytes a datagram.
+    pub fn queue_bytes(&mut self, from: usize, to: SocketAddrV4, bytes: &[u8]) {
+        self.queue(from, to, |slot| match slot.get_mut(..bytes.len()) {
+            Some(slot) => {
+                slot.copy_from_slice(bytes);
+                bytes.len()
+            }
+            None => 0,
+        });
+    }
+
+    /// How many datagrams the kernel refused to send so far, as to an address that it has no way to.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Sends all that is queued. What the kernel refuses is left out and counted: it concerns one peer.
+    pub fn flush(&mut self) {
         let mut sent = 0;
         while sent < self.count {
             let headers = self.slab.headers[sent..].as_mut_ptr();
             let left = (self.count - sent) as u32;
             // SAFETY: the headers point to addresses, control data and bytes of the given lengths, all owned by self.
-            sent += checked(unsafe { libc::sendmmsg(self.socket.as_raw_fd(), headers, left, 0) })?;
+            let result = unsafe { libc::sendmmsg(self.socket.as_raw_fd(), headers, left, 0) };
+            match checked(result) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.refused += 1;
+                    sent += 1;
+                }
+                Ok(count) => sent += count,
+            }
         }
         self.count = 0;
-        Ok(())
     }
 }
 
@@ -190,46 +229,70 @@ impl Receiver {
         }
     }
 
-    /// Receives one batch and hands over each datagram with its peer's place and its time of arrival; returns whether there may be more.
-    pub fn receive(
-        &mut self,
-        mut take: impl FnMut(usize, &mut [u8], u64) -> Outcome<()>,
-    ) -> Outcome<bool> {
+    /// Receives one batch and hands over each datagram; returns whether there may be more.
+    pub fn receive(&mut self, mut take: impl FnMut(Arrival, &mut [u8])) -> io::Result<bool> {
         for header in &mut self.slab.headers {
             header.msg_hdr.msg_controllen = size_of::<Control>();
+            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in>() as libc::socklen_t;
         }
         let (fd, headers) = (self.socket.as_raw_fd(), self.slab.headers.as_mut_ptr());
         let flags = libc::MSG_DONTWAIT;
-        // SAFETY: the headers point to control data and bytes of the given lengths, all owned by self.
+        // SAFETY: the headers point to names, control data and bytes of the given lengths, all owned by self.
         let result = unsafe { libc::recvmmsg(fd, headers, BATCH as u32, flags, ptr::null_mut()) };
         let count = match checked(result) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
             result => result?,
         };
-        for place in 0..count {
-            let header = &self.slab.headers[place];
-            let (to, arrived_ns) = ancillary(&header.msg_hdr, &self.slab.controls[place]);
+        for slot in 0..count {
+            let (header, other) = (&self.slab.headers[slot], &self.slab.others[slot]);
+            let (to, arrived_ns) = ancillary(&header.msg_hdr, &self.slab.controls[slot]);
+            let ip = Ipv4Addr::from_bits(u32::from_be(other.sin_addr.s_addr));
+            let arrival = Arrival {
+                place: to.wrapping_sub(FIRST) as usize,
+                from: SocketAddrV4::new(ip, u16::from_be(other.sin_port)),
+                at_ns: arrived_ns,
+            };
             let len = (header.msg_len as usize).min(SLOT_LEN);
-            let at = to.wrapping_sub(FIRST) as usize;
-            take(at, &mut self.slab.bytes[place][..len], arrived_ns)?;
+            take(arrival, &mut self.slab.bytes[slot][..len]);
         }
         Ok(count == BATCH)
     }
 
-    /// Waits until something arrives or the time is over.
-    pub fn wait(&self, timeout: Duration) -> io::Result<()> {
-        let mut entry = libc::pollfd {
-            fd: self.socket.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        let timeout = libc::timespec {
-            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: timeout.subsec_nanos().into(),
-        };
-        // SAFETY: entry and time live through the call, and there is one entry.
-        checked(unsafe { libc::ppoll(&raw mut entry, 1, &raw const timeout, ptr::null()) })
-            .map(drop)
+    /// Waits until something arrives, or until there is something to read from `also`, or until the time is over.
+    pub fn wait(&self, also: Option<RawFd>, timeout: Duration) -> io::Result<()> {
+        wait(&[Some(self.socket.as_raw_fd()), also], timeout)
+    }
+}
+
+/// Where and when a datagram arrived.
+#[derive(Clone, Copy)]
+pub struct Arrival {
+    /// The place of the peer that it is for; there may be none.
+    pub place: usize,
+    /// Who sent it.
+    pub from: SocketAddrV4,
+    /// When, by the kernel's clock.
+    pub at_ns: u64,
+}
+
+/// Waits until one of these has something to read or the time is over.
+pub fn wait(fds: &[Option<RawFd>; 2], timeout: Duration) -> io::Result<()> {
+    let mut entries = fds.map(|fd| libc::pollfd {
+        // poll(2) passes over what is negative.
+        fd: fd.unwrap_or(-1),
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    let timeout = libc::timespec {
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    let (first, count) = (entries.as_mut_ptr(), entries.len() as libc::nfds_t);
+    // SAFETY: entries and time live through the call, and their number is given.
+    match checked(unsafe { libc::ppoll(first, count, &raw const timeout, ptr::null()) }) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,85 @@
+"""Whole calls between light peers: a consumer's device rings over the consumer protocol, the business accepts over the Graph API.
+
+Everything goes over the public interface; only the peers are light (`tests/load_peers.py`). They apply no renegotiation offer and
+report nothing, so the server goes on sending both copies of a track.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+
+from pagecalls.demo.business import BusinessApp
+from pagecalls.demo.device import ConsumerDevice
+from pagecalls.demo.serving import Served
+from tests.load_peers import LoadPeer, LoadPeers
+
+
+@dataclass(frozen=True, slots=True)
+class LoadCall:
+    """A call with both legs up."""
+
+    id: str
+    psid: str
+    device: ConsumerDevice
+    business: LoadPeer
+    consumer: LoadPeer
+
+    async def send(self, per_s: float = 50.0) -> None:
+        """Sound-like packets both ways."""
+        await self.business.send(per_s=per_s)
+        await self.consumer.send(per_s=per_s)
+
+    async def hang_up(self) -> None:
+        """By the consumer."""
+        await self.device.request("call.hangup", call_id=self.id)
+
+
+@dataclass(slots=True)
+class LoadCalls:
+    """Makes calls over one server; each has a consumer of its own."""
+
+    served: Served
+    app: BusinessApp
+    http: aiohttp.ClientSession
+    load: LoadPeers
+    devices: list[ConsumerDevice]
+
+    async def make(self, name: str) -> LoadCall:
+        """One call; its peers are called `name` with `-business` and `-consumer`."""
+        dev = self.served.dev
+        async with self.http.post(f"{dev.base_url}/consumer/v1/sessions", json={"page_id": dev.page.id}) as response:
+            session = await response.json()
+        device = ConsumerDevice()
+        self.devices.append(device)
+        await device.connect(dev.base_url, session["access_token"])
+        consumer, business = await self.load.peer(f"{name}-consumer"), await self.load.peer(f"{name}-business")
+        started = await device.request("call.start", page_id=dev.page.id, session=offered(consumer))
+        call_id = started["call_id"]
+        await consumer.begin(started["session"]["sdp_response"]["sdp"])
+        await self.app.expect("connect", call_id)
+        accepted = await self.app.call("accept", call_id=call_id, session=offered(business))
+        await business.apply_answer(accepted["session"]["sdp_response"]["sdp"])
+        await consumer.until("up")
+        await device.expect("call.connected", call_id=call_id)
+        return LoadCall(call_id, session["psid"], device, business, consumer)
+
+
+def offered(peer: LoadPeer) -> dict[str, str]:
+    """The session object with a peer's offer."""
+    return {"sdp_type": "offer", "sdp": peer.offer()}
+
+
+@asynccontextmanager
+async def load_calls(served: Served, app: BusinessApp, load: LoadPeers) -> AsyncIterator[LoadCalls]:
+    """For a server with its app; the devices are closed on the way out."""
+    async with aiohttp.ClientSession() as http:
+        calls = LoadCalls(served, app, http, load, [])
+        try:
+            yield calls
+        finally:
+            for device in calls.devices:
+                await device.close()
