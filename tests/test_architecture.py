@@ -26,7 +26,8 @@ ALLOWED: dict[str, set[str]] = {
     # Faces see the switchboard and its value types, never a port's implementation and never each other.
     **{name: BOTTOM | {"call", "switchboard", "http", "store.base", name} for name in FACES},
 }
-"""Modules without a row (server, dev, settings, metrics, logs, cli, demo) are the root: they may import everything."""
+"""Modules without a row (server, dev, settings, metrics, logs, cli, demo) are the root: they may import everything but the test
+kit `testing`, which has no row either."""
 
 
 def modules() -> list[Path]:
@@ -62,7 +63,19 @@ def test_imports_point_down(path: Path) -> None:
     assert not foreign, f"{own_name(path)} may not import {foreign}"
 
 
-@pytest.mark.parametrize("path", [p for p in modules() if own_name(p).split(".")[0] in CORE | BOTTOM], ids=own_name)
+@pytest.mark.parametrize("path", [p for p in modules() if own_name(p).split(".")[0] != "testing"], ids=own_name)
+def test_nothing_imports_the_test_kit(path: Path) -> None:
+    assert not [name for name in imports(path) if is_allowed(name, {"testing"})]
+
+
+PURE = CORE | BOTTOM
+PURE_PARTS = {f"testing.impair.{name}" for name in ("packets", "impairment", "channel", "figures", "candidates")}
+"""Pure modules of layers that are not."""
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in modules() if own_name(p).split(".")[0] in PURE or own_name(p) in PURE_PARTS], ids=own_name
+)
 def test_the_core_is_pure(path: Path) -> None:
     """No I/O, no clock, no chance, nothing from a third party."""
     banned = {"asyncio", "socket", "time", "random", "secrets", "os", "threading", "msgspec", "aiohttp", "starlette", "logging"}

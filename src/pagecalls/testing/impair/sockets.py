@@ -1,0 +1,331 @@
+"""The relay: real UDP sockets around two channels for each peer, on the running event loop.
+
+Peers send to the relay's one address. Each peer address gets a flow of its own, with a socket of its own towards the engine, as
+a NAT would give it. Owns sockets and timers; what happens to a datagram is the channel's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum
+
+from pagecalls.testing.impair.candidates import redirect_candidates
+from pagecalls.testing.impair.channel import Channel, Draw, Traced
+from pagecalls.testing.impair.figures import Figures
+from pagecalls.testing.impair.impairment import CLEAR, Impairment
+from pagecalls.testing.impair.packets import Kind
+
+Address = tuple[str, int]
+"""Host and port."""
+
+MAX_FLOWS = 512
+"""Of more peer addresses than this the one that has been silent longest loses its flow. Each takes a descriptor."""
+
+_BATCH = 64  # datagrams read for one wake-up, so that one busy socket does not starve the others
+_LARGEST = 65_535
+_BUFFER_BYTES = 1 << 20
+_SLACK_S = 0.0005  # event loops keep time in milliseconds; what is due sooner than half of one goes now
+
+
+class Direction(Enum):
+    """`UP` is from a peer to the engine, `DOWN` from the engine to a peer."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+Trace = Callable[[Direction, Traced], None]
+"""Sees every decision."""
+
+
+class _Pump:
+    """A channel, the way out of it, and the one timer between them."""
+
+    def __init__(self, channel: Channel, send: Callable[[bytes], None], loop: asyncio.AbstractEventLoop) -> None:
+        self.channel = channel
+        self._send = send
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+        self._wakes_at = 0.0
+
+    def push(self, datagram: bytes) -> None:
+        """A datagram has come."""
+        self.channel.push(datagram, self._loop.time())
+        self._flush()
+
+    def close(self) -> None:
+        """What is under way is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._flush()
+
+    def _flush(self) -> None:
+        for datagram in self.channel.take(self._loop.time(), _SLACK_S):
+            self._send(datagram)
+        next_at = self.channel.next_at
+        if next_at is None or (self._timer is not None and self._wakes_at <= next_at):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._wakes_at = self._loop.call_at(next_at, self._wake), next_at
+
+
+class _Flow:
+    """One peer address: its two directions and its socket towards the engine."""
+
+    def __init__(self, relay: Relay, peer: tuple[object, ...], up: Channel, down: Channel) -> None:
+        loop = asyncio.get_running_loop()
+        self._relay = relay
+        self._loop = loop
+        self._socket = relay.open_upstream(None)
+        self.up = _Pump(up, self._send_up, loop)
+        self.down = _Pump(down, lambda datagram: relay.send_down(datagram, peer), loop)
+        self.heard_at = loop.time()
+        loop.add_reader(self._socket, self._readable)
+
+    @property
+    def source(self) -> Address:
+        """Where the engine sees this peer."""
+        name = self._socket.getsockname()
+        return str(name[0]), int(name[1])
+
+    def change_source(self, source: Address | None) -> None:
+        """Another socket takes the place of this one. What the engine sends to the old address is lost."""
+        fresh = self._relay.open_upstream(source)
+        self._drop_socket()
+        self._socket = fresh
+        self._loop.add_reader(fresh, self._readable)
+
+    def close(self) -> None:
+        """Give back the socket and the timers."""
+        self.up.close()
+        self.down.close()
+        self._drop_socket()
+
+    def _drop_socket(self) -> None:
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+
+    def _send_up(self, datagram: bytes) -> None:
+        # A full buffer or a port without a listener (ICMP) loses a datagram, as it would on any network.
+        with suppress(OSError):
+            self._socket.send(datagram)
+
+    def _readable(self) -> None:
+        for _ in range(_BATCH):
+            try:
+                datagram = self._socket.recv(_LARGEST)
+            except OSError:
+                return
+            self.down.push(datagram)
+
+
+@dataclass(slots=True)
+class Relay:
+    """A running relay; made by `relay`."""
+
+    address: Address
+    """Where peers send to."""
+    _to: tuple[object, ...]
+    _socket: socket.socket
+    _seed: int
+    _trace: Trace | None
+    _rules: dict[Direction, Impairment]
+    _max_flows: int
+    _flows: dict[tuple[object, ...], _Flow] = field(default_factory=dict)
+    _past: dict[Direction, Figures] = field(default_factory=lambda: {each: Figures() for each in Direction})
+    _opened: dict[tuple[Direction, Kind], int] = field(default_factory=dict)
+    _dark_until: dict[Direction, float] = field(default_factory=lambda: dict.fromkeys(Direction, 0.0))
+
+    # --- what a test does ---------------------------------------------------------------------------------------------
+
+    def through(self, sdp: str) -> str:
+        """The description as a peer behind this relay must see it; see `redirect_candidates`."""
+        return redirect_candidates(sdp, self.address)
+
+    def set(self, *, up: Impairment | None = None, down: Impairment | None = None) -> None:
+        """From now on the directions do this; `None` leaves one as it is. Datagrams under way keep their times."""
+        for direction, impairment in ((Direction.UP, up), (Direction.DOWN, down)):
+            if impairment is not None:
+                self._rules[direction] = impairment
+                for channel in self._channels(direction):
+                    channel.impairment = impairment
+
+    def blackhole(self, seconds: float, *, up: bool = True, down: bool = True) -> None:
+        """Swallow everything that comes within this time, of every kind."""
+        until = asyncio.get_running_loop().time() + seconds
+        for direction, is_meant in ((Direction.UP, up), (Direction.DOWN, down)):
+            if is_meant:
+                self._dark_until[direction] = until
+                for channel in self._channels(direction):
+                    channel.blackhole(until)
+
+    def change_source(self, host: str | None = None) -> list[Address]:
+        """Let every flow reach the engine from a new port, on `host` if one is given: what a NAT does when it forgets, or a phone
+        that changes its network. Returns the new sources. Raises `OSError` for a host that is not this machine's."""
+        for flow in self._flows.values():
+            flow.change_source((host, 0) if host is not None else None)
+        return self.sources
+
+    # --- what a test asks ---------------------------------------------------------------------------------------------
+
+    @property
+    def up(self) -> Figures:
+        """What has been done so far to what peers sent. A copy."""
+        return self._figures(Direction.UP)
+
+    @property
+    def down(self) -> Figures:
+        """What has been done so far to what the engine sent. A copy."""
+        return self._figures(Direction.DOWN)
+
+    @property
+    def sources(self) -> list[Address]:
+        """The addresses that the engine sees, one a flow."""
+        return [flow.source for flow in self._flows.values()]
+
+    @property
+    def peers(self) -> list[Address]:
+        """The addresses that have sent something to the relay, one a flow."""
+        return [(str(peer[0]), int(str(peer[1]))) for peer in self._flows]
+
+    # --- sockets ------------------------------------------------------------------------------------------------------
+
+    def open_upstream(self, source: Address | None) -> socket.socket:
+        """A socket towards the engine. For flows."""
+        upstream = _udp_socket(self._socket.family)
+        try:
+            if source is not None:
+                upstream.bind(source)
+            upstream.connect(self._to)
+        except OSError:
+            upstream.close()
+            raise
+        return upstream
+
+    def send_down(self, datagram: bytes, peer: tuple[object, ...]) -> None:
+        """To a peer. For flows."""
+        with suppress(OSError):
+            self._socket.sendto(datagram, peer)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        asyncio.get_running_loop().add_reader(self._socket, self._readable)
+
+    def close(self) -> None:
+        """Give everything back; the figures stay."""
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+        for peer in list(self._flows):
+            self._close_flow(peer)
+
+    def _readable(self) -> None:
+        for _ in range(_BATCH):
+            try:
+                datagram, peer = self._socket.recvfrom(_LARGEST)
+            except OSError:
+                return
+            flow = self._flows.get(peer) or self._open_flow(peer)
+            flow.heard_at = asyncio.get_running_loop().time()
+            flow.up.push(datagram)
+
+    def _open_flow(self, peer: tuple[object, ...]) -> _Flow:
+        if len(self._flows) >= self._max_flows:
+            self._close_flow(min(self._flows, key=lambda each: self._flows[each].heard_at))
+        flow = self._flows[peer] = _Flow(self, peer, self._channel(Direction.UP), self._channel(Direction.DOWN))
+        return flow
+
+    def _close_flow(self, peer: tuple[object, ...]) -> None:
+        flow = self._flows.pop(peer)
+        flow.close()
+        self._past[Direction.UP].add(flow.up.channel.figures)
+        self._past[Direction.DOWN].add(flow.down.channel.figures)
+
+    def _channel(self, direction: Direction) -> Channel:
+        told = self._trace
+        trace = (lambda traced: told(direction, traced)) if told is not None else None
+        channel = Channel(lambda kind: self._draw(direction, kind), self._rules[direction], trace)
+        channel.blackhole(self._dark_until[direction])
+        return channel
+
+    def _draw(self, direction: Direction, kind: Kind) -> Draw:
+        """Chance for the next flow that brings this kind: the first one to bring RTP always meets the same, on however many
+        addresses its peer made checks before."""
+        place = self._opened.get((direction, kind), 0)
+        self._opened[direction, kind] = place + 1
+        return random.Random(f"{self._seed}/{direction.value}/{kind.name}/{place}").random
+
+    def _channels(self, direction: Direction) -> Iterator[Channel]:
+        for flow in self._flows.values():
+            yield (flow.up if direction is Direction.UP else flow.down).channel
+
+    def _figures(self, direction: Direction) -> Figures:
+        total = Figures()
+        total.add(self._past[direction])
+        for channel in self._channels(direction):
+            total.add(channel.figures)
+        return total
+
+
+@asynccontextmanager
+async def relay(
+    to: Address,
+    *,
+    up: Impairment = CLEAR,
+    down: Impairment = CLEAR,
+    seed: int = 0,
+    listen: Address | None = None,
+    trace: Trace | None = None,
+    max_flows: int = MAX_FLOWS,
+) -> AsyncIterator[Relay]:
+    """A relay in front of the engine at `to`, on the running event loop, until the block ends.
+
+    `up` is done to what peers send, `down` to what the engine sends. It listens on `listen`, or on a free port of the address
+    from which this machine reaches `to`. The same `seed` gives every flow the same chance again. Raises `OSError` for an address
+    that does not resolve or cannot be used.
+    """
+    family, target = await _resolve(to)
+    _, own = await _resolve(listen or (_own_host(family, target), 0), family)
+    listening = _udp_socket(family)
+    try:
+        listening.bind(own)
+    except OSError:
+        listening.close()
+        raise
+    name = listening.getsockname()
+    rules = {Direction.UP: up, Direction.DOWN: down}
+    link = Relay((str(name[0]), int(name[1])), target, listening, seed, trace, rules, max_flows)
+    link.start()
+    try:
+        yield link
+    finally:
+        link.close()
+
+
+async def _resolve(address: Address, family: int = socket.AF_UNSPEC) -> tuple[int, tuple[object, ...]]:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(address[0], address[1], family=family, type=socket.SOCK_DGRAM)
+    return found[0][0], found[0][4]
+
+
+def _udp_socket(family: int) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_DGRAM)
+    made.setblocking(False)
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        made.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
+    return made
+
+
+def _own_host(family: int, target: tuple[object, ...]) -> str:
+    """The address from which this machine reaches the target; asking sends nothing."""
+    with _udp_socket(family) as probe:
+        probe.connect(target)
+        return str(probe.getsockname()[0])
