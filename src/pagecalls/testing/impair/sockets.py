@@ -10,7 +10,7 @@ import asyncio
 import random
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -293,27 +293,41 @@ async def relay(
     that does not resolve or cannot be used.
     """
     family, target = await _resolve(to)
-    _, own = await _resolve(listen or (_own_host(family, target), 0), family)
-    listening = _udp_socket(family)
-    try:
-        listening.bind(own)
-    except OSError:
-        listening.close()
-        raise
-    name = listening.getsockname()
-    rules = {Direction.UP: up, Direction.DOWN: down}
-    link = Relay((str(name[0]), int(name[1])), target, listening, seed, trace, rules, max_flows)
-    link.start()
-    try:
-        yield link
-    finally:
-        link.close()
+    wanted = listen or (_own_host(family, target), 0)
+    _, own = await _resolve(wanted, family)
+    with _udp_socket(family) as listening:
+        with _naming(wanted):
+            listening.bind(own)
+        name = listening.getsockname()
+        rules = {Direction.UP: up, Direction.DOWN: down}
+        link = Relay((str(name[0]), int(name[1])), target, listening, seed, trace, rules, max_flows)
+        link.start()
+        try:
+            yield link
+        finally:
+            link.close()
 
 
 async def _resolve(address: Address, family: int = socket.AF_UNSPEC) -> tuple[int, tuple[object, ...]]:
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(address[0], address[1], family=family, type=socket.SOCK_DGRAM)
+    with _naming(address):
+        found = await loop.getaddrinfo(address[0], address[1], family=family, type=socket.SOCK_DGRAM)
     return found[0][0], found[0][4]
+
+
+@contextmanager
+def _naming(address: Address) -> Iterator[None]:
+    """An error says which address it is about."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{host_port(address)}: {error.strerror}") from error
+
+
+def host_port(address: Address) -> str:
+    """An address as people write it."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _udp_socket(family: int) -> socket.socket:
