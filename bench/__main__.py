@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench import bench_api, bench_engine, bench_sdp
+from bench import bench_api, bench_engine, bench_impair, bench_sdp
 from bench.figure import Figure
 
 PARTS = {
@@ -18,6 +18,7 @@ PARTS = {
     "start": bench_api.start_figures,
     "accept": bench_api.accept_figures,
     "engine": bench_engine.figures,
+    "impair": bench_impair.figures,
 }
 
 
