@@ -1,4 +1,5 @@
-"""CPU that the impairment relay takes for a datagram: 5,000 a second, as 50 calls of two peers bring them from one side.
+"""CPU that the impairment relay takes for a datagram: 5,000 a second, as many as 50 calls have in both directions together, or as
+all their peers send.
 
     PYTHONPATH=src python -m bench.bench_impair
 
@@ -49,7 +50,7 @@ async def figures() -> list[Figure]:
     came = json.loads(rest.splitlines()[-1])["up"]["kinds"]["rtp"]["received"]
     return [
         Figure("Impairment relay: datagram", used / sent * 1e6, "us CPU", "100", 1),
-        Figure("Impairment relay: of a core at 50 calls", used / SECONDS * 100, "%", "50", 0),
+        Figure("Impairment relay: of a core at 5,000 a second", used / SECONDS * 100, "%", "50", 0),
         Figure("Impairment relay: datagrams that came", came / sent * 100, "%", "100", 1),
     ]
 
