@@ -4,6 +4,7 @@ mod copies;
 mod digits;
 mod feedback;
 mod forwarding;
+mod long_calls;
 mod malformed;
 mod rig;
 mod sources;
