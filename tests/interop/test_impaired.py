@@ -163,7 +163,7 @@ async def test_a_call_is_heard_through_bad_networks(world: World, start: Start, 
 
 # --- the engine's figures ---------------------------------------------------------------------------------------------
 
-MEASURED_S = 8.0
+MEASURED_S = 6.0
 STATS_EVERY_S = 5.0
 """The engine tells its figures so often; the last ones stand in the journal when a call ends."""
 NOTHING_MORE = Impairment(loss=1.0, impairs=Kind.RTP)

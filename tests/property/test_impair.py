@@ -87,6 +87,7 @@ def run(impairment: Impairment, arrivals: Sequence[Arrival], seed: int = 1) -> R
     return Run(channel, out, traced)
 
 
+@settings(deadline=None)
 @given(IMPAIRMENTS, ARRIVALS, st.integers(0, 5))
 def test_what_came_in_went_out_or_was_dropped(impairment: Impairment, arrivals: list[Arrival], seed: int) -> None:
     ran = run(impairment, arrivals, seed)
@@ -99,6 +100,7 @@ def test_what_came_in_went_out_or_was_dropped(impairment: Impairment, arrivals: 
     assert sum(arrival.size for arrival in arrivals) == total.received_bytes
 
 
+@settings(deadline=None)
 @given(IMPAIRMENTS, ARRIVALS, st.integers(0, 5))
 def test_kinds_that_are_not_meant_pass_at_once(impairment: Impairment, arrivals: list[Arrival], seed: int) -> None:
     ran = run(impairment, arrivals, seed)
@@ -112,6 +114,7 @@ def test_kinds_that_are_not_meant_pass_at_once(impairment: Impairment, arrivals:
             assert left_at[number] == now
 
 
+@settings(deadline=None)
 @given(IMPAIRMENTS, ARRIVALS, st.integers(0, 5))
 def test_nothing_overtakes_without_leave(impairment: Impairment, arrivals: list[Arrival], seed: int) -> None:
     orderly = replace(impairment, reorder=0.0, jitter_reorders=False, impairs=Kind.ANY)
@@ -120,11 +123,13 @@ def test_nothing_overtakes_without_leave(impairment: Impairment, arrivals: list[
     assert ran.channel.figures.total.reordered == 0
 
 
+@settings(deadline=None)
 @given(IMPAIRMENTS, ARRIVALS)
 def test_the_same_seed_does_the_same(impairment: Impairment, arrivals: list[Arrival]) -> None:
     assert run(impairment, arrivals).traced == run(impairment, arrivals).traced
 
 
+@settings(deadline=None)
 @given(IMPAIRMENTS, ARRIVALS, st.lists(st.integers(0, 40), min_size=80, max_size=80))
 def test_chance_does_not_look_at_the_clock(impairment: Impairment, arrivals: list[Arrival], waits_ms: list[int]) -> None:
     """Which are lost, held and doubled is the same however the machine was loaded; but for the queue, which time fills."""
@@ -137,6 +142,7 @@ def test_chance_does_not_look_at_the_clock(impairment: Impairment, arrivals: lis
     assert decided(run(timeless, arrivals).traced) == decided(run(timeless, later).traced)
 
 
+@settings(deadline=None)
 @given(ARRIVALS)
 def test_one_knob_does_not_change_what_another_does(arrivals: list[Arrival]) -> None:
     def lost(impairment: Impairment) -> list[object]:
@@ -146,6 +152,7 @@ def test_one_knob_does_not_change_what_another_does(arrivals: list[Arrival]) -> 
     assert lost(loss) == lost(replace(loss, delay_ms=30, jitter_ms=20, reorder=0.2, duplicate=0.5))
 
 
+@settings(deadline=None)
 @given(ARRIVALS, st.sampled_from([8_000.0, 64_000.0, 500_000.0]), st.sampled_from([0.0, 1.0]), st.sampled_from([20.0, 1_000.0]))
 def test_no_window_carries_more_than_the_rate(
     arrivals: list[Arrival], rate_bps: float, duplicate: float, queue_ms: float
@@ -160,6 +167,7 @@ def test_no_window_carries_more_than_the_rate(
         assert sums[last + 1] - sums[first + 1] <= (sizes[last][0] - sizes[first][0]) * rate_bps + 1e-3
 
 
+@settings(deadline=None)
 @given(ARRIVALS, st.sampled_from([0.0, 30.0]), st.sampled_from([8_000.0, 64_000.0]))
 def test_nobody_waits_in_the_queue_beyond_its_bound(arrivals: list[Arrival], queue_ms: float, rate_bps: float) -> None:
     ran = run(Impairment(rate_bps=rate_bps, queue_ms=queue_ms), arrivals)

@@ -6,16 +6,17 @@
         print(link.up.of(Kind.RTP).lost)
 
 `impairment.py` says what a direction does, `channel.py` does it (pure: datagrams and the time go in, datagrams come out),
-`sockets.py` puts sockets around it, `candidates.py` puts a peer behind it. `python -m pagecalls.testing.impair` is the same as a
-command. docs/testing.md shows how both are used.
+`flow.py` and `sockets.py` put sockets around it, `candidates.py` puts a peer behind it. `python -m pagecalls.testing.impair` is
+the same as a command. docs/testing.md shows how both are used.
 """
 
 from pagecalls.testing.impair.candidates import redirect_candidates
 from pagecalls.testing.impair.channel import Channel, Fate, Traced
 from pagecalls.testing.impair.figures import Counts, Delays, Figures, StreamCounts
+from pagecalls.testing.impair.flow import Address
 from pagecalls.testing.impair.impairment import CLEAR, Impairment
 from pagecalls.testing.impair.packets import Kind, classify
-from pagecalls.testing.impair.sockets import Address, Direction, Relay, Trace, relay
+from pagecalls.testing.impair.sockets import Direction, Relay, Trace, relay
 
 __all__ = [
     "CLEAR",

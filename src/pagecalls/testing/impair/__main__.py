@@ -12,10 +12,11 @@ from typing import Any
 import click
 import uvloop
 
+from pagecalls.testing.impair.flow import Address
 from pagecalls.testing.impair.impairment import CLEAR, Impairment
 from pagecalls.testing.impair.packets import Kind
 from pagecalls.testing.impair.screen import JsonScreen, Screen, TextScreen
-from pagecalls.testing.impair.sockets import Address, relay
+from pagecalls.testing.impair.sockets import relay
 
 _UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 

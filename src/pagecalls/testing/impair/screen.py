@@ -15,8 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pagecalls.testing.impair.figures import Counts, Figures
+from pagecalls.testing.impair.flow import Address, host_port
 from pagecalls.testing.impair.packets import Kind
-from pagecalls.testing.impair.sockets import Address, Relay, host_port
+from pagecalls.testing.impair.sockets import Relay
 
 _KINDS = (Kind.STUN, Kind.DTLS, Kind.RTP, Kind.RTCP, Kind.OTHER)
 

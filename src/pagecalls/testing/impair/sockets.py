@@ -1,7 +1,7 @@
-"""The relay: real UDP sockets around two channels for each peer, on the running event loop.
+"""The relay: one address for all peers, and a flow for each of them, on the running event loop.
 
 Peers send to the relay's one address. Each peer address gets a flow of its own, with a socket of its own towards the engine, as
-a NAT would give it. Owns sockets and timers; what happens to a datagram is the channel's business.
+a NAT would give it. Owns the listening socket, the flows and their seeds; what happens to a datagram is the channel's business.
 """
 
 from __future__ import annotations
@@ -17,19 +17,12 @@ from enum import Enum
 from pagecalls.testing.impair.candidates import redirect_candidates
 from pagecalls.testing.impair.channel import Channel, Draw, Traced
 from pagecalls.testing.impair.figures import Figures
+from pagecalls.testing.impair.flow import BATCH, LARGEST, Address, Flow, host_port, udp_socket
 from pagecalls.testing.impair.impairment import CLEAR, Impairment
 from pagecalls.testing.impair.packets import Kind
 
-Address = tuple[str, int]
-"""Host and port."""
-
 MAX_FLOWS = 512
 """Of more peer addresses than this the one that has been silent longest loses its flow. Each takes a descriptor."""
-
-_BATCH = 64  # datagrams read for one wake-up, so that one busy socket does not starve the others
-_LARGEST = 65_535
-_BUFFER_BYTES = 1 << 20
-_SLACK_S = 0.0005  # event loops keep time in milliseconds; what is due sooner than half of one goes now
 
 
 class Direction(Enum):
@@ -41,91 +34,6 @@ class Direction(Enum):
 
 Trace = Callable[[Direction, Traced], None]
 """Sees every decision."""
-
-
-class _Pump:
-    """A channel, the way out of it, and the one timer between them."""
-
-    def __init__(self, channel: Channel, send: Callable[[bytes], None], loop: asyncio.AbstractEventLoop) -> None:
-        self.channel = channel
-        self._send = send
-        self._loop = loop
-        self._timer: asyncio.TimerHandle | None = None
-        self._wakes_at = 0.0
-
-    def push(self, datagram: bytes) -> None:
-        """A datagram has come."""
-        self.channel.push(datagram, self._loop.time())
-        self._flush()
-
-    def close(self) -> None:
-        """What is under way is gone."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _wake(self) -> None:
-        self._timer = None
-        self._flush()
-
-    def _flush(self) -> None:
-        for datagram in self.channel.take(self._loop.time(), _SLACK_S):
-            self._send(datagram)
-        next_at = self.channel.next_at
-        if next_at is None or (self._timer is not None and self._wakes_at <= next_at):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer, self._wakes_at = self._loop.call_at(next_at, self._wake), next_at
-
-
-class _Flow:
-    """One peer address: its two directions and its socket towards the engine."""
-
-    def __init__(self, relay: Relay, peer: tuple[object, ...], up: Channel, down: Channel) -> None:
-        loop = asyncio.get_running_loop()
-        self._relay = relay
-        self._loop = loop
-        self._socket = relay.open_upstream(None)
-        self.up = _Pump(up, self._send_up, loop)
-        self.down = _Pump(down, lambda datagram: relay.send_down(datagram, peer), loop)
-        self.heard_at = loop.time()
-        loop.add_reader(self._socket, self._readable)
-
-    @property
-    def source(self) -> Address:
-        """Where the engine sees this peer."""
-        name = self._socket.getsockname()
-        return str(name[0]), int(name[1])
-
-    def change_source(self, source: Address | None) -> None:
-        """Another socket takes the place of this one. What the engine sends to the old address is lost."""
-        fresh = self._relay.open_upstream(source)
-        self._drop_socket()
-        self._socket = fresh
-        self._loop.add_reader(fresh, self._readable)
-
-    def close(self) -> None:
-        """Give back the socket and the timers."""
-        self.up.close()
-        self.down.close()
-        self._drop_socket()
-
-    def _drop_socket(self) -> None:
-        self._loop.remove_reader(self._socket)
-        self._socket.close()
-
-    def _send_up(self, datagram: bytes) -> None:
-        # A full buffer or a port without a listener (ICMP) loses a datagram, as it would on any network.
-        with suppress(OSError):
-            self._socket.send(datagram)
-
-    def _readable(self) -> None:
-        for _ in range(_BATCH):
-            try:
-                datagram = self._socket.recv(_LARGEST)
-            except OSError:
-                return
-            self.down.push(datagram)
 
 
 @dataclass(slots=True)
@@ -140,7 +48,7 @@ class Relay:
     _trace: Trace | None
     _rules: dict[Direction, Impairment]
     _max_flows: int
-    _flows: dict[tuple[object, ...], _Flow] = field(default_factory=dict)
+    _flows: dict[tuple[object, ...], Flow] = field(default_factory=dict)
     _past: dict[Direction, Figures] = field(default_factory=lambda: {each: Figures() for each in Direction})
     _opened: dict[tuple[Direction, Kind], int] = field(default_factory=dict)
     _dark_until: dict[Direction, float] = field(default_factory=lambda: dict.fromkeys(Direction, 0.0))
@@ -199,23 +107,6 @@ class Relay:
 
     # --- sockets ------------------------------------------------------------------------------------------------------
 
-    def open_upstream(self, source: Address | None) -> socket.socket:
-        """A socket towards the engine. For flows."""
-        upstream = _udp_socket(self._socket.family)
-        try:
-            if source is not None:
-                upstream.bind(source)
-            upstream.connect(self._to)
-        except OSError:
-            upstream.close()
-            raise
-        return upstream
-
-    def send_down(self, datagram: bytes, peer: tuple[object, ...]) -> None:
-        """To a peer. For flows."""
-        with suppress(OSError):
-            self._socket.sendto(datagram, peer)
-
     def start(self) -> None:
         """Begin to listen."""
         asyncio.get_running_loop().add_reader(self._socket, self._readable)
@@ -227,20 +118,38 @@ class Relay:
         for peer in list(self._flows):
             self._close_flow(peer)
 
+    def _open_upstream(self, source: Address | None) -> socket.socket:
+        """A socket towards the engine."""
+        upstream = udp_socket(self._socket.family)
+        try:
+            if source is not None:
+                upstream.bind(source)
+            upstream.connect(self._to)
+        except OSError:
+            upstream.close()
+            raise
+        return upstream
+
+    def _send_down(self, datagram: bytes, peer: tuple[object, ...]) -> None:
+        """To a peer."""
+        with suppress(OSError):
+            self._socket.sendto(datagram, peer)
+
     def _readable(self) -> None:
-        for _ in range(_BATCH):
+        for _ in range(BATCH):
             try:
-                datagram, peer = self._socket.recvfrom(_LARGEST)
+                datagram, peer = self._socket.recvfrom(LARGEST)
             except OSError:
                 return
             flow = self._flows.get(peer) or self._open_flow(peer)
             flow.heard_at = asyncio.get_running_loop().time()
             flow.up.push(datagram)
 
-    def _open_flow(self, peer: tuple[object, ...]) -> _Flow:
+    def _open_flow(self, peer: tuple[object, ...]) -> Flow:
         if len(self._flows) >= self._max_flows:
             self._close_flow(min(self._flows, key=lambda each: self._flows[each].heard_at))
-        flow = self._flows[peer] = _Flow(self, peer, self._channel(Direction.UP), self._channel(Direction.DOWN))
+        up, down = self._channel(Direction.UP), self._channel(Direction.DOWN)
+        flow = self._flows[peer] = Flow(self._open_upstream, lambda datagram: self._send_down(datagram, peer), up, down)
         return flow
 
     def _close_flow(self, peer: tuple[object, ...]) -> None:
@@ -295,7 +204,7 @@ async def relay(
     family, target = await _resolve(to)
     wanted = listen or (_own_host(family, target), 0)
     _, own = await _resolve(wanted, family)
-    with _udp_socket(family) as listening:
+    with udp_socket(family) as listening:
         with _naming(wanted):
             listening.bind(own)
         name = listening.getsockname()
@@ -324,22 +233,8 @@ def _naming(address: Address) -> Iterator[None]:
         raise OSError(error.errno, f"{host_port(address)}: {error.strerror}") from error
 
 
-def host_port(address: Address) -> str:
-    """An address as people write it."""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _udp_socket(family: int) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_DGRAM)
-    made.setblocking(False)
-    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-        made.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
-    return made
-
-
 def _own_host(family: int, target: tuple[object, ...]) -> str:
     """The address from which this machine reaches the target; asking sends nothing."""
-    with _udp_socket(family) as probe:
+    with udp_socket(family) as probe:
         probe.connect(target)
         return str(probe.getsockname()[0])
