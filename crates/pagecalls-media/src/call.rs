@@ -13,8 +13,9 @@ use crate::outbox::Outbox;
 use crate::outlet::{Incoming, Plan};
 use crate::path::Path;
 use crate::protocol::{
-    CallRoute, Code, LegApply, LegDtmf, LegFailed, LegStats, Refusal, Route, TrackRef, Why,
+    CallRoute, Code, Kind, LegApply, LegDtmf, LegFailed, LegStats, Refusal, Route, TrackRef, Why,
 };
+use crate::quality;
 use crate::translate::{ExtensionMap, PayloadMap};
 use crate::transport::{Checked, Failure};
 
@@ -107,7 +108,7 @@ impl Call {
         let rev = leg.apply(desired, context, fresh, now)?;
         let started = leg.start_dtls(now, outbox);
         self.relink();
-        self.settle(place, started, outbox);
+        self.settle(place, started, now, outbox);
         Ok(rev)
     }
 
@@ -163,19 +164,33 @@ impl Call {
         Ok(waiting as u32)
     }
 
-    /// Says goodbye to a leg's peer and drops the leg.
-    pub fn close_leg(&mut self, place: usize, outbox: &mut Outbox) {
+    /// Says goodbye to a leg's peer and drops the leg; returns its last figures.
+    pub fn close_leg(
+        &mut self,
+        place: usize,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> Option<LegStats> {
+        let figures = self.leg_stats(place, now);
+        self.drop_leg(place, outbox);
+        figures
+    }
+
+    /// Closes every leg; returns their last figures.
+    pub fn close(&mut self, now: Instant, outbox: &mut Outbox) -> Vec<LegStats> {
+        // All are taken before the first leg goes: a score needs both ends of the way.
+        let figures = self.stats(now).collect();
+        for place in 0..self.legs.len() {
+            self.drop_leg(place, outbox);
+        }
+        figures
+    }
+
+    fn drop_leg(&mut self, place: usize, outbox: &mut Outbox) {
         if let Some(mut leg) = self.legs[place].take() {
             leg.close(outbox);
             outbox.gone.push(leg.gone());
             self.relink();
-        }
-    }
-
-    /// Closes every leg.
-    pub fn close(&mut self, outbox: &mut Outbox) {
-        for place in 0..self.legs.len() {
-            self.close_leg(place, outbox);
         }
     }
 
@@ -189,6 +204,7 @@ impl Call {
                     leg: id,
                     why: Why::Internal,
                     detail: detail.to_owned(),
+                    stats: None,
                 }
                 .into(),
             );
@@ -213,7 +229,7 @@ impl Call {
         };
         let checked = leg.stun(datagram, from, now, outbox);
         let started = leg.start_dtls(now, outbox);
-        self.settle(place, started, outbox);
+        self.settle(place, started, now, outbox);
         checked
     }
 
@@ -235,7 +251,7 @@ impl Call {
                     return;
                 };
                 let result = leg.dtls(datagram, from, now, outbox);
-                self.settle(place, result, outbox);
+                self.settle(place, result, now, outbox);
             }
             Protocol::Stun => {}
         }
@@ -280,7 +296,7 @@ impl Call {
                 continue;
             };
             let result = leg.on_time(now, outbox);
-            self.settle(place, result, outbox);
+            self.settle(place, result, now, outbox);
         }
     }
 
@@ -291,23 +307,70 @@ impl Call {
                 continue;
             };
             let result = leg.sweep(now, outbox);
-            self.settle(place, result, outbox);
+            self.settle(place, result, now, outbox);
             self.report(place, now, outbox);
         }
     }
 
     /// State and counters of every leg.
     pub fn stats(&self, now: Instant) -> impl Iterator<Item = LegStats> {
-        self.legs().map(move |(_, leg)| leg.stats(now))
+        (0..self.legs.len()).filter_map(move |place| self.leg_stats(place, now))
+    }
+
+    /// The figures have been told: bit rates begin a new interval.
+    pub fn next_interval(&mut self, now: Instant) {
+        for leg in self.legs.iter_mut().flatten() {
+            leg.next_interval(now);
+        }
+    }
+
+    fn leg_stats(&self, place: usize, now: Instant) -> Option<LegStats> {
+        let leg = self.legs[place].as_deref()?;
+        Some(LegStats {
+            mos: self.score(place, now),
+            ..leg.stats(now)
+        })
+    }
+
+    /// What the person at this leg may think of the sound: its receiver's report on loss and jitter of the whole way, and the
+    /// delay of both hops. `None` while any of them is not known or too old.
+    fn score(&self, place: usize, now: Instant) -> Option<f64> {
+        let leg = self.legs[place].as_deref()?;
+        let fed = self
+            .links
+            .iter()
+            .filter(|link| link.on && link.to_leg == place);
+        let mut ways = fed.filter_map(|link| {
+            let (outlet, source) = (
+                &leg.outlets[link.outlet],
+                self.legs[link.from_leg].as_deref()?,
+            );
+            let report = outlet
+                .sending
+                .last_report()
+                .filter(|report| report.is_fresh(now))?;
+            let is_sound = outlet.desired().kind == Kind::Audio;
+            let trips = leg.round_trip.smoothed()? + source.round_trip.smoothed()?;
+            let jitter_ms = report.jitter_ms(outlet.clock_hz());
+            is_sound.then(|| quality::mos(trips / 2, jitter_ms, report.fraction_lost()))
+        });
+        ways.next()
     }
 
     // --- inside ----------------------------------------------------------------------------------------------------
 
     /// Drops a leg that failed, and reports it.
-    fn settle(&mut self, place: usize, result: Result<(), Failure>, outbox: &mut Outbox) {
+    fn settle(
+        &mut self,
+        place: usize,
+        result: Result<(), Failure>,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) {
         let Err(Failure { why, detail }) = result else {
             return;
         };
+        let stats = self.leg_stats(place, now).map(Box::new);
         let Some(mut leg) = self.legs[place].take() else {
             return;
         };
@@ -319,6 +382,7 @@ impl Call {
                 leg: id,
                 why,
                 detail,
+                stats,
             }
             .into(),
         );

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::protocol::{Codec, RecvTrack};
+use crate::error::SrtpError;
+use crate::protocol::RecvTrack;
+use crate::quality::Rate;
 use crate::rtp::Header;
 use crate::stats::Reception;
-use crate::translate::clock_hz;
+use crate::translate::{clock_hz, is_event};
 
 /// A peer may open so many streams; more are dropped.
 const MAX_SOURCES: usize = 64;
@@ -19,7 +21,46 @@ pub struct Inlet {
     pub uid: u32,
     /// Its desired state.
     pub desired: RecvTrack,
+    /// When the first packet came, on whichever stream.
+    pub first: Option<Instant>,
+    /// Packets that came twice.
+    pub duplicates: u64,
+    /// Packets that came so late that they cannot be told from repeats.
+    pub late: u64,
+    /// The bit rate of the payload.
+    pub rate: Rate,
+    /// Payload types with their clocks; `None` for telephone events.
+    clocks: Vec<(u8, Option<u32>)>,
     stall_told: bool,
+}
+
+impl Inlet {
+    fn new(uid: u32, desired: RecvTrack) -> Self {
+        let mut inlet = Self {
+            uid,
+            desired,
+            first: None,
+            duplicates: 0,
+            late: 0,
+            rate: Rate::default(),
+            clocks: Vec::new(),
+            stall_told: false,
+        };
+        inlet.read_clocks();
+        inlet
+    }
+
+    fn read_clocks(&mut self) {
+        let codecs = self.desired.codecs.iter();
+        let clock = |codec| (!is_event(codec)).then(|| clock_hz(&codec.key));
+        self.clocks = codecs.map(|codec| (codec.pt, clock(codec))).collect();
+    }
+
+    /// The clock of this payload type's timestamps; `None` for telephone events and what was not agreed on.
+    fn clock(&self, pt: u8) -> Option<u32> {
+        let mut clocks = self.clocks.iter();
+        clocks.find(|(known, _)| *known == pt)?.1
+    }
 }
 
 /// A stream (SSRC) that carries a received track.
@@ -68,18 +109,20 @@ impl Inlets {
                     .position(|track| track.track == inlet.desired.track)
             })
             .collect();
-        let before = std::mem::take(&mut self.tracks);
+        let mut before = std::mem::take(&mut self.tracks);
         for track in desired {
             let old = before
                 .iter()
-                .find(|inlet| inlet.desired.track == track.track);
-            let (uid, stall_told) =
-                old.map_or_else(|| (serial(), false), |inlet| (inlet.uid, inlet.stall_told));
-            self.tracks.push(Inlet {
-                uid,
-                desired: track,
-                stall_told,
-            });
+                .position(|inlet| inlet.desired.track == track.track);
+            let inlet = if let Some(place) = old {
+                let mut inlet = before.swap_remove(place);
+                inlet.desired = track;
+                inlet.read_clocks();
+                inlet
+            } else {
+                Inlet::new(serial(), track)
+            };
+            self.tracks.push(inlet);
         }
         let tracks = &self.tracks;
         self.sources.retain_mut(|source| {
@@ -100,11 +143,13 @@ impl Inlets {
             .iter_mut()
             .find(|source| source.ssrc == header.ssrc)
         {
+            let inlet = &mut self.tracks[source.inlet];
+            let clock = inlet.clock(header.pt);
             source
                 .reception
-                .receive(header.seq, header.ts, payload_len, now);
+                .receive(clock, header.seq, header.ts, payload_len, now);
             source.heard = now;
-            self.tracks[source.inlet].stall_told = false;
+            inlet.stall_told = false;
             return Some(Received {
                 inlet: source.inlet,
                 is_first: false,
@@ -114,12 +159,7 @@ impl Inlets {
         if self.sources.len() == MAX_SOURCES {
             return None;
         }
-        let clock = self.tracks[inlet]
-            .desired
-            .codecs
-            .iter()
-            .find(|codec| codec.pt == header.pt)
-            .map_or(8_000, clock_of);
+        let clock = self.tracks[inlet].clock(header.pt);
         let reception = Reception::start(clock, header.seq, header.ts, payload_len, now);
         self.sources.push(Source {
             ssrc: header.ssrc,
@@ -129,11 +169,52 @@ impl Inlets {
             reported: now,
             was_reported: false,
         });
-        self.tracks[inlet].stall_told = false;
+        let track = &mut self.tracks[inlet];
+        track.stall_told = false;
+        if track.first.is_none() {
+            track.first = Some(now);
+            track.rate.begin(payload_len as u64, now);
+        }
         Some(Received {
             inlet,
             is_first: true,
         })
+    }
+
+    /// Counts a packet of the stream `ssrc` that SRTP refused as a repeat; false for other refusals and unknown streams.
+    pub fn refuse(&mut self, ssrc: u32, why: SrtpError) -> bool {
+        let place = self.source(ssrc).map(|source| source.inlet);
+        let Some(inlet) = place.map(|place| &mut self.tracks[place]) else {
+            return false;
+        };
+        match why {
+            SrtpError::Replayed => inlet.duplicates += 1,
+            SrtpError::TooOld => inlet.late += 1,
+            _ => return false,
+        }
+        true
+    }
+
+    /// The streams of the track at `place`, oldest first.
+    pub fn sources_of(&self, place: usize) -> impl Iterator<Item = &Source> {
+        self.sources
+            .iter()
+            .filter(move |source| source.inlet == place)
+    }
+
+    /// Payload bytes that the track at `place` has received.
+    #[must_use]
+    pub fn bytes_of(&self, place: usize) -> u64 {
+        let bytes = |source: &Source| source.reception.bytes();
+        self.sources_of(place).map(bytes).sum()
+    }
+
+    /// Ends the intervals of all bit rates.
+    pub fn next_interval(&mut self, now: Instant) {
+        for place in 0..self.tracks.len() {
+            let bytes = self.bytes_of(place);
+            self.tracks[place].rate.next_interval(bytes, now);
+        }
     }
 
     /// The stream with this SSRC.
@@ -212,14 +293,10 @@ impl Inlets {
     }
 }
 
-fn clock_of(codec: &Codec) -> u32 {
-    clock_hz(&codec.key)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Extensions, Kind};
+    use crate::protocol::{Codec, Extensions, Kind};
     use crate::rtp::{Fields, write_header};
 
     fn track(name: &str, mid: &str, pt: u8, ssrcs: &[u32]) -> RecvTrack {

@@ -6,19 +6,19 @@
 use std::time::{Duration, Instant};
 
 use crate::dtls;
+use crate::figures;
 use crate::fresh::Fresh;
 use crate::inlet::{Inlets, Received};
 use crate::outbox::{Gone, Outbox};
 use crate::outlet::{Forwarded, Incoming, Outlet, Plan};
 use crate::path::Path;
 use crate::protocol::{
-    AcceptedBy, Code, Direction, IceState, LegApply, LegBye, LegConsentLost, LegDtls, LegDtmfDone,
-    LegIce, LegStats, Refusal, SendTrack, Timers, TrackAccepted, TrackCounters, TrackFirstRtp,
-    TrackStalled, Why,
+    AcceptedBy, Code, IceState, LegApply, LegBye, LegConsentLost, LegDtls, LegDtmfDone, LegIce,
+    LegStats, Refusal, SendTrack, Timers, TrackAccepted, TrackFirstRtp, TrackStalled, Why,
 };
-use crate::rtcp;
+use crate::quality::{self, RoundTrip};
+use crate::rtcp::{self, ReportBlock};
 use crate::rtp::{self, Header};
-use crate::stats::Reception;
 use crate::transport::{Checked, Connected, Failure, Transport};
 
 /// Silence after which the control plane is warned.
@@ -41,6 +41,12 @@ pub struct Leg {
     retired: Vec<u32>,
     own_ssrc: u32,
     dropped: u64,
+    applied_at: Option<Instant>,
+    paired_at: Option<Instant>,
+    handshake: Option<Duration>,
+    path_changes: u64,
+    /// The time to the peer and back.
+    pub round_trip: RoundTrip,
     /// What the peer sends us.
     pub inlets: Inlets,
     /// What we send to the peer.
@@ -69,6 +75,11 @@ impl Leg {
             retired: Vec::new(),
             own_ssrc,
             dropped: 0,
+            applied_at: None,
+            paired_at: None,
+            handshake: None,
+            path_changes: 0,
+            round_trip: RoundTrip::default(),
             inlets: Inlets::default(),
             outlets: Vec::new(),
             peer_ssrc: None,
@@ -152,6 +163,7 @@ impl Leg {
             self.transport.meet(remote, context)?;
         }
         self.rev = Some(desired.rev);
+        self.applied_at.get_or_insert(now);
         self.timers = desired.timers;
         self.conn_since = self.timers.conn_ms.map(|_| self.conn_since.unwrap_or(now));
         self.inlets.apply(desired.recv, || fresh.serial());
@@ -214,6 +226,8 @@ impl Leg {
     ) -> Checked {
         let checked = self.transport.stun(datagram, from, now, outbox);
         if let Some(path) = checked.selected {
+            self.path_changes += u64::from(self.paired_at.is_some());
+            self.paired_at.get_or_insert(now);
             let (call, leg) = self.names();
             outbox.events.push(
                 LegIce {
@@ -247,10 +261,11 @@ impl Leg {
         Ok(())
     }
 
-    fn tell_connected(&self, connected: Option<&Connected>, outbox: &mut Outbox) {
+    fn tell_connected(&mut self, connected: Option<&Connected>, outbox: &mut Outbox) {
         if let Some(connected) = connected {
+            self.handshake = Some(connected.handshake);
             let (call, leg) = self.names();
-            let handshake_ms = connected.handshake.as_secs_f64() * 1_000.0;
+            let handshake_ms = quality::ms(connected.handshake);
             outbox.events.push(
                 LegDtls {
                     call,
@@ -291,7 +306,15 @@ impl Leg {
             self.dropped += 1;
             return None;
         };
-        let len = self.transport.open_rtp(packet, header.len, now)?;
+        let len = match self.transport.open_rtp(packet, header.len, now)? {
+            Ok(len) => len,
+            Err(why) => {
+                if !self.inlets.refuse(header.ssrc, why) {
+                    self.transport.auth_failures += 1;
+                }
+                return None;
+            }
+        };
         let packet = &packet[..len];
         let is_sound = !header.padding || rtp::padding_fits(&packet[header.len..]);
         let received = if is_sound {
@@ -409,6 +432,17 @@ impl Leg {
         }
     }
 
+    /// Takes what the peer reports of one of our outputs.
+    pub fn reported(&mut self, block: &ReportBlock, now: Instant) {
+        let mut outlets = self.outlets.iter_mut();
+        if let Some(outlet) = outlets.find(|outlet| outlet.has_output(block.ssrc)) {
+            outlet.reported(block, now);
+            if let Some(trip) = outlet.sending.round_trip(block, now) {
+                self.round_trip.measured(trip);
+            }
+        }
+    }
+
     // --- time ------------------------------------------------------------------------------------------------------
 
     /// When [`Self::on_time`] is due.
@@ -494,13 +528,15 @@ impl Leg {
             .map(|heard| now.saturating_duration_since(heard))
     }
 
-    /// State and counters.
+    /// State and counters. The score is the call's to know.
     #[must_use]
     pub fn stats(&self, now: Instant) -> LegStats {
         let (call, leg) = self.names();
         let selected = self.transport.selected();
-        let received =
-            (0..self.inlets.tracks.len()).map(|place| received_counters(&self.inlets, place));
+        let since = self.applied_at;
+        let received = (0..self.inlets.tracks.len())
+            .map(|place| figures::received(&self.inlets, place, since, now));
+        let sent = self.outlets.iter();
         LegStats {
             call,
             leg,
@@ -519,9 +555,24 @@ impl Leg {
             silent_ms: self.silence(now).map(|silence| silence.as_millis() as u64),
             auth_failures: self.transport.auth_failures,
             dropped: self.dropped,
+            ice_ms: figures::after(since, self.paired_at),
+            dtls_ms: self.handshake.map(quality::ms),
+            path_changes: self.path_changes,
+            rtt_ms: self.round_trip.last().map(quality::ms),
+            srtt_ms: self.round_trip.smoothed().map(quality::ms),
+            mos: None,
             tracks: received
-                .chain(self.outlets.iter().map(sent_counters))
+                .chain(sent.map(|outlet| figures::sent(outlet, since, now)))
                 .collect(),
+        }
+    }
+
+    /// Bit rates begin a new interval.
+    pub fn next_interval(&mut self, now: Instant) {
+        self.inlets.next_interval(now);
+        for outlet in &mut self.outlets {
+            let sending = &mut outlet.sending;
+            sending.rate.next_interval(sending.bytes, now);
         }
     }
 }
@@ -568,33 +619,4 @@ fn has_twin<T: Ord>(items: impl Iterator<Item = T>) -> bool {
     let mut items: Vec<T> = items.collect();
     items.sort_unstable();
     items.windows(2).any(|pair| pair[0] == pair[1])
-}
-
-fn received_counters(inlets: &Inlets, place: usize) -> TrackCounters {
-    let receptions = || {
-        inlets
-            .sources
-            .iter()
-            .filter(|source| source.inlet == place)
-            .map(|source| &source.reception)
-    };
-    TrackCounters {
-        track: inlets.tracks[place].desired.track.clone(),
-        direction: Direction::Recv,
-        packets: receptions().map(Reception::packets).sum(),
-        bytes: receptions().map(Reception::bytes).sum(),
-        lost: receptions().map(Reception::lost).sum(),
-        jitter_ms: receptions().next_back().map_or(0.0, Reception::jitter_ms),
-    }
-}
-
-fn sent_counters(outlet: &Outlet) -> TrackCounters {
-    TrackCounters {
-        track: outlet.track().to_owned(),
-        direction: Direction::Send,
-        packets: outlet.copies().iter().map(|copy| copy.packets).sum(),
-        bytes: outlet.copies().iter().map(|copy| copy.octets).sum(),
-        lost: 0,
-        jitter_ms: 0.0,
-    }
 }

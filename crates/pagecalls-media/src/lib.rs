@@ -18,7 +18,8 @@
 //! | [`leg`], [`transport`] | one peer: tracks, desired state, timers; ICE, DTLS and SRTP put together |
 //! | [`inlet`], [`outlet`] | received tracks and their streams; sent tracks and their outputs |
 //! | [`translate`], [`dtmf`] | numbers, timestamps, payload types; digits as RFC 4733 events |
-//! | [`rtp`], [`rtcp`], [`demux`], [`stats`], [`bits`] | the formats and the arithmetic of their RFCs |
+//! | [`stats`], [`sending`], [`quality`], [`figures`] | what is counted of received and of sent streams; rates, round trips, scores; all of it as the protocol tells it |
+//! | [`rtp`], [`rtcp`], [`demux`], [`bits`] | the formats and the arithmetic of their RFCs |
 //! | [`ice`], [`stun`], [`dtls`], [`srtp`] | the transport's parts, each usable by itself |
 //! | [`outbox`], [`path`] | what leaves, and on which way |
 //! | [`fresh`], [`error`] | what must be new, what can go wrong |
@@ -33,6 +34,7 @@ pub mod demux;
 pub mod dtls;
 pub mod dtmf;
 pub mod error;
+pub mod figures;
 pub mod frames;
 pub mod fresh;
 pub mod ice;
@@ -42,9 +44,11 @@ pub mod outbox;
 pub mod outlet;
 pub mod path;
 pub mod protocol;
+pub mod quality;
 pub mod reports;
 pub mod rtcp;
 pub mod rtp;
+pub mod sending;
 pub mod shard;
 pub mod srtp;
 pub mod stats;

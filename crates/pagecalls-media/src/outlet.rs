@@ -10,8 +10,9 @@ use crate::dtmf::{self, Dtmf, EventCodec, EventPacket};
 use crate::outbox::Outbox;
 use crate::path::Path;
 use crate::protocol::{Kind, SendTrack};
-use crate::rtcp::SenderInfo;
+use crate::rtcp::{ReportBlock, SenderInfo};
 use crate::rtp::{self, Fields, Header};
+use crate::sending::{Sending, Share};
 use crate::srtp::Outbound;
 use crate::translate::{
     ExtensionMap, Numbering, Origin, Payload, PayloadMap, Place, clock_hz, is_event,
@@ -95,6 +96,8 @@ pub struct Outlet {
     pub uid: u32,
     /// The source that feeds it now.
     pub current: Option<u32>,
+    /// What has gone out, and what the receiver says of it.
+    pub sending: Sending,
     desired: SendTrack,
     copies: Vec<OutStream>,
     numbering: Numbering,
@@ -119,6 +122,7 @@ impl Outlet {
         let mut outlet = Self {
             uid,
             current: None,
+            sending: Sending::default(),
             desired: SendTrack {
                 outputs: Vec::new(),
                 ..desired.clone()
@@ -216,6 +220,26 @@ impl Outlet {
             .is_some_and(|copy| copy.ssrc == ssrc)
     }
 
+    /// Takes a report block about one of the outputs, if that one speaks for the track.
+    pub fn reported(&mut self, block: &ReportBlock, now: Instant) {
+        let copy = self.copies.iter().find(|copy| copy.ssrc == block.ssrc);
+        let share = copy.and_then(|copy| {
+            Some(Share {
+                start: copy.start?,
+                packets: copy.packets,
+            })
+        });
+        if let Some(share) = share.filter(|_| self.is_reporting(block.ssrc)) {
+            self.sending.reported(block, share, now);
+        }
+    }
+
+    /// The clock of the track's timestamps.
+    #[must_use]
+    pub fn clock_hz(&self) -> u32 {
+        self.clock_hz
+    }
+
     /// Traces an output sequence number back to the present source.
     #[must_use]
     pub fn origin(&self, seq: u16) -> Option<Origin> {
@@ -300,7 +324,9 @@ impl Outlet {
         let copied = header
             .extensions(incoming.packet)
             .filter_map(|(id, value)| plan.extensions.get(id).map(|id| (id, value)));
-        self.emit(ext_seq, is_new, fields, &copied, incoming.payload(), wire);
+        if self.emit(ext_seq, is_new, fields, &copied, incoming.payload(), wire) {
+            self.sending.sent(ext_seq, incoming.payload().len(), now);
+        }
         Forwarded::Sent(None)
     }
 
@@ -337,7 +363,7 @@ impl Outlet {
             .due(now, codec, || numbering.timestamp_at(now))?;
         let ext_seq = self.numbering.insert();
         self.numbering.sent(self.numbering.timestamp_at(now), now);
-        self.emit_event(ext_seq, &packet, wire);
+        self.emit_event(ext_seq, &packet, now, wire);
         Some(packet.done)
     }
 
@@ -431,11 +457,17 @@ impl Outlet {
             _ => self.numbering.timestamp_at(now),
         };
         self.numbering.sent(ts, now);
-        self.emit_event(ext_seq, packet, wire);
+        self.emit_event(ext_seq, packet, now, wire);
         Forwarded::Sent(packet.done)
     }
 
-    fn emit_event(&mut self, ext_seq: u64, packet: &EventPacket, wire: &mut Wire<'_>) {
+    fn emit_event(
+        &mut self,
+        ext_seq: u64,
+        packet: &EventPacket,
+        now: Instant,
+        wire: &mut Wire<'_>,
+    ) {
         let fields = Fields {
             pt: packet.pt,
             marker: packet.marker,
@@ -444,16 +476,13 @@ impl Outlet {
             ts: packet.ts,
             ssrc: 0,
         };
-        self.emit(
-            ext_seq,
-            true,
-            fields,
-            &std::iter::empty(),
-            &packet.payload,
-            wire,
-        );
+        let copied = std::iter::empty();
+        if self.emit(ext_seq, true, fields, &copied, &packet.payload, wire) {
+            self.sending.sent(ext_seq, packet.payload.len(), now);
+        }
     }
 
+    /// Sends a packet on every output that is due to carry it; whether there was one.
     fn emit<'a>(
         &mut self,
         ext_seq: u64,
@@ -462,7 +491,8 @@ impl Outlet {
         copied: &(impl Iterator<Item = (u8, &'a [u8])> + Clone),
         payload: &[u8],
         wire: &mut Wire<'_>,
-    ) {
+    ) -> bool {
+        let mut is_sent = false;
         let mid_id = self.desired.ext.mid;
         for copy in &mut self.copies {
             if !copy.may_send(ext_seq, is_new) {
@@ -489,12 +519,14 @@ impl Outlet {
                     copy.packets += 1;
                     copy.octets += payload.len() as u64;
                     wire.outbox.commit(len, wire.to);
+                    is_sent = true;
                 }
                 Err(error) => {
                     tracing::debug!(ssrc = copy.ssrc, %error, "a packet was not encrypted");
                 }
             }
         }
+        is_sent
     }
 }
 

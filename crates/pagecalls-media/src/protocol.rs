@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The version that `hello` must name.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// The longest frame that either side may send.
 pub const MAX_FRAME_BYTES: usize = 1024 * 1024;
@@ -259,16 +259,34 @@ records! {
         on: bool,
     }
 
-    /// Counters of one direction of one track since its start.
+    /// Figures of one direction of one track since its start; `None` is not known, or not for this direction.
     TrackCounters {
         track: String,
         direction: Direction,
+        #[serde(default)]
+        ssrcs: Vec<u32>,
         packets: u64,
         bytes: u64,
         #[serde(default)]
-        lost: i64,
+        bitrate_bps: Option<u64>,
         #[serde(default)]
-        jitter_ms: f64,
+        first_rtp_ms: Option<f64>,
+        #[serde(default)]
+        lost: Option<i64>,
+        #[serde(default)]
+        jitter_ms: Option<f64>,
+        #[serde(default)]
+        reordered: Option<u64>,
+        #[serde(default)]
+        duplicates: Option<u64>,
+        #[serde(default)]
+        late: Option<u64>,
+        #[serde(default)]
+        remote_lost: Option<i64>,
+        #[serde(default)]
+        remote_fraction_lost: Option<f64>,
+        #[serde(default)]
+        remote_jitter_ms: Option<f64>,
     }
 
     /// One leg's state and counters.
@@ -288,6 +306,18 @@ records! {
         auth_failures: u64,
         #[serde(default)]
         dropped: u64,
+        #[serde(default)]
+        ice_ms: Option<f64>,
+        #[serde(default)]
+        dtls_ms: Option<f64>,
+        #[serde(default)]
+        path_changes: u64,
+        #[serde(default)]
+        rtt_ms: Option<f64>,
+        #[serde(default)]
+        srtt_ms: Option<f64>,
+        #[serde(default)]
+        mos: Option<f64>,
         #[serde(default)]
         tracks: Vec<TrackCounters>,
     }
@@ -358,8 +388,14 @@ records! {
     /// BYE, `close_notify`, and the leg is gone.
     LegClose { leg: String, }
 
+    /// The leg's last figures.
+    LegCloseOk { stats: LegStats, }
+
     /// Closes every leg of the call.
     CallClose { call: String, }
+
+    /// The last figures of every leg.
+    CallCloseOk { legs: Vec<LegStats>, }
 
     /// Everything the engine holds, or one call of it.
     Snapshot {
@@ -394,19 +430,21 @@ records! {
     /// Nothing authenticated for 15 s.
     LegConsentLost { call: String, leg: String, silent_ms: u64, }
 
-    /// The leg is over and gone.
+    /// The leg is over and gone; its last figures, unless a fault made them unsafe to read.
     LegFailed {
         call: String,
         leg: String,
         why: Why,
         #[serde(default)]
         detail: String,
+        #[serde(default)]
+        stats: Option<Box<LegStats>>,
     }
 
     /// `close_notify` came, and `bye_ms` have passed.
     LegBye { call: String, leg: String, }
 
-    /// All legs, every 5 s while there are any.
+    /// Legs, each every 5 s.
     Stats { legs: Vec<LegStats>, }
 }
 
@@ -438,6 +476,8 @@ union! {
         CallRouteOk = "call.route",
         LegDtmfOk = "leg.dtmf",
         SnapshotOk = "snapshot",
+        LegCloseOk = "leg.close",
+        CallCloseOk = "call.close",
         Done = "done",
     }
 }
@@ -590,9 +630,7 @@ pub fn description() -> serde_json::Value {
         .filter(|(tag, _)| *tag != "done")
         .map(|(tag, names)| ((*tag).into(), (*names).into()))
         .collect();
-    for tag in ["leg.close", "call.close", "exit"] {
-        replies.insert(tag.into(), Done::MEMBERS.into());
-    }
+    replies.insert("exit".into(), Done::MEMBERS.into());
     let events: serde_json::Map<_, _> = Event::TABLE
         .iter()
         .map(|(tag, names)| {

@@ -130,10 +130,18 @@ impl Call {
         if len == 0 {
             return;
         }
-        let reported = packets(&slot[..len]).flat_map(|packet| report_blocks(&packet));
+        let sent = &slot[..len];
+        let reported = packets(sent).flat_map(|packet| report_blocks(&packet));
         let Some(target) = self.legs[to].as_mut() else {
             return;
         };
+        let infos = packets(sent).filter(|packet| packet.kind == packet_type::SR);
+        for info in infos.filter_map(|packet| SenderInfo::parse(packet.body)) {
+            let mut outlets = target.outlets.iter_mut();
+            if let Some(outlet) = outlets.find(|outlet| outlet.has_output(info.ssrc)) {
+                outlet.sending.relayed(info.ntp_middle(), now);
+            }
+        }
         for block in reported {
             if let Some(stream) = target.inlets.source_mut(block.ssrc) {
                 stream.reported = now;
@@ -157,8 +165,10 @@ fn note(leg: &mut Leg, compound: &[u8], now: Instant, outbox: &mut Outbox) {
                         source.reception.sender_report(info.ntp_middle(), now);
                     }
                 }
-                report_blocks(&packet)
-                    .for_each(|block| leg.accept(block.ssrc, AcceptedBy::Rr, outbox));
+                for block in report_blocks(&packet) {
+                    leg.accept(block.ssrc, AcceptedBy::Rr, outbox);
+                    leg.reported(&block, now);
+                }
             }
             packet_type::RTPFB if packet.count == feedback::NACK => {
                 if let Some(ssrc) = media_ssrc(&packet) {

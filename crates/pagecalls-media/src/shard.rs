@@ -18,8 +18,8 @@ use crate::leg::Leg;
 use crate::outbox::Outbox;
 use crate::path::Path;
 use crate::protocol::{
-    CallCreate, CallCreateOk, CallRouteOk, Candidate, Code, Command, Done, LegApplyOk, LegCreate,
-    LegCreateOk, LegDtmfOk, LegStats, Outcome, Refusal, SnapshotOk, Stats,
+    CallCloseOk, CallCreate, CallCreateOk, CallRouteOk, Candidate, Code, Command, LegApplyOk,
+    LegCloseOk, LegCreate, LegCreateOk, LegDtmfOk, LegStats, Outcome, Refusal, SnapshotOk, Stats,
 };
 use crate::stun;
 
@@ -29,11 +29,11 @@ pub const MAX_CALLS: usize = 2_000;
 /// Slow timers are looked at this often.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// Every so many sweeps there are `stats` events.
-const STATS_SWEEPS: u32 = 5;
+/// A call's figures are told in every so many sweeps. Each sweep tells those of some calls, so that no packet waits for all.
+const STATS_SWEEPS: usize = 5;
 
-/// More legs than this do not share one `stats` event: a frame holds 1 MiB, and a leg takes about half a KiB of it.
-const LEGS_PER_STATS: usize = 500;
+/// More legs than this do not share one `stats` event: a frame holds 1 MiB, and a leg takes about 1.5 KiB of it.
+const LEGS_PER_STATS: usize = 200;
 
 const UFRAG_CHARS: usize = 8;
 const PWD_CHARS: usize = 24;
@@ -64,7 +64,7 @@ pub struct Shard {
     legs_by_path: FxHashMap<Path, LegAt>,
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     next_sweep: Instant,
-    sweeps: u32,
+    sweeps: usize,
 }
 
 impl Shard {
@@ -121,17 +121,19 @@ impl Shard {
             }
             Command::LegClose(command) => {
                 let at = self.leg_at(&command.leg)?;
-                self.with_call(at.call, now, outbox, |_, call, outbox| {
-                    call.close_leg(at.place, outbox);
+                let stats = self.with_call(at.call, now, outbox, |_, call, outbox| {
+                    call.close_leg(at.place, now, outbox)
                 })?;
-                Ok(Done {}.into())
+                let stats = stats.ok_or_else(|| Refusal::new(Code::UnknownLeg, command.leg))?;
+                Ok(LegCloseOk { stats }.into())
             }
             Command::CallClose(command) => {
                 let at = self.call_at(&command.call)?;
-                let closed = self.with_call(at, now, outbox, |_, call, outbox| call.close(outbox));
+                let closed =
+                    self.with_call(at, now, outbox, |_, call, outbox| call.close(now, outbox));
                 self.calls[at] = None;
                 self.calls_by_id.remove(&command.call);
-                closed.map(|()| Done {}.into())
+                closed.map(|legs| CallCloseOk { legs }.into())
             }
             Command::Snapshot(command) => Ok(self.snapshot(command.call.as_deref(), now).into()),
             Command::Hello(_) | Command::Exit(_) => {
@@ -143,7 +145,7 @@ impl Shard {
     /// Says goodbye to every peer and forgets all calls.
     pub fn close(&mut self, now: Instant, outbox: &mut Outbox) {
         for at in 0..self.calls.len() {
-            let _ = self.with_call(at, now, outbox, |_, call, outbox| call.close(outbox));
+            let _ = self.with_call(at, now, outbox, |_, call, outbox| call.close(now, outbox));
         }
         self.calls.clear();
         self.calls_by_id.clear();
@@ -325,19 +327,27 @@ impl Shard {
         for at in 0..self.calls.len() {
             let _ = self.with_call(at, now, outbox, |_, call, outbox| call.sweep(now, outbox));
         }
+        self.tell_figures(now, outbox);
+    }
+
+    /// Tells the figures of those calls whose turn it is.
+    fn tell_figures(&mut self, now: Instant, outbox: &mut Outbox) {
         self.sweeps += 1;
-        if self.sweeps >= STATS_SWEEPS {
-            self.sweeps = 0;
-            let legs: Vec<LegStats> = self
-                .calls
-                .iter()
-                .flatten()
-                .flat_map(|entry| entry.call.stats(now))
-                .collect();
-            for legs in legs.chunks(LEGS_PER_STATS) {
-                let legs = legs.to_vec();
+        let mut legs: Vec<LegStats> = Vec::new();
+        let turn = (self.sweeps % STATS_SWEEPS..self.calls.len()).step_by(STATS_SWEEPS);
+        for at in turn {
+            let Some(entry) = &mut self.calls[at] else {
+                continue;
+            };
+            legs.extend(entry.call.stats(now));
+            entry.call.next_interval(now);
+            if legs.len() >= LEGS_PER_STATS {
+                let legs = std::mem::take(&mut legs);
                 outbox.events.push(Stats { legs }.into());
             }
+        }
+        if !legs.is_empty() {
+            outbox.events.push(Stats { legs }.into());
         }
     }
 

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::dtls::{Context, Fingerprint, Progress, Role, Session};
-use crate::error::{DtlsError, Error};
+use crate::error::{DtlsError, Error, SrtpError};
 use crate::ice::{Agent, MAX_SOURCES, Outcome};
 use crate::outbox::Outbox;
 use crate::outlet::Wire;
@@ -294,21 +294,28 @@ impl Transport {
         self.send_records(to, outbox);
     }
 
-    /// Decrypts an RTP packet in place; returns its length.
+    /// Decrypts an RTP packet in place; returns its length. A refusal is the caller's to count.
     pub fn open_rtp(
         &mut self,
         packet: &mut [u8],
         header_len: usize,
         now: Instant,
-    ) -> Option<usize> {
+    ) -> Option<Result<usize, SrtpError>> {
         let opened = self.keys.as_mut()?.0.unprotect_rtp(packet, header_len);
-        self.count(opened.ok(), now)
+        if opened.is_ok() {
+            self.media_heard = Some(now);
+        }
+        Some(opened)
     }
 
     /// Decrypts an RTCP packet in place; returns its length.
     pub fn open_rtcp(&mut self, packet: &mut [u8], now: Instant) -> Option<usize> {
-        let opened = self.keys.as_mut()?.0.unprotect_rtcp(packet);
-        self.count(opened.ok(), now)
+        let opened = self.keys.as_mut()?.0.unprotect_rtcp(packet).ok();
+        match opened {
+            Some(_) => self.media_heard = Some(now),
+            None => self.auth_failures += 1,
+        }
+        opened
     }
 
     /// Encrypts the first `len` bytes of the outbox's slot as RTCP and sends them, if the peer is up.
@@ -336,14 +343,6 @@ impl Transport {
         if let Some((_, outbound)) = &mut self.keys {
             outbound.forget_ssrc(ssrc);
         }
-    }
-
-    fn count(&mut self, opened: Option<usize>, now: Instant) -> Option<usize> {
-        match opened {
-            Some(_) => self.media_heard = Some(now),
-            None => self.auth_failures += 1,
-        }
-        opened
     }
 
     /// Sends what the session has written, and works out what its progress means.

@@ -86,7 +86,7 @@ impl Engine {
     /// A client that owns the engine.
     fn own(&self) -> Client {
         let mut client = self.connect();
-        client.ok(json!({"op": "hello", "proto": 1, "data_dir": "0123456789abcdef"}));
+        client.ok(json!({"op": "hello", "proto": 2, "data_dir": "0123456789abcdef"}));
         client
     }
 
@@ -193,10 +193,10 @@ fn hello_comes_first_and_describes_the_engine() {
         "proto_mismatch"
     );
     assert_eq!(
-        client.code(json!({"op": "hello", "proto": 1, "data_dir": "another"})),
+        client.code(json!({"op": "hello", "proto": 2, "data_dir": "another"})),
         "data_dir_mismatch"
     );
-    let hello = client.ok(json!({"op": "hello", "proto": 1, "data_dir": "0123456789abcdef"}));
+    let hello = client.ok(json!({"op": "hello", "proto": 2, "data_dir": "0123456789abcdef"}));
     assert_eq!(hello["pid"], engine.child.id());
     assert_eq!(hello["candidates"][0][0]["ip"], "127.0.0.1");
     assert_eq!(hello["candidates"].as_array().unwrap().len(), 1);
@@ -463,7 +463,7 @@ impl Peer {
 fn a_call_over_real_sockets_up_to_the_goodbye() {
     let engine = Engine::start(1);
     let mut client = engine.connect();
-    let hello = client.ok(json!({"op": "hello", "proto": 1, "data_dir": "0123456789abcdef"}));
+    let hello = client.ok(json!({"op": "hello", "proto": 2, "data_dir": "0123456789abcdef"}));
     client.ok(json!({"op": "call.create", "call": "c"}));
     let mut business = Peer::connect(&mut client, "b", 111, &hello["fingerprint"]);
     let mut consumer = Peer::connect(&mut client, "k", 109, &hello["fingerprint"]);

@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use pagecalls_media::protocol::{
-    CallCreateOk, CallRouteOk, Code, Command, Done, Event, HelloOk, LegApplyOk, LegCreateOk,
-    LegDtmfOk, Numbered, Refusal, SnapshotOk, decode_command, encode_event, encode_reply,
+    CallCloseOk, CallCreateOk, CallRouteOk, Code, Command, Done, Event, HelloOk, LegApplyOk,
+    LegCloseOk, LegCreateOk, LegDtmfOk, Numbered, Refusal, SnapshotOk, decode_command,
+    encode_event, encode_reply,
 };
 
 fn samples() -> Value {
@@ -58,8 +59,8 @@ fn replies() {
     assert_reply::<LegApplyOk>(&samples, "leg.apply");
     assert_reply::<CallRouteOk>(&samples, "call.route");
     assert_reply::<LegDtmfOk>(&samples, "leg.dtmf");
-    assert_reply::<Done>(&samples, "leg.close");
-    assert_reply::<Done>(&samples, "call.close");
+    assert_reply::<LegCloseOk>(&samples, "leg.close");
+    assert_reply::<CallCloseOk>(&samples, "call.close");
     assert_reply::<SnapshotOk>(&samples, "snapshot");
     assert_reply::<Done>(&samples, "exit");
     assert_eq!(

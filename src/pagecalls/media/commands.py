@@ -7,15 +7,16 @@ from typing import TypeVar
 
 from pagecalls.media.protocol import (
     CallClose,
+    CallCloseOk,
     CallCreate,
     CallCreateOk,
     CallRoute,
     CallRouteOk,
     Command,
-    Done,
     LegApply,
     LegApplyOk,
     LegClose,
+    LegCloseOk,
     LegCreate,
     LegCreateOk,
     LegDtmf,
@@ -55,13 +56,13 @@ class Commands(ABC):
         """Digits on a sent track."""
         return await self.ask(command, LegDtmfOk)
 
-    async def leg_close(self, leg: str) -> None:
+    async def leg_close(self, leg: str) -> LegCloseOk:
         """End a leg."""
-        await self.ask(LegClose(leg=leg), Done)
+        return await self.ask(LegClose(leg=leg), LegCloseOk)
 
-    async def call_close(self, call: str) -> None:
+    async def call_close(self, call: str) -> CallCloseOk:
         """End a call and its legs."""
-        await self.ask(CallClose(call=call), Done)
+        return await self.ask(CallClose(call=call), CallCloseOk)
 
     async def snapshot(self, call: str | None = None) -> SnapshotOk:
         """Everything the engine holds, or one call of it."""

@@ -16,11 +16,12 @@ import msgspec
 
 from pagecalls.clock import Clock
 from pagecalls.media.commands import Commands, R
-from pagecalls.media.fake_leg import FakeLeg
+from pagecalls.media.fake_leg import HANDSHAKE_MS, FakeLeg
 from pagecalls.media.protocol import (
     PROTOCOL_VERSION,
     AnyEvent,
     CallClose,
+    CallCloseOk,
     CallCreate,
     CallCreateOk,
     CallRoute,
@@ -36,6 +37,7 @@ from pagecalls.media.protocol import (
     LegApply,
     LegApplyOk,
     LegClose,
+    LegCloseOk,
     LegCreate,
     LegCreateOk,
     LegDtls,
@@ -43,6 +45,7 @@ from pagecalls.media.protocol import (
     LegDtmfOk,
     LegFailed,
     LegIce,
+    LegStats,
     Record,
     Route,
     Snapshot,
@@ -145,9 +148,9 @@ class FakeEngine(Commands):
             case LegDtmf():
                 return LegDtmfOk(queued=self._leg(command.leg).queue_digits(command, self._clock.now()))
             case LegClose():
-                self._drop(self._leg(command.leg))
+                return LegCloseOk(stats=self._drop(self._leg(command.leg)))
             case CallClose():
-                self._close(command.call)
+                return CallCloseOk(legs=self._close(command.call))
             case Snapshot():
                 return self._snapshot(command.call)
             case Exit():
@@ -196,10 +199,10 @@ class FakeEngine(Commands):
         call.route_rev = command.rev
         return command.rev
 
-    def _close(self, call: str) -> None:
-        for leg in list(self._call(call).legs):
-            self._drop(self._legs[leg])
+    def _close(self, call: str) -> list[LegStats]:
+        figures = [self._drop(self._legs[leg]) for leg in list(self._call(call).legs)]
         del self._calls[call]
+        return figures
 
     def _snapshot(self, only: str | None) -> SnapshotOk:
         now = self._clock.now()
@@ -219,11 +222,12 @@ class FakeEngine(Commands):
         except KeyError:
             raise EngineError("unknown_leg", leg) from None
 
-    def _drop(self, leg: FakeLeg) -> None:
+    def _drop(self, leg: FakeLeg) -> LegStats:
         del self._legs[leg.id]
         self._calls[leg.call].legs.remove(leg.id)
         if not self._legs:
             self._stats_at = None
+        return leg.stats(self._clock.now())
 
     # --- cues: what the peers do --------------------------------------------------------------------------------------
 
@@ -233,11 +237,11 @@ class FakeEngine(Commands):
         if peer.applied is None or peer.applied.remote is None:
             raise EngineError("bad_state", f"{leg} does not know its peer yet")
         peer.heard()
-        peer.is_ice_up, peer.remote = True, remote
+        peer.paired(remote, self._clock.now())
         peer.dtls, peer.profile = "connected", PROFILE
         peer.next_digit_at = max(peer.next_digit_at, self._clock.now())
         self._emit(LegIce(seq=0, call=peer.call, leg=leg, remote=remote))
-        self._emit(LegDtls(seq=0, call=peer.call, leg=leg, profile=PROFILE, handshake_ms=1.0))
+        self._emit(LegDtls(seq=0, call=peer.call, leg=leg, profile=PROFILE, handshake_ms=HANDSHAKE_MS))
 
     def peer_fails(self, leg: str, why: Literal["dtls", "fingerprint", "conn_timeout", "dead", "internal"]) -> None:
         """The leg is over and gone."""
@@ -254,10 +258,9 @@ class FakeEngine(Commands):
         peer.heard()
         peer.track_silent_since[track] = None
         peer.stall_told.discard(track)
-        peer.received[track] = peer.received.get(track, 0) + 1
+        peer.received.count(track, self._clock.now())
         for target in self.flows(leg, track):
-            sent = self._legs[target.leg].sent
-            sent[target.track] = sent.get(target.track, 0) + 1
+            self._legs[target.leg].sent.count(target.track, self._clock.now())
         if source not in peer.sources:
             peer.sources.add(source)
             self._emit(TrackFirstRtp(seq=0, call=peer.call, leg=leg, track=track, ssrc=source[1]))
@@ -272,6 +275,11 @@ class FakeEngine(Commands):
         if ssrc not in peer.accepted:
             peer.accepted.add(ssrc)
             self._emit(TrackAccepted(seq=0, call=peer.call, leg=leg, track=track, ssrc=ssrc, by=by))
+
+    def measures(self, leg: str, rtt_ms: float, mos: float | None = None, jitter_ms: float | None = None) -> None:
+        """What the next figures say of the way to this peer. The jitter is that of all its received tracks."""
+        peer = self._leg(leg)
+        peer.rtt_ms, peer.mos, peer.jitter_ms = rtt_ms, mos, jitter_ms
 
     def mutes(self, leg: str, track: str) -> None:
         """The peer sends nothing more on this track, and is there all the same."""
@@ -323,9 +331,9 @@ class FakeEngine(Commands):
 
     def _emit(self, event: AnyEvent) -> None:
         self._seq += 1
-        self._events.put_nowait(msgspec.structs.replace(event, seq=self._seq))
         if isinstance(event, LegFailed):
-            self._drop(self._legs[event.leg])
+            event = msgspec.structs.replace(event, stats=self._drop(self._legs[event.leg]))
+        self._events.put_nowait(msgspec.structs.replace(event, seq=self._seq))
 
     # --- looking in ---------------------------------------------------------------------------------------------------
 

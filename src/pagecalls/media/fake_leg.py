@@ -33,6 +33,8 @@ CONSENT_LOST_S = 15.0
 STALLED_S = 5.0
 PAUSE_S = 1.0
 QUEUE_DIGITS = 32
+PACKET_BYTES = 80
+HANDSHAKE_MS = 1.0
 DIGITS = frozenset("0123456789*#ABCD")
 
 Due = tuple[float, Callable[[float], AnyEvent | None]]
@@ -48,6 +50,19 @@ class _Tone:
 
 
 @dataclass(slots=True)
+class Flow:
+    """Virtual packets by track: how many, and when the first went."""
+
+    packets: dict[str, int] = field(default_factory=dict)
+    first_at: dict[str, float] = field(default_factory=dict)
+
+    def count(self, track: str, now: float) -> None:
+        """One packet more."""
+        self.packets[track] = self.packets.get(track, 0) + 1
+        self.first_at.setdefault(track, now)
+
+
+@dataclass(slots=True)
 class FakeLeg:
     """What the engine knows of one peer."""
 
@@ -60,6 +75,12 @@ class FakeLeg:
     dtls: Literal["new", "connecting", "connected", "closed", "failed"] = "new"
     profile: str | None = None
     remote: str | None = None
+    applied_at: float | None = None
+    paired_at: float | None = None
+    path_changes: int = 0
+    rtt_ms: float | None = None
+    mos: float | None = None
+    jitter_ms: float | None = None
     conn_since: float | None = None
     closed_at: float | None = None
     silent_since: float | None = None
@@ -71,8 +92,8 @@ class FakeLeg:
     sources: set[tuple[str, int]] = field(default_factory=set)
     accepted: set[int] = field(default_factory=set)
     retired: set[int] = field(default_factory=set)
-    received: dict[str, int] = field(default_factory=dict)
-    sent: dict[str, int] = field(default_factory=dict)
+    received: Flow = field(default_factory=Flow)
+    sent: Flow = field(default_factory=Flow)
     digits: deque[_Tone] = field(default_factory=deque)
     next_digit_at: float = 0.0
 
@@ -105,6 +126,7 @@ class FakeLeg:
         self._check(command)
         before = [] if self.applied is None else self.applied.send
         self.applied = command
+        self.applied_at = now if self.applied_at is None else self.applied_at
         self.retired |= {output.ssrc for track in before for output in track.outputs if self.output_track(output.ssrc) is None}
         self.digits = deque(tone for tone in self.digits if self.send_track(tone.track) is not None)
         if command.timers.conn_ms is None:
@@ -166,6 +188,12 @@ class FakeLeg:
         self.silent_since = None
         self.consent_told = False
 
+    def paired(self, remote: str, now: float) -> None:
+        """ICE has a pair, or another one than before."""
+        self.path_changes += self.is_ice_up and remote != self.remote
+        self.paired_at = now if self.paired_at is None else self.paired_at
+        self.is_ice_up, self.remote = True, remote
+
     def silence(self, now: float) -> None:
         """From now on nothing comes."""
         if self.silent_since is None:
@@ -220,8 +248,8 @@ class FakeLeg:
     def stats(self, now: float) -> LegStats:
         """State and counters."""
         applied = self.applied
-        received = [] if applied is None else [_counters(t.track, "recv", self.received) for t in applied.recv]
-        sent = [] if applied is None else [_counters(t.track, "send", self.sent) for t in applied.send]
+        received = [] if applied is None else [self._received(track.track) for track in applied.recv]
+        sent = [] if applied is None else [self._sent(track) for track in applied.send]
         return LegStats(
             call=self.call,
             leg=self.id,
@@ -231,19 +259,49 @@ class FakeLeg:
             profile=self.profile,
             remote=self.remote,
             silent_ms=self._silent_ms(now) if self.is_heard else None,
+            ice_ms=self._after_apply(self.paired_at),
+            dtls_ms=None if self.profile is None else HANDSHAKE_MS,
+            path_changes=self.path_changes,
+            rtt_ms=self.rtt_ms,
+            srtt_ms=self.rtt_ms,
+            mos=self.mos,
             tracks=received + sent,
         )
 
+    def _received(self, track: str) -> TrackCounters:
+        """Virtual packets are never lost, late or doubled."""
+        packets = self.received.packets.get(track, 0)
+        none_or_unknown = 0 if packets else None
+        return TrackCounters(
+            track=track,
+            direction="recv",
+            ssrcs=sorted(ssrc for name, ssrc in self.sources if name == track),
+            packets=packets,
+            bytes=packets * PACKET_BYTES,
+            first_rtp_ms=self._after_apply(self.received.first_at.get(track)),
+            lost=none_or_unknown,
+            jitter_ms=self.jitter_ms if packets else None,
+            reordered=none_or_unknown,
+            duplicates=none_or_unknown,
+            late=none_or_unknown,
+        )
+
+    def _sent(self, track: SendTrack) -> TrackCounters:
+        packets = self.sent.packets.get(track.track, 0)
+        return TrackCounters(
+            track=track.track,
+            direction="send",
+            ssrcs=[output.ssrc for output in track.outputs],
+            packets=packets,
+            bytes=packets * PACKET_BYTES,
+            first_rtp_ms=self._after_apply(self.sent.first_at.get(track.track)),
+        )
+
+    def _after_apply(self, at: float | None) -> float | None:
+        return None if at is None or self.applied_at is None else round((at - self.applied_at) * 1000, 3)
+
     def _silent_ms(self, now: float) -> int:
         return 0 if self.silent_since is None else round((now - self.silent_since) * 1000)
-
-
-PACKET_BYTES = 80
-
-
-def _counters(track: str, direction: Literal["recv", "send"], packets: dict[str, int]) -> TrackCounters:
-    count = packets.get(track, 0)
-    return TrackCounters(track=track, direction=direction, packets=count, bytes=count * PACKET_BYTES)
 
 
 def _check_numbers(track: str, payload_types: list[int], ext: Extensions) -> None:

@@ -18,7 +18,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 MAX_FRAME_BYTES = 1024 * 1024
 
 
@@ -151,19 +151,43 @@ class Route(Record, frozen=True, kw_only=True):
 
 
 class TrackCounters(Record, frozen=True, kw_only=True):
-    """Counters of one direction of one track since its start. `lost`, `jitter_ms` after RFC 3550 6.4.1; received tracks only."""
+    """Figures of one direction of one track since its start; `None` is not known yet, or not for this direction.
+
+    `ssrcs`: the streams that carried a received track, the present outputs of a sent one. `packets` and `bytes` (payload) count
+    each packet once, however often it came and on however many outputs it went. `bitrate_bps`: since the last `stats` event, or
+    in the interval before while that is less than 1 s ago. `first_rtp_ms`: the first packet, counted from the leg's first apply.
+    `lost`: on the hop between this peer and the engine, after RFC 3550 A.3; towards the peer as its reports tell.
+
+    Received tracks: `jitter_ms` (RFC 3550 A.8, telephone events left out), `reordered` (came after a later one), `duplicates`,
+    `late` (more than 128 behind, so lost). Sent tracks: what the receiver reports of the whole way from the source:
+    `remote_lost`, `remote_fraction_lost` (0 to 1, its last interval), `remote_jitter_ms`.
+    """
 
     track: str
     direction: Literal["recv", "send"]
+    ssrcs: list[int] = []
     packets: int
     bytes: int
-    lost: int = 0
-    jitter_ms: float = 0.0
+    bitrate_bps: int | None = None
+    first_rtp_ms: float | None = None
+    lost: int | None = None
+    jitter_ms: float | None = None
+    reordered: int | None = None
+    duplicates: int | None = None
+    late: int | None = None
+    remote_lost: int | None = None
+    remote_fraction_lost: float | None = None
+    remote_jitter_ms: float | None = None
 
 
 class LegStats(Record, frozen=True, kw_only=True):
-    """One leg's state and counters; `auth_failures` counts packets that SRTP or STUN refused, `dropped` those that no track
-    wanted."""
+    """One leg's state and figures; `None` is not known yet.
+
+    `auth_failures` counts packets that SRTP or STUN refused, repeats left out, `dropped` those that no track wanted. `ice_ms`:
+    from the first apply to the first valid pair. `dtls_ms`: from the first DTLS record to the keys. `path_changes`: moves to
+    another address of the peer. `rtt_ms`, `srtt_ms`: engine to peer and back, the last measurement and a smoothed value. `mos`:
+    what the person at this leg may think of the sound that comes to them, 1 to 4.5, over the whole way.
+    """
 
     call: str
     leg: str
@@ -175,6 +199,12 @@ class LegStats(Record, frozen=True, kw_only=True):
     silent_ms: int | None = None
     auth_failures: int = 0
     dropped: int = 0
+    ice_ms: float | None = None
+    dtls_ms: float | None = None
+    path_changes: int = 0
+    rtt_ms: float | None = None
+    srtt_ms: float | None = None
+    mos: float | None = None
     tracks: list[TrackCounters] = []
 
 
@@ -293,10 +323,22 @@ class Done(Record, frozen=True, kw_only=True):
     """Nothing to report."""
 
 
+class LegCloseOk(Record, frozen=True, kw_only=True):
+    """The leg's last figures."""
+
+    stats: LegStats
+
+
 class LegClose(Command, frozen=True, kw_only=True, tag="leg.close"):
     """BYE, close_notify, and the leg is gone. Errors: `unknown_leg`."""
 
     leg: str
+
+
+class CallCloseOk(Record, frozen=True, kw_only=True):
+    """The last figures of every leg."""
+
+    legs: list[LegStats]
 
 
 class CallClose(Command, frozen=True, kw_only=True, tag="call.close"):
@@ -330,8 +372,8 @@ type_of_reply: dict[type[Command], type[Record]] = {
     LegApply: LegApplyOk,
     CallRoute: CallRouteOk,
     LegDtmf: LegDtmfOk,
-    LegClose: Done,
-    CallClose: Done,
+    LegClose: LegCloseOk,
+    CallClose: CallCloseOk,
     Snapshot: SnapshotOk,
     Exit: Done,
 }
@@ -409,7 +451,7 @@ class LegConsentLost(Event, frozen=True, kw_only=True, tag="leg.consent_lost"):
 
 
 class LegFailed(Event, frozen=True, kw_only=True, tag="leg.failed"):
-    """The leg is over and gone.
+    """The leg is over and gone; `stats` are its last figures, `None` if a fault made them unsafe to read.
 
     `why`: `dtls` (handshake error), `fingerprint` (certificate is not the one in the SDP), `conn_timeout`, `dead`, `internal`.
     """
@@ -418,6 +460,7 @@ class LegFailed(Event, frozen=True, kw_only=True, tag="leg.failed"):
     leg: str
     why: Literal["dtls", "fingerprint", "conn_timeout", "dead", "internal"]
     detail: str = ""
+    stats: LegStats | None = None
 
 
 class LegBye(Event, frozen=True, kw_only=True, tag="leg.bye"):
@@ -428,7 +471,7 @@ class LegBye(Event, frozen=True, kw_only=True, tag="leg.bye"):
 
 
 class Stats(Event, frozen=True, kw_only=True, tag="stats"):
-    """All legs, every 5 s while there are any; those of many calls come in several events."""
+    """Legs, each every 5 s. Not all come in one event, nor at one time."""
 
     legs: list[LegStats]
 
@@ -464,8 +507,8 @@ class MediaEngine(Protocol):
     async def leg_apply(self, command: LegApply) -> LegApplyOk: ...
     async def call_route(self, command: CallRoute) -> CallRouteOk: ...
     async def leg_dtmf(self, command: LegDtmf) -> LegDtmfOk: ...
-    async def leg_close(self, leg: str) -> None: ...
-    async def call_close(self, call: str) -> None: ...
+    async def leg_close(self, leg: str) -> LegCloseOk: ...
+    async def call_close(self, call: str) -> CallCloseOk: ...
     async def snapshot(self, call: str | None = None) -> SnapshotOk: ...
 
     def events(self) -> AsyncIterator[AnyEvent | None]:

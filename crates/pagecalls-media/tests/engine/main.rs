@@ -8,5 +8,6 @@ mod long_calls;
 mod malformed;
 mod rig;
 mod sources;
+mod statistics;
 mod timers;
 mod transport;

@@ -1,0 +1,76 @@
+//! What was counted of one track, as the protocol tells it. What each figure means is said in docs/statistics.md.
+
+use std::time::Instant;
+
+use crate::inlet::{Inlets, Source};
+use crate::outlet::Outlet;
+use crate::protocol::{Direction, TrackCounters};
+use crate::quality::{ms, rounded};
+use crate::stats::Reception;
+
+/// Milliseconds from `since` to `then`; `None` while either is to come.
+#[must_use]
+pub fn after(since: Option<Instant>, then: Option<Instant>) -> Option<f64> {
+    let (since, then) = since.zip(then)?;
+    Some(ms(then.saturating_duration_since(since)))
+}
+
+/// The figures of the received track at `place`, over all its streams. `since` is when the leg was first applied.
+#[must_use]
+pub fn received(
+    inlets: &Inlets,
+    place: usize,
+    since: Option<Instant>,
+    now: Instant,
+) -> TrackCounters {
+    let inlet = &inlets.tracks[place];
+    let receptions = || inlets.sources_of(place).map(|source| &source.reception);
+    let bytes = inlets.bytes_of(place);
+    let latest = inlets.sources_of(place).max_by_key(|source| source.heard);
+    let has_begun = inlet.first.is_some();
+    TrackCounters {
+        track: inlet.desired.track.clone(),
+        direction: Direction::Recv,
+        ssrcs: inlets.sources_of(place).map(|source| source.ssrc).collect(),
+        packets: receptions().map(Reception::packets).sum(),
+        bytes,
+        bitrate_bps: inlet.rate.bps(bytes, now),
+        first_rtp_ms: after(since, inlet.first),
+        lost: has_begun.then(|| receptions().map(Reception::lost).sum()),
+        jitter_ms: latest.and_then(jitter_ms),
+        reordered: has_begun.then(|| receptions().map(Reception::reordered).sum()),
+        duplicates: has_begun.then_some(inlet.duplicates),
+        late: has_begun.then_some(inlet.late),
+        remote_lost: None,
+        remote_fraction_lost: None,
+        remote_jitter_ms: None,
+    }
+}
+
+/// The figures of a sent track, each packet counted once however many outputs carry it.
+#[must_use]
+pub fn sent(outlet: &Outlet, since: Option<Instant>, now: Instant) -> TrackCounters {
+    let sending = &outlet.sending;
+    let report = sending.last_report();
+    TrackCounters {
+        track: outlet.track().to_owned(),
+        direction: Direction::Send,
+        ssrcs: outlet.copies().iter().map(|copy| copy.ssrc).collect(),
+        packets: sending.packets,
+        bytes: sending.bytes,
+        bitrate_bps: sending.rate.bps(sending.bytes, now),
+        first_rtp_ms: after(since, sending.first),
+        lost: report.map(|report| report.lost_on_hop()),
+        jitter_ms: None,
+        reordered: None,
+        duplicates: None,
+        late: None,
+        remote_lost: report.map(|report| report.lost_on_way()),
+        remote_fraction_lost: report.map(|report| rounded(report.fraction_lost())),
+        remote_jitter_ms: report.map(|report| rounded(report.jitter_ms(outlet.clock_hz()))),
+    }
+}
+
+fn jitter_ms(source: &Source) -> Option<f64> {
+    source.reception.jitter_ms().map(rounded)
+}
