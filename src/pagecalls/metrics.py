@@ -1,4 +1,7 @@
-"""The figures on `/metrics`, gathered from the parts when they are asked for."""
+"""The figures on `/metrics`, gathered from the parts when they are asked for, and the sums of what the engine tells of its legs.
+
+No label ever names a call: there are two sides, two directions, and the states and outcomes that the code lists.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from pagecalls.media.protocol import EngineError, LegStats, TrackCounters
 from pagecalls.switchboard.calls import Calls
+from pagecalls.types import Side
 from pagecalls.webhooks.outbox import CourierCounters
+
+RTT_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2)
+JITTER_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5)
+LOSS = (0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+MOS = (1.5, 2, 2.5, 3, 3.5, 3.8, 4, 4.2, 4.4)
+SET_UP_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
 
 
 class Metrics(Collector):
@@ -25,6 +36,7 @@ class Metrics(Collector):
         )
         self._seconds = Histogram("pagecalls_graph_seconds", "Time to answer a Graph request.", labels, registry=registry)
         registry.register(self)
+        calls.figures.listener = MediaMetrics(registry).told
 
     def on_request(self, edge: str, action: str, status: int, seconds: float) -> None:
         """One Graph request was answered."""
@@ -34,10 +46,15 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """The state of the parts, now."""
         legs = GaugeMetricFamily("pagecalls_media_legs", "Legs of live calls by side.", labels=("side",))
-        sides = [side.value for _, side in self._calls.legs.values()]
+        held = list(self._calls.legs.values())
+        sides = [side.value for _, side in held]
         for side in ("business", "consumer"):
             legs.add_metric((side,), sides.count(side))
         yield legs
+        yield GaugeMetricFamily("pagecalls_media_calls", "Live calls with a leg.", len({call for call, _ in held}))
+        capacity = self._capacity()
+        yield GaugeMetricFamily("pagecalls_media_up", "Whether the media engine answers.", int(capacity is not None))
+        yield GaugeMetricFamily("pagecalls_media_capacity_calls", "Calls that the engine takes; 0 without one.", capacity or 0)
         states = CounterMetricFamily("pagecalls_calls", "Calls by the state that they entered.", labels=("state",))
         for state, count in self._calls.entered.items():
             states.add_metric((state.value,), count)
@@ -50,3 +67,90 @@ class Metrics(Collector):
         yield webhooks
         yield GaugeMetricFamily("pagecalls_webhooks_in_flight", "Webhook requests under way.", self._courier.in_flight)
         yield GaugeMetricFamily("pagecalls_webhooks_queued", "Webhooks that wait for their turn.", self._courier.queued)
+
+    def _capacity(self) -> int | None:
+        try:
+            return self._calls.engine.hello.capacity
+        except EngineError:
+            return None
+
+
+class MediaMetrics:
+    """What the engine tells of legs, summed up. Times of set-up count once a leg, the rest each time that it is told."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        side, both = ("side",), ("side", "direction")
+
+        def counter(name: str, text: str, labels: tuple[str, ...]) -> Counter:
+            return Counter(f"pagecalls_media_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"pagecalls_media_{name}", text, labels, buckets=buckets, registry=registry)
+
+        self._packets = counter("packets", "RTP packets from (recv) and to (send) peers, copies once.", both)
+        self._bytes = counter("bytes", "Payload bytes of these packets.", both)
+        self._duplicates = counter("duplicates", "Packets that came twice.", side)
+        self._auth_failures = counter("auth_failures", "Packets that SRTP or STUN refused.", side)
+        self._dropped = counter("dropped", "Packets that no track wanted, or that could not be sent on.", side)
+        self._path_changes = counter("path_changes", "Moves of a peer to another address.", side)
+        self._rtt = histogram("rtt_seconds", "Engine to peer and back.", side, RTT_S)
+        self._jitter = histogram("jitter_seconds", "At the engine (recv), at the peer (send).", both, JITTER_S)
+        self._loss = histogram("loss_ratio", "Peer to engine (recv), the whole way to the peer (send).", both, LOSS)
+        self._mos = histogram("mos", "Estimated opinion score of what the peer hears.", side, MOS)
+        self._ice = histogram("ice_seconds", "From the first apply to the first valid pair.", side, SET_UP_S)
+        self._dtls = histogram("dtls_seconds", "From the first DTLS record to the keys.", side, SET_UP_S)
+        self._first = histogram("first_packet_seconds", "From the first apply to the first packet from the peer.", side, SET_UP_S)
+
+    def told(self, side: Side, before: LegStats | None, now: LegStats) -> None:
+        """New figures of a leg; `before` as they were told last."""
+        for counter, count, old in (
+            (self._auth_failures, now.auth_failures, before.auth_failures if before else 0),
+            (self._dropped, now.dropped, before.dropped if before else 0),
+            (self._path_changes, now.path_changes, before.path_changes if before else 0),
+        ):
+            _grow(counter.labels(side.value), old, count)
+        _observe_ms(self._rtt.labels(side.value), now.srtt_ms)
+        if now.mos is not None:
+            self._mos.labels(side.value).observe(now.mos)
+        _observe_once(self._ice.labels(side.value), before.ice_ms if before else None, now.ice_ms)
+        _observe_once(self._dtls.labels(side.value), before.dtls_ms if before else None, now.dtls_ms)
+        known = {(track.track, track.direction): track for track in (before.tracks if before else ())}
+        for track in now.tracks:
+            self._told_track(side, known.get((track.track, track.direction)), track)
+
+    def _told_track(self, side: Side, before: TrackCounters | None, now: TrackCounters) -> None:
+        labels = (side.value, now.direction)
+        _grow(self._packets.labels(*labels), before.packets if before else 0, now.packets)
+        _grow(self._bytes.labels(*labels), before.bytes if before else 0, now.bytes)
+        if now.direction == "recv":
+            _grow(self._duplicates.labels(side.value), (before.duplicates if before else 0) or 0, now.duplicates or 0)
+            _observe_once(self._first.labels(side.value), before.first_rtp_ms if before else None, now.first_rtp_ms)
+            _observe_ms(self._jitter.labels(*labels), now.jitter_ms)
+            loss = _loss(before, now)
+        else:
+            _observe_ms(self._jitter.labels(*labels), now.remote_jitter_ms)
+            loss = now.remote_fraction_lost
+        if loss is not None:
+            self._loss.labels(*labels).observe(loss)
+
+
+def _grow(counter: Counter, before: int, now: int) -> None:
+    counter.inc(max(0, now - before))
+
+
+def _observe_ms(histogram: Histogram, ms: float | None) -> None:
+    if ms is not None:
+        histogram.observe(ms / 1000)
+
+
+def _observe_once(histogram: Histogram, before_ms: float | None, now_ms: float | None) -> None:
+    if before_ms is None:
+        _observe_ms(histogram, now_ms)
+
+
+def _loss(before: TrackCounters | None, now: TrackCounters) -> float | None:
+    """Of the packets that were due since the figures before, the part that did not come; `None` if none were due."""
+    packets = now.packets - (before.packets if before else 0)
+    lost = (now.lost or 0) - ((before.lost if before else 0) or 0)
+    due = packets + lost
+    return max(0, lost) / due if due > 0 else None

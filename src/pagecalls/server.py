@@ -50,6 +50,7 @@ from pagecalls.switchboard.directory import Directory
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.media_events import MediaEvents
+from pagecalls.switchboard.report import CallReports
 from pagecalls.webhooks.base import Sender
 from pagecalls.webhooks.outbox import Courier
 from pagecalls.webhooks.sender import AiohttpSender
@@ -245,6 +246,7 @@ async def running(
                     unready=lambda: _why_not_ready(server, engine),
                     accounts=directory,
                     journal=journal,
+                    calls=CallReports(calls),
                     new_app_id=ids.app_id,
                 )
             ),

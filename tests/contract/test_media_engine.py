@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pagecalls.clock import SteppedClock
@@ -316,6 +317,25 @@ async def test_a_closed_call_takes_its_legs_along(engine: Commands) -> None:
     await call_with_legs(engine, "c", "l1")
 
 
+async def test_what_ends_tells_its_last_figures(engine: Commands) -> None:
+    await call_with_legs(engine, "c", "l1", "l2", "l3")
+    await engine.leg_apply(apply("l1", 4))
+    closed = (await engine.leg_close("l1")).stats
+    assert (closed.call, closed.leg, closed.rev) == ("c", "l1", 4)
+    assert [(track.track, track.ssrcs, track.packets) for track in closed.tracks] == [("in", [], 0), ("out", [1, 2], 0)]
+    assert [leg.leg for leg in (await engine.call_close("c")).legs] == ["l2", "l3"]
+
+
+async def test_nothing_is_known_of_a_leg_that_was_never_up(engine: Commands) -> None:
+    await call_with_legs(engine, "c", "l")
+    await engine.leg_apply(apply("l"))
+    leg = (await engine.snapshot("c")).legs[0]
+    assert (leg.ice_ms, leg.dtls_ms, leg.rtt_ms, leg.srtt_ms, leg.mos, leg.path_changes) == (None, None, None, None, None, 0)
+    for track in leg.tracks:
+        known = msgspec.to_builtins(track)
+        assert {name for name, value in known.items() if value is not None} == {"track", "direction", "ssrcs", "packets", "bytes"}
+
+
 async def test_snapshot(engine: Commands) -> None:
     await call_with_legs(engine, "c", "l1", "l2")
     await call_with_legs(engine, "d", "l3")
@@ -343,6 +363,8 @@ async def test_a_leg_that_does_not_come_up_in_time_fails(rig: Rig) -> None:
     failed = await rig.next_event()
     assert isinstance(failed, LegFailed)
     assert (failed.seq, failed.call, failed.leg, failed.why) == (1, "c", "l1", "conn_timeout")
+    assert failed.stats is not None
+    assert (failed.stats.leg, failed.stats.rev, failed.stats.dtls) == ("l1", 1, "new")
     assert await code_of(rig.engine.leg_close("l1")) == "unknown_leg"
     snapshot = await rig.engine.snapshot()
     assert (snapshot.seq, [leg.leg for leg in snapshot.legs]) == (1, ["l2"])

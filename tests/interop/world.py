@@ -1,7 +1,7 @@
 """Calls over the whole server: a business app on one side, a consumer's device on the other, foreign WebRTC stacks on both.
 
 Everything goes over the public interface: Graph requests, webhooks, the consumer protocol. The control face is asked only for
-permissions, the journal and the count of legs. Time is real here, as the engine's is.
+permissions, the journal, the figures of a call and the count of legs. Time is real here, as the engine's is.
 """
 
 from __future__ import annotations
@@ -211,6 +211,10 @@ class World:
         """The facts of one kind about one call, in order."""
         page = await self._admin("GET", "journal?after=0&wait_s=0")
         return [entry["facts"] for entry in page["entries"] if entry["kind"] == kind and entry["call_id"] == call_id]
+
+    async def report(self, call_id: str) -> Json:
+        """The call with its legs and their figures."""
+        return await self._admin("GET", f"calls/{call_id}")
 
     async def history(self) -> str:
         """All that the journal knows of this world's calls, for people."""

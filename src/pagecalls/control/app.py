@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pagecalls.control.accounts import add_app, grant_permission
 from pagecalls.control.base import ControlParts, ControlRequest, Handler, Refusal, Refused
+from pagecalls.control.calls import read_call
 from pagecalls.control.clock import advance_clock, read_clock
 from pagecalls.control.health import health, ready
 from pagecalls.control.journal import read_journal
@@ -39,6 +40,7 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = MappingProxyType(
         f"{PREFIX}/apps": {"POST": add_app},
         f"{PREFIX}/permissions": {"POST": grant_permission},
         f"{PREFIX}/journal": {"GET": read_journal},
+        f"{PREFIX}/calls/{{id}}": {"GET": read_call},
     }
 )
 
@@ -67,8 +69,9 @@ class ControlApp:
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
         try:
-            handler = self._find(scope)
-            request = ControlRequest(_query(scope), await read_body(receive), receive)
+            route, named = _route(scope)
+            handler = self._find(scope, route)
+            request = ControlRequest(_query(scope), await read_body(receive), receive, named)
             return await handler(self._parts, request)
         except Refused as refused:
             return refused.response
@@ -80,9 +83,8 @@ class ControlApp:
             log.exception("unexpected fault on %s", scope["path"])
             return Refused(Refusal.INTERNAL, "Something went wrong; the log has it.").response
 
-    def _find(self, scope: Scope) -> Handler:
+    def _find(self, scope: Scope, path: str) -> Handler:
         """Host, path, token, verb. A stranger does not learn which paths exist."""
-        path: str = scope["path"].rstrip("/")
         method: str = scope["method"]
         probe = PROBES.get(path)
         hosts = self._parts.hosts
@@ -103,6 +105,13 @@ class ControlApp:
         is_equal = hmac.compare_digest(expected.encode(), given.strip().encode())
         if not expected or scheme.lower() != "bearer" or not is_equal:
             raise Refused(Refusal.UNAUTHORIZED, "The admin token is needed: Authorization: Bearer <token>.")
+
+
+def _route(scope: Scope) -> tuple[str, str]:
+    """The path as `ROUTES` names it, and the id that it holds."""
+    path: str = scope["path"].rstrip("/")
+    head, _, last = path.rpartition("/")
+    return (f"{head}/{{id}}", last) if head == f"{PREFIX}/calls" else (path, "")
 
 
 def _query(scope: Scope) -> dict[str, str]:

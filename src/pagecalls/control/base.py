@@ -17,7 +17,8 @@ from starlette.types import Receive
 from pagecalls.clock import Clock
 from pagecalls.http import HostGuard, Response
 from pagecalls.switchboard.directory import NewApp
-from pagecalls.types import AppId, PageId, Psid
+from pagecalls.switchboard.report import CallReport
+from pagecalls.types import AppId, CallId, PageId, Psid
 
 T = TypeVar("T")
 
@@ -45,6 +46,14 @@ class Journal(Protocol):
         ...
 
 
+class Calls(Protocol):
+    """What is known of single calls."""
+
+    async def call_report(self, call_id: CallId) -> CallReport | None:
+        """See `CallReports.call_report`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ControlParts:
     """Everything that the face is built from.
@@ -61,16 +70,18 @@ class ControlParts:
     unready: Callable[[], str | None]
     accounts: Accounts
     journal: Journal
+    calls: Calls
     new_app_id: Callable[[], AppId]
 
 
 @dataclass(frozen=True, slots=True)
 class ControlRequest:
-    """One request after its body was read. `receive` only tells when the client goes away."""
+    """One request after its body was read. `receive` only tells when the client goes away. `id` is that of the path, if any."""
 
     query: Mapping[str, str]
     body: bytes
     receive: Receive
+    id: str = ""
 
 
 Handler: TypeAlias = Callable[[ControlParts, ControlRequest], Awaitable[Response]]

@@ -31,6 +31,7 @@ from pagecalls.sdp.negotiate import answer_first, append_tracks, render_answer, 
 from pagecalls.store.base import CallRecord, Page, Store, Transaction
 from pagecalls.switchboard.base import Ended, Release, Wakeable
 from pagecalls.switchboard.devices import Devices
+from pagecalls.switchboard.figures import Figures, journal_facts
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.locks import Locks
@@ -85,8 +86,7 @@ class Calls:
         self.locks = Locks()
         self.timers = Timers(clock, self._deadline_passed)
         self.legs: dict[LegId, tuple[CallId, Side]] = {}
-        self.stats: dict[LegId, LegStats] = {}
-        """The engine's last figures of each leg."""
+        self.figures = Figures()
         self._pairs: dict[CallId, tuple[PageId, Psid]] = {}
         """Whose a live call is, which never changes: saves a look-up before the lock."""
         self.is_closed = False
@@ -275,36 +275,35 @@ class Calls:
 
     async def close_leg(self, leg_id: LegId) -> None:
         """Undo a leg."""
-        self.legs.pop(leg_id, None)
-        self.stats.pop(leg_id, None)
+        found = self.legs.pop(leg_id, None)
+        if found is not None:
+            self.figures.forget_leg(found[0], leg_id)
         try:
             await self.engine.leg_close(leg_id)
         except EngineError as error:
             log.debug("leg %s was gone already: %s", leg_id, error)
 
     async def close_media(self, call_id: CallId, media: CallMedia) -> None:
-        """End everything that the engine has of the call."""
-        for side in Side:
-            leg = media.leg(side)
-            if leg is not None:
-                self.legs.pop(leg.id, None)
-                self._note_stats(call_id, side, self.stats.pop(leg.id, None))
+        """End everything that the engine has of the call, and note what its legs had carried."""
+        sides = {leg.id: side for side in Side if (leg := media.leg(side)) is not None}
+        for leg_id in sides:
+            self.legs.pop(leg_id, None)
         try:
-            await self.engine.call_close(call_id)
+            closed = await self.engine.call_close(call_id)
         except EngineError as error:
             log.debug("media of %s was gone already: %s", call_id, error)
+        else:
+            for stats in closed.legs:
+                if (side := sides.get(LegId(stats.leg))) is not None:
+                    self.figures.told(call_id, side, stats, self.clock.now())
+        for figures in self.figures.ended(call_id):
+            self.journal.note("stats", call_id, side=figures.side.value, **journal_facts(figures))
 
-    def _note_stats(self, call_id: CallId, side: Side, stats: LegStats | None) -> None:
-        """What the leg had carried when the engine last told, at most 5 s before the end."""
-        facts: dict[str, int | float] = {}
-        for track in stats.tracks if stats is not None else ():
-            prefix = f"{track.direction}_{track.track}"
-            facts[f"{prefix}_packets"] = track.packets
-            if track.direction == "recv":
-                facts[f"{prefix}_lost"] = track.lost
-                facts[f"{prefix}_jitter_ms"] = round(track.jitter_ms, 2)
-        if facts:
-            self.journal.note("stats", call_id, side=side.value, **facts)
+    def told_figures(self, stats: LegStats) -> None:
+        """The engine's figures of a leg, which may be gone by now."""
+        found = self.legs.get(LegId(stats.leg))
+        if found is not None:
+            self.figures.told(*found, stats, self.clock.now())
 
     # --- the two copies (messenger-calling 6.6) ---------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ docs/statistics.md; nothing here depends on one.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pagecalls.media.protocol import LegStats
@@ -75,3 +75,15 @@ class Figures:
 
 def _nobody(side: Side, before: LegStats | None, now: LegStats) -> None:
     pass
+
+
+def journal_facts(leg: LegFigures) -> Mapping[str, int | float]:
+    """The few figures that a person wants to see in one line; what is not known is left out."""
+    facts: dict[str, int | float | None] = {}
+    for track in leg.stats.tracks:
+        prefix = f"{track.direction}_{track.track}"
+        facts[f"{prefix}_packets"] = track.packets
+        facts[f"{prefix}_lost"] = track.lost
+        facts[f"{prefix}_jitter_ms"] = track.jitter_ms
+    facts["rtt_ms"], facts["mos"] = leg.stats.srtt_ms, leg.mos_mean
+    return {name: round(value, 2) for name, value in facts.items() if value is not None}

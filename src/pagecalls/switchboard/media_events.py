@@ -66,17 +66,24 @@ class MediaEvents:
             case protocol.LegConsentLost():
                 journal.note("leg_silent", event.call, side=self._side(event.leg), silent_ms=event.silent_ms)
             case protocol.LegFailed():
-                journal.note("leg_failed", event.call, side=self._side(event.leg), why=event.why, detail=event.detail)
-                found = self._calls.legs.get(LegId(event.leg))
-                if found is not None:
-                    self._calls.spawn(self._calls.happened(found[0], LegFailed(found[1], event.why)))
+                self._leg_failed(event)
             case protocol.LegBye():
                 journal.note("leg_bye", event.call, side=self._side(event.leg))
                 self._happened(event.leg, LegBye)
             case protocol.Stats():
-                self._calls.stats.update((LegId(leg.leg), leg) for leg in event.legs if leg.leg in self._calls.legs)
+                for leg in event.legs:
+                    self._calls.told_figures(leg)
             case _:
                 assert_never(event)
+
+    def _leg_failed(self, event: protocol.LegFailed) -> None:
+        calls = self._calls
+        calls.journal.note("leg_failed", event.call, side=self._side(event.leg), why=event.why, detail=event.detail)
+        if event.stats is not None:
+            calls.told_figures(event.stats)
+        found = calls.legs.get(LegId(event.leg))
+        if found is not None:
+            calls.spawn(calls.happened(found[0], LegFailed(found[1], event.why)))
 
     def _happened(self, leg: str, event: type[LegUp] | type[LegBye]) -> None:
         found = self._calls.legs.get(LegId(leg))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pagecalls.call.model import Call
@@ -29,15 +28,3 @@ class CallReports:
         """`None`: there is no such call."""
         live = await self._calls.load(call_id)
         return CallReport(live.call, self._calls.figures.of(call_id)) if live is not None else None
-
-
-def journal_facts(leg: LegFigures) -> Mapping[str, int | float]:
-    """The few figures that a person wants to see in one line; what is not known is left out."""
-    facts: dict[str, int | float | None] = {}
-    for track in leg.stats.tracks:
-        prefix = f"{track.direction}_{track.track}"
-        facts[f"{prefix}_packets"] = track.packets
-        facts[f"{prefix}_lost"] = track.lost
-        facts[f"{prefix}_jitter_ms"] = track.jitter_ms
-    facts["rtt_ms"], facts["mos"] = leg.stats.srtt_ms, leg.mos_mean
-    return {name: round(value, 2) for name, value in facts.items() if value is not None}

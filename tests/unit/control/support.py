@@ -17,7 +17,8 @@ from pagecalls.errors import NoSuchConsumer, UnknownObject
 from pagecalls.http import HostGuard
 from pagecalls.store.base import App, Page
 from pagecalls.switchboard.directory import NewApp
-from pagecalls.types import AppId, PageId, Psid
+from pagecalls.switchboard.report import CallReport
+from pagecalls.types import AppId, CallId, PageId, Psid
 from tests.asgi_client import Reply, exchange
 
 TOKEN = "admin-token"
@@ -72,6 +73,10 @@ class Desk:
     reason: str | None = None
     admin_token: str = field(default=TOKEN, repr=False)
     fault: Exception | None = None
+    reports: dict[CallId, CallReport] = field(default_factory=dict)
+
+    async def call_report(self, call_id: CallId) -> CallReport | None:
+        return self.reports.get(call_id)
 
     @property
     def parts(self) -> ControlParts:
@@ -84,6 +89,7 @@ class Desk:
             unready=lambda: self.reason,
             accounts=Accounts(),
             journal=self.journal,
+            calls=self,
             new_app_id=lambda: AppId("9009"),
         )
 

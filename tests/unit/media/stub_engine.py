@@ -54,6 +54,8 @@ def serve(peer: socket.socket, manner: str) -> None:
 
 
 def answer(command: dict[str, object], manner: str) -> dict[str, object]:
+    if command["op"] == "call.close":
+        return {"ok": {"legs": []}}
     if command["op"] != "hello":
         return {"ok": {}}
     if manner == "refuses" or command["data_dir"] != argument("--data-dir-id"):
@@ -61,7 +63,7 @@ def answer(command: dict[str, object], manner: str) -> dict[str, object]:
     port = int(argument("--udp-port")) or 40123
     return {
         "ok": {
-            "proto": 1,
+            "proto": 2,
             "data_dir": command["data_dir"],
             "node": "stub",
             "pid": os.getpid(),

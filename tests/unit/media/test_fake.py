@@ -9,6 +9,7 @@ import pytest
 from pagecalls.clock import SteppedClock
 from pagecalls.media.fake import PROFILE, FakeEngine
 from pagecalls.media.protocol import (
+    PROTOCOL_VERSION,
     AnyEvent,
     CallCreate,
     CallCreateOk,
@@ -139,8 +140,9 @@ async def test_the_first_report_on_each_output_is_told(stage: Stage) -> None:
 
 
 async def test_a_failed_leg_is_gone(stage: Stage) -> None:
+    last = stage.engine.legs["b"].stats(stage.clock.now())
     stage.engine.peer_fails("b", "fingerprint")
-    assert await stage.told() == [LegFailed(seq=1, call="c", leg="b", why="fingerprint")]
+    assert await stage.told() == [LegFailed(seq=1, call="c", leg="b", why="fingerprint", stats=last)]
     assert list(stage.engine.legs) == ["k"]
 
 
@@ -155,6 +157,27 @@ async def test_packets_go_along_routes_that_are_on_to_legs_that_are_up(stage: St
     await engine.call_route(CallRoute(call="c", rev=2, routes=[route("k", "b", on=False)]))
     assert engine.flows("k", "in") == []
     assert engine.routes("c") == [route("k", "b", on=False)]
+
+
+async def test_figures_are_those_of_the_virtual_packets(stage: Stage) -> None:
+    engine = stage.engine
+    stage.pass_s(2)
+    engine.peer_up("k")
+    engine.peer_up("b", "10.0.0.1:5")
+    engine.peer_up("b", "10.0.0.1:5")
+    engine.peer_up("b", "10.0.0.1:6")
+    stage.pass_s(1)
+    for _ in range(3):
+        engine.hears("k", "in", ssrc=78)
+    engine.measures("b", rtt_ms=40.0, mos=4.2, jitter_ms=1.5)
+    engine.measures("k", rtt_ms=20.0, jitter_ms=2.5)
+    business, consumer = (engine.legs[leg].stats(stage.clock.now()) for leg in "bk")
+    assert (business.ice_ms, business.dtls_ms, business.path_changes) == (2000.0, 1.0, 1)
+    assert (business.rtt_ms, business.srtt_ms, business.mos) == (40.0, 40.0, 4.2)
+    received, sent = consumer.tracks[0], business.tracks[1]
+    assert (received.ssrcs, received.packets, received.lost, received.duplicates) == ([78], 3, 0, 0)
+    assert (received.first_rtp_ms, received.jitter_ms) == (3000.0, 2.5)
+    assert (sent.packets, sent.bytes, sent.first_rtp_ms, sent.remote_lost) == (3, 240, 3000.0, None)
 
 
 async def test_the_first_route_that_is_on_feeds_a_track(stage: Stage) -> None:
@@ -252,9 +275,9 @@ async def test_the_connection_timer_starts_when_it_is_first_set_and_ends_when_up
     await stage.engine.leg_apply(_with_conn("k", 2))
     stage.engine.peer_up("k")
     stage.pass_s(5)
-    told = await stage.told()
-    assert [event for event in told if isinstance(event, LegFailed)] == [
-        LegFailed(seq=4, call="c", leg="b", why="conn_timeout", detail="not connected in time")
+    failed = [event for event in await stage.told() if isinstance(event, LegFailed)]
+    assert [(event.seq, event.leg, event.why, event.detail) for event in failed] == [
+        (4, "b", "conn_timeout", "not connected in time")
     ]
 
 
@@ -316,11 +339,11 @@ async def test_death_and_return(stage: Stage) -> None:
 
 async def test_hello_is_checked(stage: Stage) -> None:
     hello = await stage.engine.start()
-    assert await stage.engine.ask(Hello(proto=1, data_dir="00000000"), HelloOk) == hello
+    assert await stage.engine.ask(Hello(proto=PROTOCOL_VERSION, data_dir="00000000"), HelloOk) == hello
     with pytest.raises(EngineError, match="proto_mismatch"):
-        await stage.engine.ask(Hello(proto=2, data_dir="00000000"), HelloOk)
+        await stage.engine.ask(Hello(proto=PROTOCOL_VERSION + 1, data_dir="00000000"), HelloOk)
     with pytest.raises(EngineError, match="data_dir_mismatch"):
-        await stage.engine.ask(Hello(proto=1, data_dir="else"), HelloOk)
+        await stage.engine.ask(Hello(proto=PROTOCOL_VERSION, data_dir="else"), HelloOk)
 
 
 async def test_what_was_asked_is_kept_in_order() -> None:
