@@ -6,6 +6,7 @@ use crate::inlet::{Inlets, Source};
 use crate::outlet::Outlet;
 use crate::protocol::{Direction, TrackCounters};
 use crate::quality::{ms, rounded};
+use crate::sending::Reported;
 use crate::stats::Reception;
 
 /// Milliseconds from `since` to `then`; `None` while either is to come.
@@ -60,12 +61,12 @@ pub fn sent(outlet: &Outlet, since: Option<Instant>, now: Instant) -> TrackCount
         bytes: sending.bytes,
         bitrate_bps: sending.rate.bps(sending.bytes, now),
         first_rtp_ms: after(since, sending.first),
-        lost: report.map(|report| report.lost_on_hop()),
+        lost: report.map(Reported::lost_on_hop),
         jitter_ms: None,
         reordered: None,
         duplicates: None,
         late: None,
-        remote_lost: report.map(|report| report.lost_on_way()),
+        remote_lost: report.map(Reported::lost_on_way),
         remote_fraction_lost: report.map(|report| rounded(report.fraction_lost())),
         remote_jitter_ms: report.map(|report| rounded(report.jitter_ms(outlet.clock_hz()))),
     }

@@ -132,12 +132,9 @@ mod tests {
     fn the_score_stays_in_its_bounds_and_falls_with_everything_that_hurts() {
         assert!((mos(Duration::from_secs(5), 500.0, 1.0) - 1.0).abs() < 1e-9);
         let mut before = 4.5;
-        for step in 0..100 {
-            let now = mos(
-                millis(10 * step),
-                f64::from(step as u32),
-                step as f64 / 100.0,
-            );
+        for step in 0..100u32 {
+            let share = f64::from(step);
+            let now = mos(millis(10) * step, share, share / 100.0);
             assert!(now <= before && now >= 1.0);
             before = now;
         }

@@ -372,7 +372,7 @@ mod tests {
         };
         let trip = |block: ReportBlock, ms: u64| {
             let trip = sending.round_trip(&block, after(ms));
-            trip.map(|trip| (trip.as_secs_f64() * 1_000.0).round() as u64)
+            trip.map(|trip| (trip.as_micros() + 500) / 1_000)
         };
         assert_eq!(trip(answer(10, 500), 10_580), Some(80));
         assert_eq!(trip(answer(9, 0), 10_580), Some(1_580));

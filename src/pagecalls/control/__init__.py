@@ -1,1 +1,1 @@
-"""The operator's side, under `/_pagecalls/`: health, metrics, clock, apps, permissions, journal (`app.py`)."""
+"""The operator's side, under `/_pagecalls/`: health, metrics, clock, apps, permissions, journal, calls (`app.py`)."""

@@ -162,7 +162,7 @@ proptest! {
         prop_assert_eq!(got.lost, Some(lost as i64));
         prop_assert_eq!((got.duplicates, got.reordered, got.late), (Some(again), Some(overtaken), Some(0)));
         match (got.jitter_ms, jitter_ms(&firsts)) {
-            (Some(got), Some(model)) => prop_assert!((got - model).abs() < 0.35, "{} instead of {}", got, model),
+            (Some(got), Some(model)) => prop_assert!((got - model).abs() < 0.05, "{} instead of {}", got, model),
             (got, model) => prop_assert_eq!(got, model),
         }
 
