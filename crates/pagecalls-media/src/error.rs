@@ -90,6 +90,14 @@ pub enum SrtpError {
     Crypto,
 }
 
+impl SrtpError {
+    /// Whether the packet came before, or so late that it may have: what a network does without anybody's ill will.
+    #[must_use]
+    pub const fn is_repeat(self) -> bool {
+        matches!(self, Self::Replayed | Self::TooOld)
+    }
+}
+
 impl fmt::Display for SrtpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::error::SrtpError;
 use crate::protocol::RecvTrack;
 use crate::quality::Rate;
 use crate::rtp::Header;
@@ -181,18 +180,13 @@ impl Inlets {
         })
     }
 
-    /// Counts a packet of the stream `ssrc` that SRTP refused as a repeat; false for other refusals and unknown streams.
-    pub fn refuse(&mut self, ssrc: u32, why: SrtpError) -> bool {
+    /// Counts a packet of the stream `ssrc` that SRTP refused because it came before, or so late that this cannot be known.
+    pub fn repeated(&mut self, ssrc: u32, is_late: bool) {
         let place = self.source(ssrc).map(|source| source.inlet);
-        let Some(inlet) = place.map(|place| &mut self.tracks[place]) else {
-            return false;
-        };
-        match why {
-            SrtpError::Replayed => inlet.duplicates += 1,
-            SrtpError::TooOld => inlet.late += 1,
-            _ => return false,
+        if let Some(inlet) = place.map(|place| &mut self.tracks[place]) {
+            inlet.late += u64::from(is_late);
+            inlet.duplicates += u64::from(!is_late);
         }
-        true
     }
 
     /// The streams of the track at `place`, oldest first.

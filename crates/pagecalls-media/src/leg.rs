@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::dtls;
+use crate::error::SrtpError;
 use crate::figures;
 use crate::fresh::Fresh;
 use crate::inlet::{Inlets, Received};
@@ -309,8 +310,9 @@ impl Leg {
         let len = match self.transport.open_rtp(packet, header.len, now)? {
             Ok(len) => len,
             Err(why) => {
-                if !self.inlets.refuse(header.ssrc, why) {
-                    self.transport.auth_failures += 1;
+                if why.is_repeat() {
+                    let is_late = why == SrtpError::TooOld;
+                    self.inlets.repeated(header.ssrc, is_late);
                 }
                 return None;
             }

@@ -178,7 +178,7 @@ impl Sending {
         if i64::from(block.lost) > signed64(expected) {
             return None;
         }
-        let after = (number + 1..=highest).filter(|n| self.is_sent(*n)).count() as u64;
+        let after = self.sent_between(number + 1, highest);
         let never_sent = expected.saturating_sub(share.packets.saturating_sub(after));
         let way = i64::from(block.lost);
         Some(Losses {
@@ -205,9 +205,18 @@ impl Sending {
         }
     }
 
-    fn is_sent(&self, number: u64) -> bool {
-        let (word, bit) = place(number);
-        self.recent[word] & bit != 0
+    /// How many of the numbers `first` to `last` went out; all are among the last `RECENT`.
+    fn sent_between(&self, first: u64, last: u64) -> u64 {
+        let (mut sent, mut at) = (0, first);
+        while at <= last {
+            let (word, bit) = place(at);
+            let in_word = (64 - at % 64).min(last - at + 1);
+            // From `bit` on upwards, without what lies above the last.
+            let mask = !(bit - 1) & u64::MAX >> (64 - (at % 64 + in_word));
+            sent += u64::from((self.recent[word] & mask).count_ones());
+            at += in_word;
+        }
+        sent
     }
 }
 
@@ -305,6 +314,18 @@ mod tests {
         sending.sent(66_990, 80, now);
         sending.reported(&block(1, 66_700, 175), late, now);
         assert_eq!(told(&sending), (175, 175 - 169));
+    }
+
+    #[test]
+    fn every_number_of_the_last_ones_is_known() {
+        let now = Instant::now();
+        let is_gap = |number: &u64| number % 7 == 0 || (6_100..6_300).contains(number);
+        let (mut sending, share) = sending((5_001..7_000).filter(|number| !is_gap(number)));
+        for number in 6_999 - 1_023..7_000 {
+            let gaps = (share.start..=number).filter(is_gap).count();
+            sending.reported(&block(1, number, i32::try_from(gaps).unwrap()), share, now);
+            assert_eq!(sending.last_report().unwrap().lost_on_hop(), 0, "{number}");
+        }
     }
 
     #[test]

@@ -336,11 +336,12 @@ impl Shard {
         let mut legs: Vec<LegStats> = Vec::new();
         let turn = (self.sweeps % STATS_SWEEPS..self.calls.len()).step_by(STATS_SWEEPS);
         for at in turn {
-            let Some(entry) = &mut self.calls[at] else {
-                continue;
-            };
-            legs.extend(entry.call.stats(now));
-            entry.call.next_interval(now);
+            let told = self.with_call(at, now, outbox, |_, call, _| {
+                let legs: Vec<LegStats> = call.stats(now).collect();
+                call.next_interval(now);
+                legs
+            });
+            legs.extend(told.into_iter().flatten());
             if legs.len() >= LEGS_PER_STATS {
                 let legs = std::mem::take(&mut legs);
                 outbox.events.push(Stats { legs }.into());

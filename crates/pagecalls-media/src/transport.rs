@@ -294,7 +294,7 @@ impl Transport {
         self.send_records(to, outbox);
     }
 
-    /// Decrypts an RTP packet in place; returns its length. A refusal is the caller's to count.
+    /// Decrypts an RTP packet in place; returns its length, or why SRTP refuses it. `None` before the keys.
     pub fn open_rtp(
         &mut self,
         packet: &mut [u8],
@@ -302,20 +302,15 @@ impl Transport {
         now: Instant,
     ) -> Option<Result<usize, SrtpError>> {
         let opened = self.keys.as_mut()?.0.unprotect_rtp(packet, header_len);
-        if opened.is_ok() {
-            self.media_heard = Some(now);
-        }
+        self.count(opened, now);
         Some(opened)
     }
 
     /// Decrypts an RTCP packet in place; returns its length.
     pub fn open_rtcp(&mut self, packet: &mut [u8], now: Instant) -> Option<usize> {
-        let opened = self.keys.as_mut()?.0.unprotect_rtcp(packet).ok();
-        match opened {
-            Some(_) => self.media_heard = Some(now),
-            None => self.auth_failures += 1,
-        }
-        opened
+        let opened = self.keys.as_mut()?.0.unprotect_rtcp(packet);
+        self.count(opened, now);
+        opened.ok()
     }
 
     /// Encrypts the first `len` bytes of the outbox's slot as RTCP and sends them, if the peer is up.
@@ -342,6 +337,15 @@ impl Transport {
     pub fn forget_ssrc(&mut self, ssrc: u32) {
         if let Some((_, outbound)) = &mut self.keys {
             outbound.forget_ssrc(ssrc);
+        }
+    }
+
+    fn count(&mut self, opened: Result<usize, SrtpError>, now: Instant) {
+        match opened {
+            Ok(_) => self.media_heard = Some(now),
+            // The network may deliver twice or late; that is no attack.
+            Err(why) if why.is_repeat() => {}
+            Err(_) => self.auth_failures += 1,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use pagecalls_media::bits::distance16;
 use pagecalls_media::outbox::Outbox;
 use pagecalls_media::protocol::{
     CallClose, CallCreate, Direction, Event, LegClose, LegStats, Reply, TrackCounters,
@@ -32,6 +33,10 @@ fn speak(rig: &mut Rig, ssrc: u32, seq: u16) {
         CONSUMER,
         &Packet::audio(109, ssrc, seq, u32::from(seq) * FRAME),
     );
+}
+
+fn count(of: usize) -> i64 {
+    i64::try_from(of).unwrap()
 }
 
 fn compound(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
@@ -79,14 +84,14 @@ fn report(rig: &mut Rig, peer: usize, blocks: &[ReportBlock]) {
 #[derive(Clone, Debug)]
 struct Fate {
     is_lost: bool,
-    late_ms: u64,
-    comes_again_ms: Option<u64>,
+    late_ms: u32,
+    comes_again_ms: Option<u32>,
     is_lost_behind: bool,
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
-    let late = prop_oneof![6 => 0..5u64, 2 => 0..80u64];
-    let again = prop_oneof![9 => Just(None), 1 => (0..60u64).prop_map(Some)];
+    let late = prop_oneof![6 => 0..5u32, 2 => 0..80u32];
+    let again = prop_oneof![9 => Just(None), 1 => (0..60u32).prop_map(Some)];
     (
         prop::bool::weighted(0.15),
         late,
@@ -102,10 +107,10 @@ fn fate() -> impl Strategy<Value = Fate> {
 }
 
 /// The arrivals at the engine: when, and which packet.
-fn arrivals(fates: &[Fate]) -> Vec<(u64, usize)> {
+fn arrivals(fates: &[Fate]) -> Vec<(u32, u32)> {
     let mut all = Vec::new();
-    for (place, fate) in fates.iter().enumerate().filter(|(_, fate)| !fate.is_lost) {
-        let at = place as u64 * 20 + fate.late_ms;
+    for (place, fate) in (0..).zip(fates).filter(|(_, fate)| !fate.is_lost) {
+        let at = place * 20 + fate.late_ms;
         all.push((at, place));
         all.extend(fate.comes_again_ms.map(|again| (at + again, place)));
     }
@@ -114,10 +119,10 @@ fn arrivals(fates: &[Fate]) -> Vec<(u64, usize)> {
 }
 
 /// RFC 3550 A.8 in plain numbers, over first arrivals in milliseconds.
-fn jitter_ms(firsts: &[(u64, usize)]) -> Option<f64> {
+fn jitter_ms(firsts: &[(u32, u32)]) -> Option<f64> {
     let mut jitter = None;
     for pair in firsts.windows(2) {
-        let transit = |(at, place): (u64, usize)| at as f64 - place as f64 * 20.0;
+        let transit = |(at, place): (u32, u32)| f64::from(at) - f64::from(place) * 20.0;
         let distance = (transit(pair[1]) - transit(pair[0])).abs();
         let before = jitter.unwrap_or(0.0);
         jitter = Some(before + (distance - before) / 16.0);
@@ -141,8 +146,8 @@ proptest! {
         }).collect();
         let (mut seen, mut firsts, mut again, mut overtaken) = (BTreeSet::new(), Vec::new(), 0, 0);
         for (at, place) in arrivals(&fates) {
-            rig.now = rig.now.max(begin + Duration::from_millis(at));
-            rig.datagram(CONSUMER, &packets[place]);
+            rig.now = rig.now.max(begin + Duration::from_millis(at.into()));
+            rig.datagram(CONSUMER, &packets[place as usize]);
             if seen.last().is_some_and(|last| *last > place) && !seen.contains(&place) {
                 overtaken += 1;
             }
@@ -159,7 +164,7 @@ proptest! {
             return Ok(());
         };
         let lost = (*lowest..=*highest).filter(|place| !seen.contains(place)).count();
-        prop_assert_eq!(got.lost, Some(lost as i64));
+        prop_assert_eq!(got.lost, Some(count(lost)));
         prop_assert_eq!((got.duplicates, got.reordered, got.late), (Some(again), Some(overtaken), Some(0)));
         match (got.jitter_ms, jitter_ms(&firsts)) {
             (Some(got), Some(model)) => prop_assert!((got - model).abs() < 0.05, "{} instead of {}", got, model),
@@ -171,9 +176,9 @@ proptest! {
         let sent = figures(&mut rig, "b", Direction::Send);
         prop_assert_eq!(sent.packets, out.len() as u64);
         let origin = out[0].seq;
-        let number = |packet: &Packet| i32::from(packet.seq.wrapping_sub(origin) as i16);
-        let arrived: BTreeSet<i32> = out.iter()
-            .zip(firsts.iter().map(|(_, place)| &fates[*place]))
+        let number = |packet: &Packet| i64::from(distance16(origin, packet.seq));
+        let arrived: BTreeSet<i64> = out.iter()
+            .zip(firsts.iter().map(|(_, place)| &fates[*place as usize]))
             .filter(|(_, fate)| !fate.is_lost_behind)
             .map(|(packet, _)| number(packet))
             .collect();
@@ -182,12 +187,13 @@ proptest! {
         if *low > 0 || out.iter().any(|packet| number(packet) < 0) {
             return Ok(());
         }
-        let missing = high - low + 1 - arrived.len() as i32;
+        let missing = high - low + 1 - count(arrived.len());
         let on_hop = out.iter().filter(|packet| (*low..=*high).contains(&number(packet)) && !arrived.contains(&number(packet))).count();
-        let highest_seq = origin.wrapping_add(*high as u16);
-        report(&mut rig, BUSINESS, &[block(1000, highest_seq, missing)]);
+        let last = out.iter().find(|packet| number(packet) == *high).unwrap();
+        let lost = i32::try_from(missing).unwrap();
+        report(&mut rig, BUSINESS, &[block(1000, last.seq, lost)]);
         let told = figures(&mut rig, "b", Direction::Send);
-        prop_assert_eq!((told.remote_lost, told.lost), (Some(i64::from(missing)), Some(on_hop as i64)));
+        prop_assert_eq!((told.remote_lost, told.lost), (Some(missing), Some(count(on_hop))));
     }
 }
 
@@ -424,7 +430,7 @@ fn set_up_times_and_path_changes() {
     let progress = rig.peers[peer].session.start(rig.now);
     rig.peers[peer].note(progress);
     rig.peers[peer].session.poll_transmit(&mut flight);
-    let (from, mut outbox) = (rig.peers[peer].address, Outbox::new());
+    let (from, mut outbox) = (rig.peers[peer].path, Outbox::new());
     rig.shard.datagram(&mut flight, from, rig.now, &mut outbox);
     rig.advance_ms(25);
     for (_, answer) in outbox.datagrams() {
@@ -442,7 +448,7 @@ fn set_up_times_and_path_changes() {
     rig.send(peer, &Packet::audio(111, 100, 1, 0));
     let received = figures(&mut rig, "b", Direction::Recv);
     assert_eq!(received.first_rtp_ms, Some(500.0));
-    rig.peers[peer].address.set_port(9_999);
+    rig.peers[peer].path.remote.set_port(9_999);
     rig.check(peer);
     rig.check(peer);
     assert_eq!(leg(&mut rig, "b").path_changes, 1);

@@ -159,6 +159,9 @@ fn nobody_unauthenticated_gets_in() {
     );
     rig.datagram(CONSUMER, &packet);
     rig.datagram(CONSUMER, &packet);
+    let report = rig.peers[CONSUMER].encrypt_rtcp(&[0x80, 201, 0, 1, 0, 0, 0, 200]);
+    rig.datagram(CONSUMER, &report);
+    rig.datagram(CONSUMER, &report);
     assert_eq!(
         rig.peers[BUSINESS].take().len(),
         1,
