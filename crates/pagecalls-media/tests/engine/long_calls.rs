@@ -213,7 +213,7 @@ fn nothing_but_what_was_lost_is_missing_around_a_wrap() {
     let track = &stats.iter().find(|leg| leg.leg == "b").unwrap().tracks[0];
     assert_eq!(track.packets, entered.len() as u64);
     let lost = 2 * u64::from(LONG) - entered.len() as u64;
-    let counted = u64::try_from(track.lost).unwrap();
+    let counted = u64::try_from(track.lost.unwrap()).unwrap();
     assert!(
         counted.abs_diff(lost) <= 20,
         "{counted} and not {lost}: all but what is still held back"
