@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight install build build-load fmt lint types test test-py test-rust test-fast test-fuzz fuzz docs demo serve bench \
-    lock clean
+    bench-full lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -77,8 +77,11 @@ docs: install ## generate the generated pages again
 	$(BIN)/python -m pagecalls.call.diagram > docs/states.md
 	$(BIN)/python -m pagecalls.graph.errors_page docs/errors.md
 
-bench: install build-load ## print CPU for each accept, packet and start-up; what it means: docs/bench.md
+bench: install build-load ## print what an accept, a packet, a call and a start cost, in 4 minutes; what it means: docs/bench.md
 	@$(BIN)/python -m bench
+
+bench-full: install build-load ## the same with every ceiling and 90 s at rest, three times over; takes an hour
+	@$(BIN)/python -m bench --full --long --repeat 3
 
 lock: ## pin the dependencies again (needs uv)
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --upgrade \

@@ -1,4 +1,4 @@
-"""The media engine: CPU per forwarded packet and per set-up, latency, loss and memory, with the load of many calls.
+"""The media engine and the load itself: every row of design.md 8 that is about packets, set-up, latency, memory and idle calls.
 
 A release build of the engine is driven as the server drives it, over its control socket; `pagecalls-load` plays both peers of
 every call. Engine and load have a core each; this process shares the load's and sleeps while they work. `docs/bench.md` says how
@@ -15,192 +15,101 @@ import json
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from bench.figure import Figure
-from bench.load import SERVER_CORE, Leg, Srtp, Step, Stream, built, cpu_ns, load, on_core, rss_kb
-from pagecalls.media.process import EngineProcess, EngineSettings
-from pagecalls.media.protocol import (
-    CallRoute,
-    Codec,
-    Extensions,
-    Fingerprint,
-    LegApply,
-    LegCreateOk,
-    Output,
-    RecvTrack,
-    Remote,
-    Route,
-    SendTrack,
-    Timers,
-    TrackRef,
-)
+from bench.engine_server import engine_server
+from bench.figure import Figure, Options
+from bench.load import Srtp, Step, load
+from bench.rig import Session, Traffic
+from bench.rows import ceiling_rows, packet_rows, rest_rows, set_up_rows
 
-WARM_UP_MS = 1000
-WINDOW_S = 8.0
-CODECS = [Codec(key="opus/48000/2", pt=111), Codec(key="telephone-event/48000", pt=110)]
-EXTENSIONS = Extensions(mid=4, level=1)
+WINDOW_S = 5.0
+CEILING_WINDOW_S = 4.0
+REST_S, LONG_REST_S = 10.0, 90.0
+VIDEO_CALLS = 50
+LOOP_PAIRS, LOOP_S = 200, 2.0
 
 
-RUNS = ((Srtp.CM, 1), (Srtp.CM, 200), (Srtp.CM, 500), (Srtp.GCM, 200), (Srtp.GCM, 500))
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One run. `tick_us`: the load sends at multiples of it, which is how coarse the network delivers; 0 is packet by packet."""
-
-    srtp: Srtp
-    calls: int
-    window_s: float = WINDOW_S
-    tick_us: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a run gave. `setup_ms` and `packet_us` are the engine's CPU for a call's set-up and for a packet; `late_us` is how far
-    behind its own schedule the load was at worst, 1 % left aside, and `load_busy` the part of its core that it used."""
-
-    packets: int
-    loss_percent: float
-    packet_us: float
-    p50_us: float
-    p99_us: float
-    rss_kb: float
-    setup_ms: float
-    late_us: float
-    load_busy: float
-    engine_busy: float
-
-
-async def figures() -> list[Figure]:
-    """All runs."""
-    found: list[Figure] = []
-    for srtp, calls in RUNS:
-        found += _figures_of(Job(srtp, calls), await measure(Job(srtp, calls)))
-    return found
-
-
-def _figures_of(job: Job, run: Measured) -> list[Figure]:
-    name = f"engine, {job.calls} {'call' if job.calls == 1 else 'calls'}, {job.srtp.name}"
-    many = job.calls > 1
-    rows = [
-        Figure(f"{name}: forwarded packet", run.packet_us, "us CPU", "4" if many else "", digits=2),
-        Figure(f"{name}: packets forwarded", run.packets, ""),
-        Figure(f"{name}: loss", run.loss_percent, "%", "0", digits=3),
-        Figure(f"{name}: added latency, median", run.p50_us / 1000, "ms", digits=3),
-        Figure(f"{name}: added latency, p99", run.p99_us / 1000, "ms", "1" if job.calls == 500 else "", digits=3),
-    ]
-    if many:
+async def load_figures(options: Options) -> list[Figure]:
+    """What the load can do by itself: its peers talk to each other, as fast as they can."""
+    rows = []
+    for srtp in (Srtp.CM, Srtp.GCM):
+        options.tell(f"the load alone, {srtp.name}")
+        async with load() as playing:
+            await playing.pairs(LOOP_PAIRS, srtp)
+            line = await playing.step(Step(200, round(LOOP_S * 1000), flat_out=True))
+        name = f"load alone, {srtp.name}"
         rows += [
-            Figure(f"{name}: set-up of both legs", run.setup_ms, "ms CPU", "2.8", digits=2),
-            Figure(f"{name}: memory per call", run.rss_kb, "KB", "64"),
-            Figure(f"{name}: the load's own core", run.load_busy * 100, "% busy"),
-            Figure(f"{name}: the load late, p99", run.late_us / 1000, "ms", digits=3),
+            Figure(f"{name}: packet sent and received", line.cpu_s / line.received * 1e6, "us CPU", digits=2),
+            Figure(f"{name}: packets a second and core", line.received / line.cpu_s, ""),
+            Figure(f"{name}: calls a core (100 packets/s each)", line.received / line.cpu_s / 100, ""),
         ]
     return rows
 
 
-# --- one run ----------------------------------------------------------------------------------------------------------
+async def figures(options: Options) -> list[Figure]:
+    """The engine. The full run adds the ceiling under GCM, GCM with 256 bits, traffic in ticks, and pictures with sound."""
+    rows: list[Figure] = []
+    for srtp in (Srtp.CM, Srtp.GCM):
+        rows += await _audio(srtp, options, looks_for_ceiling=options.is_full or srtp is Srtp.CM)
+    rows += await _pictures(Traffic.VIDEO, options)
+    if options.is_full:
+        rows += await _pictures(Traffic.BOTH, options)
+        rows += await _wide_key(options)
+    return rows
 
 
-async def measure(job: Job) -> Measured:
-    """A new engine, its calls, and one window of sound."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with _engine(Path(folder)) as engine, load() as playing:
-            pid = engine.hello.pid
-            empty_kb, before_ns = rss_kb(pid), cpu_ns(pid)
-            fingerprint = Fingerprint(alg="sha-256", value=playing.hello.fingerprint)
-            legs = [leg for number in range(job.calls) for leg in await _create(engine, number, fingerprint)]
-            place = engine.hello.candidates[0][0]
-            await playing.connect(legs, job.srtp, f"{place.ip}:{place.port}")
-            setup_ns = cpu_ns(pid) - before_ns
-            edges: list[tuple[int, int]] = []
-
-            async def note_edge() -> None:
-                edges.append((cpu_ns(pid), rss_kb(pid)))
-
-            step = Step(WARM_UP_MS, round(job.window_s * 1000), job.tick_us)
-            result = await playing.step(step, note_edge)
-    (opened_ns, _), (closed_ns, full_kb) = edges
-    window_s = (closed_ns - opened_ns) / 1e9
-    return Measured(
-        packets=result.received,
-        loss_percent=100 * (1 - result.received / result.sent),
-        packet_us=window_s / result.received * 1e6,
-        p50_us=result.latency_us.p50,
-        p99_us=result.latency_us.p99,
-        rss_kb=(full_kb - empty_kb) / job.calls,
-        setup_ms=setup_ns / 1e6 / job.calls,
-        late_us=result.lag_us.p99,
-        load_busy=result.cpu_s / job.window_s,
-        engine_busy=window_s / job.window_s,
-    )
+async def _audio(srtp: Srtp, options: Options, *, looks_for_ceiling: bool) -> list[Figure]:
+    """One engine, from one call to the most that it can."""
+    rows: list[Figure] = []
+    async with session(srtp, options=options) as run:
+        for calls in (1, 200, 500):
+            set_up = await run.grow(calls)
+            played = await run.play(WINDOW_S)
+            rows += packet_rows("engine", srtp, played)
+            if calls > 1:
+                rows += set_up_rows("engine", srtp, calls, set_up)
+        if options.is_full:
+            rows += packet_rows("engine", srtp, await run.play(WINDOW_S, tick_us=1000), how=", sent every ms")
+        if srtp is Srtp.CM or options.is_full:
+            rest_s = LONG_REST_S if options.is_long else REST_S
+            rows += rest_rows("engine", srtp, run.calls, await run.rest(rest_s), run.kb_per_call(), rest_s)
+        if looks_for_ceiling:
+            rows += ceiling_rows("engine", srtp, await run.ceiling(played, CEILING_WINDOW_S), "2000")
+    return rows
 
 
-async def _create(engine: EngineProcess, number: int, fingerprint: Fingerprint) -> list[Leg]:
-    """One call of two legs, routed both ways; what the load must know of its peers."""
-    call, names = str(number), (f"{number}-a", f"{number}-b")
-    await engine.call_create(call)
-    made = await asyncio.gather(*(engine.leg_create(call, name) for name in names))
-    ssrcs = [2 * number + 1, 2 * number + 2]
-    routes = [
-        Route(from_=TrackRef(leg=one, track="in"), to=TrackRef(leg=other, track="out")) for one, other in (names, names[::-1])
-    ]
-    await asyncio.gather(
-        *(engine.leg_apply(_desired(name, ssrc, fingerprint)) for name, ssrc in zip(names, ssrcs, strict=True)),
-        engine.call_route(CallRoute(call=call, rev=1, routes=routes)),
-    )
-    return [_peer(name, ssrc, leg) for name, ssrc, leg in zip(names, ssrcs, made, strict=True)]
+async def _pictures(traffic: Traffic, options: Options) -> list[Figure]:
+    async with session(Srtp.CM, traffic, options) as run:
+        await run.grow(VIDEO_CALLS)
+        return packet_rows("engine", Srtp.CM, await run.play(WINDOW_S), how=f", {traffic.value}", budget="")
 
 
-def _desired(name: str, ssrc: int, fingerprint: Fingerprint) -> LegApply:
-    return LegApply(
-        leg=name,
-        rev=1,
-        remote=Remote(ufrag=f"peer-{name}", pwd="a password that nobody asks for", fingerprints=[fingerprint]),
-        timers=Timers(),
-        recv=[RecvTrack(track="in", mid="0", kind="audio", ssrcs=[ssrc], codecs=CODECS, ext=EXTENSIONS)],
-        send=[
-            SendTrack(
-                track="out",
-                kind="audio",
-                cname=name,
-                codecs=CODECS,
-                ext=EXTENSIONS,
-                outputs=[Output(ssrc=0x1000_0000 + ssrc, mid="0")],
-            )
-        ],
-    )
-
-
-def _peer(name: str, ssrc: int, leg: LegCreateOk) -> Leg:
-    stream = Stream(ssrc, pt=CODECS[0].pt, level_id=EXTENSIONS.level or 0)
-    return Leg(leg.ufrag, leg.pwd, f"peer-{name}", [stream])
-
-
-# --- the engine ------------------------------------------------------------------------------------------------
+async def _wide_key(options: Options) -> list[Figure]:
+    async with session(Srtp.GCM256, options=options) as run:
+        await run.grow(200)
+        return packet_rows("engine", Srtp.GCM256, await run.play(WINDOW_S), budget="")
 
 
 @asynccontextmanager
-async def _engine(folder: Path) -> AsyncIterator[EngineProcess]:
-    """A running engine on the first core; its events are read and dropped, as is its log but for errors."""
-    settings = EngineSettings(data_dir=folder, log_level="error", binary=built("pagecalls-media"))
-    engine = EngineProcess(settings)
-    with on_core(SERVER_CORE):
-        await engine.start()
-    drain = asyncio.create_task(_drain(engine))
-    try:
-        yield engine
-    finally:
-        await engine.stop()
-        await drain
+async def session(srtp: Srtp, traffic: Traffic = Traffic.AUDIO, options: Options | None = None) -> AsyncIterator[Session]:
+    """A new engine and a new load."""
+    tell = (options or Options()).tell
+    with tempfile.TemporaryDirectory() as folder:
+        async with engine_server(Path(folder)) as server, load() as playing:
+            yield Session(server, playing, srtp, traffic, tell)
 
 
-async def _drain(engine: EngineProcess) -> None:
-    async for event in engine.events():
-        if event is None:
-            raise RuntimeError("the engine was lost")
+# --- one run --------------------------------------------------------------------------------------------------------------
+
+
+async def one_run(options: argparse.Namespace) -> dict[str, object]:
+    """A new engine, its calls, and one window of traffic."""
+    async with session(Srtp[options.srtp], Traffic[options.traffic]) as run:
+        set_up = await run.grow(options.calls)
+        played = await run.play(options.seconds, tick_us=options.tick_us)
+        return {"pid": run.server.pid, **asdict(set_up), **asdict(played), "kb_per_call": run.kb_per_call()}
 
 
 def main() -> None:
@@ -208,11 +117,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="One run of the engine under load, as JSON.")
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--srtp", choices=[srtp.name for srtp in Srtp], default=Srtp.CM.name)
+    parser.add_argument("--traffic", choices=[traffic.name for traffic in Traffic], default=Traffic.AUDIO.name)
     parser.add_argument("--seconds", type=float, default=WINDOW_S)
     parser.add_argument("--tick-us", type=int, default=0)
-    options = parser.parse_args()
-    job = Job(Srtp[options.srtp], options.calls, options.seconds, options.tick_us)
-    print(json.dumps(asdict(asyncio.run(measure(job)))))
+    print(json.dumps(asyncio.run(one_run(parser.parse_args()))))
 
 
 if __name__ == "__main__":

@@ -104,9 +104,9 @@ class Load:
     orders: asyncio.StreamWriter
     hello: Line
 
-    async def connect(self, legs: Sequence[Leg], srtp: Srtp, server: str | None = None) -> Line:
+    async def connect(self, legs: Sequence[Leg], srtp: Srtp) -> Line:
         """More peers; returns when they are up. Raises `LoadFailed` if one is not."""
-        await self._order({"connect": {"profile": srtp, "server": server, "peers": legs}})
+        await self._order({"connect": {"profile": srtp, "peers": legs}})
         connected = await self._line("connected")
         if connected.failed:
             raise LoadFailed(f"{len(connected.failed)} of {len(legs)} peers failed, the first with: {connected.failed[0]}")
@@ -159,12 +159,11 @@ def number_to_ip(number: int) -> str:
 
 
 @asynccontextmanager
-async def load() -> AsyncIterator[Load]:
-    """The load generator on the second core, or on the only one."""
+async def load(shared_address: str | None = None) -> AsyncIterator[Load]:
+    """The load generator on the second core, or on the only one. Peers have a loopback address each, or all share this one."""
+    command = [str(built("pagecalls-load")), "run", *([shared_address] if shared_address else [])]
     with on_core(LOAD_CORE):
-        process = await asyncio.create_subprocess_exec(
-            built("pagecalls-load"), "run", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
+        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
     if process.stdin is None or process.stdout is None:
         raise LoadFailed("no pipes")
     try:

@@ -1,6 +1,8 @@
 //! All peers with their network: what is due is done, what arrives is handed out. A peer that fails takes nobody with it.
 
+use std::collections::HashMap;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use openssl::rand::rand_bytes;
@@ -11,7 +13,7 @@ use crate::Outcome;
 use crate::agenda::{Agenda, Entry, Task};
 use crate::dtls::Identity;
 use crate::measure::{Tally, now_ns};
-use crate::net::{self, Receiver, Sender};
+use crate::net::{self, Receiver, Sender, address, place};
 use crate::peer::{Credentials, Notice, Peer, Reach, Remote, Taken};
 use crate::stream::{Shape, Stream};
 
@@ -54,8 +56,11 @@ pub struct Crowd {
     /// The certificate of all peers.
     pub identity: Identity,
     contexts: Vec<(Vec<Profile>, SslContext)>,
+    shared: Option<Ipv4Addr>,
     /// Which peer has which place.
     places: Vec<u32>,
+    /// Which peer has its other side where, of those that share an address.
+    by_server: HashMap<SocketAddrV4, u32>,
     agenda: Agenda,
     sender: Sender,
     receiver: Receiver,
@@ -63,9 +68,10 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Nobody yet, with an open socket.
-    pub fn open() -> Outcome<Self> {
-        let (sender, receiver) = net::open()?;
+    /// Nobody yet, with an open socket. Each peer gets a loopback address of its own, or all share this address of the machine: then
+    /// each needs another place to connect to.
+    pub fn open(shared: Option<Ipv4Addr>) -> Outcome<Self> {
+        let (sender, receiver) = net::open(shared)?;
         let mut token = [0; 8];
         rand_bytes(&mut token)?;
         Ok(Self {
@@ -74,7 +80,9 @@ impl Crowd {
             notices: Vec::new(),
             identity: Identity::generate()?,
             contexts: Vec::new(),
+            shared,
             places: Vec::new(),
+            by_server: HashMap::new(),
             agenda: Agenda::default(),
             sender,
             receiver,
@@ -113,10 +121,11 @@ impl Crowd {
             self.contexts.push((profiles.to_vec(), context.clone()));
             context
         };
-        let (index, place) = (self.peers.len() as u32, self.places.len());
+        let index = self.peers.len() as u32;
+        let own_address = self.shared.unwrap_or_else(|| address(self.places.len()));
         self.places.push(index);
         self.peers
-            .push(Peer::new(index, place, own, context, keeps_session));
+            .push(Peer::new(index, own_address, own, context, keeps_session));
         Ok(index)
     }
 
@@ -133,14 +142,21 @@ impl Crowd {
 
     /// Sends a peer to its other side.
     pub fn connect(&mut self, index: u32, remote: Remote) -> Outcome<()> {
+        if self.shared.is_some() {
+            let servers = remote.to.iter().map(|to| (*to, index));
+            self.by_server.extend(servers);
+        }
         let (peer, mut reach) = self.with(index);
         peer.connect(remote, &mut reach)
     }
 
     /// Gives a peer another address, as a NAT does that forgot the old one; what still comes to that is lost.
     pub fn relocate(&mut self, index: u32) {
-        let old = std::mem::replace(&mut self.peers[index as usize].place, self.places.len());
-        self.places[old] = NOBODY;
+        let next = address(self.places.len());
+        let old = std::mem::replace(&mut self.peers[index as usize].address, next);
+        if let Some(owner) = self.places.get_mut(place(old)) {
+            *owner = NOBODY;
+        }
         self.places.push(index);
         let (peer, mut reach) = self.with(index);
         if peer.state() == "up" {
@@ -244,6 +260,7 @@ impl Crowd {
             receiver,
             peers,
             places,
+            by_server,
             agenda,
             notices,
             window,
@@ -257,7 +274,10 @@ impl Crowd {
             token: *token,
         };
         while receiver.receive(|arrival, datagram| {
-            let index = places.get(arrival.place).copied().unwrap_or(NOBODY);
+            let by_place = places.get(arrival.place).copied();
+            let index = by_place
+                .or_else(|| by_server.get(&arrival.from).copied())
+                .unwrap_or(NOBODY);
             let Some(peer) = peers.get_mut(index as usize) else {
                 return;
             };

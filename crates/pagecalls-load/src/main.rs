@@ -8,17 +8,22 @@ use pagecalls_load::{Outcome, lines::say};
 use serde_json::{Value, json};
 
 const USAGE: &str = "\
-usage: pagecalls-load run                              a load in steps, told in lines of JSON on standard input
+usage: pagecalls-load run [ADDRESS]                    a load in steps, told in lines of JSON on standard input
        pagecalls-load peers                            peers told one by one, in lines of JSON on standard input
        pagecalls-load loop [PAIRS [SECONDS [PROFILE]]] what the load can do by itself: peers in pairs, without a server
 
-Each peer has a loopback address of its own, 127.1.0.0 and up; all share one port. What the lines hold: rustdoc of pagecalls_load.";
+Each peer has a loopback address of its own, 127.1.0.0 and up; all share one port. With ADDRESS
+all peers of a load share that one instead. What the lines hold: rustdoc of pagecalls_load.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words[..] {
-        ["run"] => run(),
+        ["run"] => run(None),
+        ["run", address] => address
+            .parse()
+            .map_err(Into::into)
+            .and_then(|at| run(Some(at))),
         ["peers"] => steer(),
         ["loop", ref options @ ..] if options.len() <= 3 => ceiling(options),
         ["--help"] => {
@@ -47,7 +52,7 @@ fn ceiling(options: &[&str]) -> Outcome<()> {
         stream: pagecalls_load::stream::Shape::default(),
     };
     let seconds: u32 = options.get(1).map_or(Ok(3), |text| text.parse())?;
-    let mut load = Load::new()?;
+    let mut load = Load::new(None)?;
     load.pair(&pairs)?;
     for flat_out in [true, false] {
         let step = Step {

@@ -2,7 +2,8 @@
 //!
 //! Each peer has a loopback address of its own, 127.1.0.0 and up, all with the same port: ancillary data says for each datagram which
 //! peer sends it, which peer it is for, and when it arrived by the kernel's clock (ip(7), socket(7)). A peer's place is the number of
-//! its address, counted from the first.
+//! its address, counted from the first. Peers may instead share another address of the machine; then only the other side's tells them
+//! apart.
 
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -72,9 +73,10 @@ impl Slab {
     }
 }
 
-/// Opens the socket. Its two ends do not wait for each other.
-pub fn open() -> io::Result<(Sender, Receiver)> {
-    let socket = Arc::new(UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?);
+/// Opens the socket, for loopback addresses or for the one that all peers share. Its two ends do not wait for each other.
+pub fn open(shared: Option<Ipv4Addr>) -> io::Result<(Sender, Receiver)> {
+    let address = shared.unwrap_or(Ipv4Addr::UNSPECIFIED);
+    let socket = Arc::new(UdpSocket::bind((address, 0))?);
     for (level, option, value) in [
         (libc::SOL_SOCKET, libc::SO_RCVBUF, BUFFER_LEN),
         (libc::SOL_SOCKET, libc::SO_SNDBUF, BUFFER_LEN),
@@ -83,8 +85,10 @@ pub fn open() -> io::Result<(Sender, Receiver)> {
     ] {
         set_option(&socket, level, option, &value.to_ne_bytes())?;
     }
-    // Nobody outside this machine has business here.
-    set_option(&socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, b"lo\0")?;
+    if shared.is_none() {
+        // Nobody outside this machine has business here.
+        set_option(&socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, b"lo\0")?;
+    }
     // The default rounds all waits up by 50 us.
     // SAFETY: takes no pointers; it concerns this thread alone and cannot fail.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
@@ -95,6 +99,12 @@ pub fn open() -> io::Result<(Sender, Receiver)> {
 #[must_use]
 pub fn address(place: usize) -> Ipv4Addr {
     Ipv4Addr::from_bits(FIRST + place as u32)
+}
+
+/// The place that an address has, whether or not a peer has it.
+#[must_use]
+pub fn place(address: Ipv4Addr) -> usize {
+    address.to_bits().wrapping_sub(FIRST) as usize
 }
 
 fn set_option(
@@ -144,8 +154,13 @@ impl Sender {
         Ok(self.socket.local_addr()?.port())
     }
 
-    /// Makes what `write` leaves in the slot a datagram from the peer at the place `from`; `write` returns its length, 0 for none.
-    pub fn queue(&mut self, from: usize, to: SocketAddrV4, write: impl FnOnce(&mut [u8]) -> usize) {
+    /// Makes what `write` leaves in the slot a datagram from the peer with the address `from`; `write` returns its length, 0 for none.
+    pub fn queue(
+        &mut self,
+        from: Ipv4Addr,
+        to: SocketAddrV4,
+        write: impl FnOnce(&mut [u8]) -> usize,
+    ) {
         if self.count == BATCH {
             self.flush();
         }
@@ -157,7 +172,7 @@ impl Sender {
         let info = libc::in_pktinfo {
             ipi_ifindex: 0,
             ipi_spec_dst: libc::in_addr {
-                s_addr: (FIRST + from as u32).to_be(),
+                s_addr: from.to_bits().to_be(),
             },
             ipi_addr: libc::in_addr { s_addr: 0 },
         };
@@ -178,7 +193,7 @@ impl Sender {
     }
 
     /// Makes these bytes a datagram.
-    pub fn queue_bytes(&mut self, from: usize, to: SocketAddrV4, bytes: &[u8]) {
+    pub fn queue_bytes(&mut self, from: Ipv4Addr, to: SocketAddrV4, bytes: &[u8]) {
         self.queue(from, to, |slot| match slot.get_mut(..bytes.len()) {
             Some(slot) => {
                 slot.copy_from_slice(bytes);
@@ -249,7 +264,7 @@ impl Receiver {
             let (to, arrived_ns) = ancillary(&header.msg_hdr, &self.slab.controls[slot]);
             let ip = Ipv4Addr::from_bits(u32::from_be(other.sin_addr.s_addr));
             let arrival = Arrival {
-                place: to.wrapping_sub(FIRST) as usize,
+                place: place(Ipv4Addr::from_bits(to)),
                 from: SocketAddrV4::new(ip, u16::from_be(other.sin_port)),
                 at_ns: arrived_ns,
             };
@@ -268,7 +283,7 @@ impl Receiver {
 /// Where and when a datagram arrived.
 #[derive(Clone, Copy)]
 pub struct Arrival {
-    /// The place of the peer that it is for; there may be none.
+    /// The place of the peer whose address it came to; there may be none.
     pub place: usize,
     /// Who sent it.
     pub from: SocketAddrV4,

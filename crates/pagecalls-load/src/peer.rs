@@ -2,7 +2,7 @@
 //!
 //! It answers checks, so that the other side may be a full ICE agent, and begins none that it need not. It reports nothing.
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use openssl::ssl::SslContext;
 use pagecalls_media::demux::{Protocol, classify};
@@ -111,8 +111,8 @@ pub struct Credentials {
 pub struct Peer {
     /// Its number.
     index: u32,
-    /// The place of its address.
-    pub place: usize,
+    /// Its address.
+    pub address: Ipv4Addr,
     own: Credentials,
     own_key: Key,
     context: SslContext,
@@ -143,7 +143,7 @@ impl Peer {
     #[must_use]
     pub fn new(
         index: u32,
-        place: usize,
+        address: Ipv4Addr,
         own: Credentials,
         context: SslContext,
         keeps_session: bool,
@@ -159,7 +159,7 @@ impl Peer {
         };
         Self {
             index,
-            place,
+            address,
             key: own_key.clone(),
             own_key,
             own,
@@ -251,7 +251,7 @@ impl Peer {
             _ => std::slice::from_ref(&self.to),
         };
         for to in to {
-            reach.sender.queue_bytes(self.place, *to, &self.scratch);
+            reach.sender.queue_bytes(self.address, *to, &self.scratch);
         }
     }
 
@@ -357,8 +357,9 @@ impl Peer {
         Builder::new(&mut self.scratch, Class::Success, request.transaction)
             .xor_mapped(SocketAddr::V4(arrival.from))
             .finish(Some(&self.own_key));
-        let (place, to) = (self.place, arrival.from);
-        reach.sender.queue_bytes(place, to, &self.scratch);
+        reach
+            .sender
+            .queue_bytes(self.address, arrival.from, &self.scratch);
     }
 
     /// The other side is found at this address: the handshake.
@@ -475,7 +476,7 @@ impl Peer {
         let stamp = Stream::stamp(reach.token, self.index);
         stream.next_frame();
         for of_burst in 0..stream.shape.burst {
-            reach.sender.queue(self.place, self.to, |slot| {
+            reach.sender.queue(self.address, self.to, |slot| {
                 stream.write(slot, of_burst, stamp, &mut up.outbound)
             });
         }
@@ -486,7 +487,7 @@ impl Peer {
     pub fn close(&mut self, reach: &mut Reach) {
         if let State::Up(up) = &mut self.state {
             for stream in self.streams.iter().filter(|one| one.has_begun()) {
-                reach.sender.queue(self.place, self.to, |slot| {
+                reach.sender.queue(self.address, self.to, |slot| {
                     let mut writer = Writer::new(slot);
                     writer.receiver_report(stream.shape.ssrc, std::iter::empty());
                     writer.bye(stream.shape.ssrc);
@@ -529,7 +530,7 @@ impl Peer {
             _ => return,
         };
         while let Some(datagram) = session.outgoing() {
-            reach.sender.queue_bytes(self.place, self.to, &datagram);
+            reach.sender.queue_bytes(self.address, self.to, &datagram);
         }
         let left = session.timeout().filter(|_| !self.has_timer);
         if let (State::Handshaking(_), Some(left)) = (&self.state, left) {

@@ -11,7 +11,7 @@
 //!
 //! The end of the input is the end of the load. It knows nothing of calls: what one peer sends should arrive at another, whichever.
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use pagecalls_media::srtp::Profile;
@@ -125,9 +125,10 @@ pub struct Load {
     streams: Vec<(u32, u16)>,
 }
 
-/// Does what the lines of the standard input say.
-pub fn run() -> Outcome<()> {
-    let mut load = Load::new()?;
+/// Does what the lines of the standard input say. With an address of the machine all peers share it, for servers that do not answer
+/// to loopback addresses; each peer then needs another place to go to.
+pub fn run(shared: Option<Ipv4Addr>) -> Outcome<()> {
+    let mut load = Load::new(shared)?;
     say(&load.hello()?)?;
     let mut lines = Lines::default();
     while !lines.is_over() {
@@ -141,10 +142,10 @@ pub fn run() -> Outcome<()> {
 }
 
 impl Load {
-    /// One without peers.
-    pub fn new() -> Outcome<Self> {
+    /// One without peers; each will have an address of its own, or all share this one.
+    pub fn new(shared: Option<Ipv4Addr>) -> Outcome<Self> {
         Ok(Self {
-            crowd: Crowd::open()?,
+            crowd: Crowd::open(shared)?,
             streams: Vec::new(),
         })
     }
@@ -206,17 +207,16 @@ impl Load {
                 self.crowd.add(client, &[profile], false)?,
                 self.crowd.add(server, &[profile], false)?,
             ];
-            let places = indexes.map(|index| self.crowd.peers[index as usize].place);
-            let others = known.into_iter().zip(places.into_iter().rev());
+            let at = indexes.map(|index| self.crowd.peers[index as usize].address);
+            let others = known.into_iter().zip(at.into_iter().rev());
             let roles = [Role::Client, Role::Server];
-            for ((index, ((ufrag, pwd), place)), role) in indexes.into_iter().zip(others).zip(roles)
-            {
+            for ((index, ((ufrag, pwd), at)), role) in indexes.into_iter().zip(others).zip(roles) {
                 let shape = Shape {
                     ssrc: index + 1,
                     ..pairs.stream.clone()
                 };
                 self.streams.push((index, self.crowd.shape(index, shape)?));
-                let to = SocketAddrV4::new(address(place), port);
+                let to = SocketAddrV4::new(at, port);
                 waiting.push((index, remote(to, ufrag, pwd, role)));
             }
         }

@@ -17,7 +17,6 @@ use crate::crowd::{Crowd, credentials};
 use crate::dtls::Role;
 use crate::lines::{Lines, say};
 use crate::measure::now_ns;
-use crate::net::address;
 use crate::peer::{Notice, Peer, Remote};
 use crate::stream::Shape;
 
@@ -101,7 +100,7 @@ pub enum Op {
 /// Does what the lines of the standard input say, until they end.
 pub fn steer() -> Outcome<()> {
     let mut stage = Stage {
-        crowd: Crowd::open()?,
+        crowd: Crowd::open(None)?,
         names: HashMap::new(),
         by_index: Vec::new(),
     };
@@ -193,8 +192,8 @@ impl Stage {
             Op::Move { peer } => {
                 let index = self.index(&peer)?;
                 self.crowd.relocate(index);
-                let place = self.crowd.peers[index as usize].place;
-                return Ok(json!({"address": address(place).to_string()}));
+                let now = self.crowd.peers[index as usize].address;
+                return Ok(json!({"address": now.to_string()}));
             }
             Op::Close { peer } => self.crowd.end(self.index(&peer)?, true),
             Op::Drop { peer } => self.crowd.end(self.index(&peer)?, false),
@@ -218,7 +217,7 @@ impl Stage {
         peer.sources.is_timed = true;
         let told = json!({
             "ufrag": peer.own().ufrag, "pwd": peer.own().pwd,
-            "address": address(peer.place).to_string(), "port": self.crowd.port()?,
+            "address": peer.address.to_string(), "port": self.crowd.port()?,
             "fingerprint": self.crowd.identity.fingerprint()?,
         });
         self.by_index.push(name.clone());

@@ -14,7 +14,7 @@ const STEP: Step = Step {
 };
 
 fn connected(count: u32, profile: Profile, stream: Shape) -> Load {
-    let mut load = Load::new().unwrap();
+    let mut load = Load::new(None).unwrap();
     let profile = profile.iana_name().to_owned();
     let pairs = Pairs {
         profile,
