@@ -189,7 +189,7 @@ fn hello_comes_first_and_describes_the_engine() {
     let mut client = engine.connect();
     assert_eq!(client.code(json!({"op": "snapshot"})), "bad_command");
     assert_eq!(
-        client.code(json!({"op": "hello", "proto": 2, "data_dir": "0123456789abcdef"})),
+        client.code(json!({"op": "hello", "proto": 1, "data_dir": "0123456789abcdef"})),
         "proto_mismatch"
     );
     assert_eq!(
