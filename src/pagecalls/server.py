@@ -1,8 +1,8 @@
 """The composition root: the only file that chooses and joins the parts. Its order of start and stop is the server's.
 
-Start: lock the data directory, open the store, start the engine, end what an earlier run left behind, start courier, timers and
-media events, open the doors. Stop: close readiness, end the live calls, let their webhooks leave, close the sockets, stop the
-engine, close the store.
+Start: lock the data directory, open the store, take over the engine of an earlier run or start one, take over its calls, start
+courier, timers and media events, open the doors. Stop: close readiness, take no new calls and wait for those that live (the
+drain), end what is left, let their webhooks leave, close the sockets, stop the engine, close the store.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pagecalls import __version__, dev
-from pagecalls.call.events import MediaLost, ServerStopping
+from pagecalls.call.events import ServerStopping
 from pagecalls.clock import SystemClock
 from pagecalls.consumer.endpoint import ConsumerOptions, build_consumer
 from pagecalls.control.app import build_control
@@ -42,6 +42,7 @@ from pagecalls.media.protocol import EngineError, HelloOk, MediaEngine
 from pagecalls.metrics import Metrics
 from pagecalls.settings import Settings, SettingsError
 from pagecalls.store.sqlite import SqliteStore
+from pagecalls.switchboard.adoption import adopt
 from pagecalls.switchboard.business import Business
 from pagecalls.switchboard.calls import Calls
 from pagecalls.switchboard.consumers import Consumers
@@ -68,10 +69,10 @@ LAST_WEBHOOKS_S = 3.0
 
 
 class OwnEngine(MediaEngine, Protocol):
-    """An engine whose life is this server's."""
+    """An engine that this server starts and ends, or takes over from an earlier one."""
 
     async def start(self) -> HelloOk:
-        """Raises `EngineStartError`."""
+        """Have one that runs. Raises `EngineStartError`."""
         ...
 
     async def stop(self) -> None:
@@ -93,14 +94,16 @@ class Verifier:
 class Server:
     """A running server: what `serve`, the demo and the tests hold in their hands."""
 
-    def __init__(self, dev_file: dev.DevFile, calls: Calls, courier: Courier, clock: SystemClock) -> None:
+    def __init__(self, dev_file: dev.DevFile, calls: Calls, courier: Courier, clock: SystemClock, drain_s: float = 0) -> None:
         self.dev = dev_file
         self.app: ASGIApp = _not_yet
         self.calls = calls
         self.courier = courier
         self.clock = clock
         self.is_stopping = False
+        self._drain_s = drain_s
         self._asked_to_stop = asyncio.Event()
+        self._in_a_hurry = asyncio.Event()
 
     async def advance(self, seconds: float) -> None:
         """Move the clock; returns when every deadline due by then is handled and its webhooks are in the outbox (ruling 17)."""
@@ -110,11 +113,13 @@ class Server:
         self.courier.wake()
 
     def ask_to_stop(self) -> None:
-        """`serve` returns soon after, even if it is called later."""
+        """`serve` drains and then returns, even if it is called later. Asked again, it does not wait for live calls."""
+        if self._asked_to_stop.is_set():
+            self._in_a_hurry.set()
         self._asked_to_stop.set()
 
     async def serve(self, listener: socket.socket) -> None:
-        """Answer on `listener` until `ask_to_stop`; then end the live calls while their devices can still be told."""
+        """Answer on `listener` until `ask_to_stop` and through the drain; then end what is left while devices can be told."""
         http = _QuietServer(
             uvicorn.Config(
                 self.app,
@@ -131,10 +136,29 @@ class Server:
         serving = asyncio.create_task(http.serve(sockets=[listener]))
         asked = asyncio.create_task(self._asked_to_stop.wait())
         await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if asked.done():
+            await self._drain()
         asked.cancel()
         await self.end_calls()
         http.should_exit = True
         await serving
+
+    async def _drain(self) -> None:
+        """Take no new calls; wait until those that live are over, their time is, or somebody is in a hurry."""
+        self.calls.is_closed = True
+        if self._drain_s <= 0 or self.calls.quiet.is_set():
+            return
+        log.warning("no new calls are taken; those that live have %.0f s", self._drain_s)
+        self.calls.timers.once(self.clock.now() + self._drain_s, self._end_drain)
+        waits = [asyncio.create_task(event.wait()) for event in (self.calls.quiet, self._in_a_hurry)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _end_drain(self) -> None:
+        self._in_a_hurry.set()
 
     async def end_calls(self) -> None:
         """Take no new calls, end those that live, let their webhooks leave, and close the devices' sockets."""
@@ -210,8 +234,7 @@ async def running(
         courier = Courier(store, sender, clock, on_attempt=media_events.on_attempt, on_outcome=media_events.on_outcome)
         calls.courier = courier
         await courier.recover(clock.now())
-        # A fresh engine knows none of the calls that an earlier run left live (ruling 14).
-        await calls.end_all(MediaLost())
+        await adopt(calls, media_events)
         stack.push_async_callback(courier.stop, LAST_WEBHOOKS_S)
         courier.start()
         calls.timers.start()
@@ -226,7 +249,7 @@ async def running(
         udp = [f"{c.ip}:{c.port}" for worker in engine.hello.candidates for c in worker if c.proto == "udp"]
         base_url = f"http://{_url_host(listener)}:{listener.getsockname()[1]}"
         dev_file = dev.publish(dev_path, dev_file, base_url, dev.DevMedia(udp))
-        server = Server(dev_file, calls, courier, clock)
+        server = Server(dev_file, calls, courier, clock, settings.drain_s)
         server.app = Router(
             graph=build_graph(Business(calls), directory, clock, GraphOptions(on_request=metrics.on_request)),
             consumer=build_consumer(
@@ -259,7 +282,7 @@ async def running(
 
 
 async def serve_until_stopped(server: Server, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM, and through the drain; a second signal cuts that short."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.ask_to_stop)
@@ -286,6 +309,8 @@ def listen(settings: Settings) -> socket.socket:
 def _why_not_ready(server: Server, engine: MediaEngine) -> str | None:
     if server.is_stopping:
         return "stopping"
+    if server.calls.is_closed:
+        return "draining"
     try:
         _ = engine.hello
     except EngineError:

@@ -24,7 +24,7 @@ def default_data_dir() -> Path:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Settings of one server. `port` and `udp_port` 0: any free one. `public_ips`: addresses to advertise instead of the bound
-    ones."""
+    ones. `engine_grace_s`: how long media goes on without a server. `drain_s`: how long a stop waits for live calls."""
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
@@ -38,6 +38,7 @@ class Settings:
     dev_seed: str | None = field(default=None, repr=False)
     engine_binary: Path | None = None
     engine_grace_s: int = 30
+    drain_s: float = 0
 
     def check(self) -> None:
         """Raises `SettingsError`."""

@@ -186,6 +186,10 @@ class ModelTransaction:
     def outbox_row(self, row_id: int) -> OutboxRow | None:
         return self.rows.get(row_id)
 
+    def is_untried(self, call_id: CallId, kind: WebhookKind) -> bool:
+        open_rows = [row for row in self.rows.values() if row.hold in (Hold.HELD, Hold.READY) and row.attempts == 0]
+        return any((row.call_id, row.kind) == (call_id, kind) for row in open_rows)
+
     def outbox_delivered(self, row_id: int, now: float) -> None:
         row = self.rows[row_id]
         if row.hold is not Hold.DELIVERED:

@@ -32,10 +32,13 @@ from pagecalls.media.protocol import (
     LegDtmf,
     LegFailed,
     Output,
+    Ping,
     RecvTrack,
     Remote,
     Route,
     SendTrack,
+    Snapshot,
+    SnapshotOk,
     Timers,
     TrackRef,
 )
@@ -66,6 +69,13 @@ class Rig:
             self.engine.die()
         else:
             os.kill(self.engine.hello.pid, signal.SIGKILL)
+
+    def drain(self) -> None:
+        """What SIGTERM does."""
+        if isinstance(self.engine, FakeEngine):
+            self.engine.drain()
+        else:
+            os.kill(self.engine.hello.pid, signal.SIGTERM)
 
     async def next_event(self) -> AnyEvent | None:
         async with asyncio.timeout(5):
@@ -120,6 +130,16 @@ async def call_with_legs(engine: Commands, call: str, *legs: str) -> None:
     await engine.call_create(call)
     for leg in legs:
         await engine.leg_create(call, leg)
+
+
+async def create_and_close(engine: Commands, call: str) -> str | None:
+    """A call for a moment; the code with which it is refused."""
+    try:
+        await engine.call_create(call)
+    except EngineError as error:
+        return error.code
+    await engine.call_close(call)
+    return None
 
 
 async def code_of(command: Awaitable[object]) -> str:
@@ -353,6 +373,53 @@ async def test_snapshot(engine: Commands) -> None:
     assert [(t.track, t.direction, t.packets) for t in one.legs[0].tracks] == [("in", "recv", 0), ("out", "send", 0)]
     nothing = await engine.snapshot("e")
     assert (nothing.calls, nothing.legs) == ([], [])
+
+
+async def test_a_snapshot_in_pages_shows_every_call_once_while_others_come_and_go(engine: Commands) -> None:
+    stay = [f"s{number:03}" for number in range(400)]
+    go = [f"g{number}" for number in range(40)] + [f"t{number}" for number in range(40)]
+    await asyncio.gather(*(call_with_legs(engine, call, f"{call}-b", f"{call}-k") for call in stay + go))
+    pages = [await engine.ask(Snapshot(), SnapshotOk)]
+    while pages[-1].next is not None:
+        if go:
+            closed = go.pop()
+            await engine.call_close(closed)
+            await engine.call_create(f"{closed}-again")
+        pages.append(await engine.ask(Snapshot(after=pages[-1].next), SnapshotOk))
+    assert len(pages) > 2
+    seen = [call for page in pages for call in page.calls]
+    assert sorted(set(seen)) == seen
+    assert [call for call in seen if call in set(stay)] == stay
+    for page in pages:
+        assert [leg.call for leg in page.legs] == sorted(leg.call for leg in page.legs)
+        assert {leg.call for leg in page.legs} <= set(page.calls)
+        assert max(page.calls) <= (page.next or max(page.calls))
+    whole = await engine.snapshot()
+    assert set(stay) <= set(whole.calls)
+    assert len({leg.leg for leg in whole.legs}) == len(whole.legs)
+    assert (whole.next, whole.accepted) == (None, [])
+
+
+async def test_a_snapshot_after_the_last_call_is_empty(engine: Commands) -> None:
+    await engine.call_create("c")
+    page = await engine.ask(Snapshot(after="c"), SnapshotOk)
+    assert (page.calls, page.legs, page.next) == ([], [], None)
+
+
+async def test_a_sign_of_life(engine: Commands) -> None:
+    await engine.ask(Ping(), Done)
+
+
+async def test_an_engine_that_drains_keeps_its_calls_and_takes_no_more(rig: Rig) -> None:
+    await rig.engine.call_create("c")
+    rig.drain()
+    async with asyncio.timeout(5):
+        # A signal arrives when it arrives.
+        while (code := await create_and_close(rig.engine, "late")) is None:
+            pass
+    assert code == "ending"
+    await rig.engine.leg_create("c", "l")
+    assert (await rig.engine.snapshot()).calls == ["c"]
 
 
 async def test_a_leg_that_does_not_come_up_in_time_fails(rig: Rig) -> None:

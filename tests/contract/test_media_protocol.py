@@ -20,6 +20,7 @@ VALUES: list[type[Record]] = [
     protocol.Fingerprint,
     protocol.LegStats,
     protocol.Output,
+    protocol.OutputRef,
     protocol.RecvTrack,
     protocol.Remote,
     protocol.Route,

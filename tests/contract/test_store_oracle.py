@@ -73,6 +73,7 @@ units = st.tuples(st.lists(steps, min_size=1, max_size=4), st.booleans())
 def everything(transaction: Transaction) -> list[object]:
     seen: list[object] = [transaction.pending_outbox(), transaction.next_deadline(), transaction.live_calls()]
     seen += [transaction.outbox_row(row_id) for row_id in range(1, 12)]
+    seen += [transaction.is_untried(CallId(f"c_{number}"), kind) for number in range(1, 5) for kind in WebhookKind]
     seen += [transaction.call(CallId(f"c_{number}")) for number in range(1, 5)]
     seen += [transaction.live_call(PAGE, psid) for psid in PSIDS]
     for moment in range(9):

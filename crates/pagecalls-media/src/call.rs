@@ -10,10 +10,11 @@ use crate::dtls;
 use crate::fresh::Fresh;
 use crate::leg::Leg;
 use crate::outbox::Outbox;
-use crate::outlet::{Incoming, Plan};
+use crate::outlet::{Incoming, Outlet, Plan};
 use crate::path::Path;
 use crate::protocol::{
-    CallRoute, Code, Kind, LegApply, LegDtmf, LegFailed, LegStats, Refusal, Route, TrackRef, Why,
+    CallRoute, Code, Kind, LegApply, LegDtmf, LegFailed, LegStats, OutputRef, Refusal, Route,
+    TrackRef, Why,
 };
 use crate::quality;
 use crate::translate::{ExtensionMap, PayloadMap};
@@ -355,6 +356,19 @@ impl Call {
             is_sound.then(|| quality::mos(trips / 2, jitter_ms, report.fraction_lost()))
         });
         ways.next()
+    }
+
+    /// The outputs that the far side was seen to receive.
+    pub fn accepted(&self) -> impl Iterator<Item = OutputRef> {
+        self.legs().flat_map(|(_, leg)| {
+            let copies = leg.outlets.iter().flat_map(Outlet::copies);
+            copies
+                .filter(|copy| copy.is_accepted)
+                .map(|copy| OutputRef {
+                    leg: leg.id().to_owned(),
+                    ssrc: copy.ssrc,
+                })
+        })
     }
 
     // --- inside ----------------------------------------------------------------------------------------------------

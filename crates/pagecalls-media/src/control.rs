@@ -1,10 +1,11 @@
 //! The control plane's side: the Unix socket, who owns the engine, commands to workers, replies and events back, and the end.
 //!
 //! One connection owns the engine: the newest that passed `hello`. When the owner is lost, media goes on for the grace time, so
-//! that another server can take over; then all peers are told goodbye and the process ends. An event without an owner is counted
-//! and dropped. This module knows frames, ids and workers, and nothing of what a command does.
+//! that another server can take over; then all peers are told goodbye and the process ends. SIGTERM takes no new calls and ends
+//! with the last one; `exit`, SIGINT and a second SIGTERM end at once. An event without an owner is counted and dropped. This
+//! module knows frames, ids and workers, and nothing of what a command does.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd};
@@ -16,11 +17,12 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use crate::frames::Connection;
+use crate::pages::Page;
 use crate::protocol::{
     self, Code, Command, Done, Event, FrameError, Hello, HelloOk, Numbered, Outcome,
-    PROTOCOL_VERSION, Refusal, Reply, SnapshotOk,
+    PROTOCOL_VERSION, Refusal, Reply, Snapshot,
 };
-use crate::sys::{self, Signals, Waker};
+use crate::sys::{self, Signal, Signals, Waker};
 use crate::worker::{Order, Report, Worker};
 
 /// How long the workers may take to say goodbye.
@@ -84,11 +86,21 @@ enum Waiting {
     CallClose(String),
     LegCreate(String),
     LegClose(String),
-    /// One outcome from each worker, put together.
-    Snapshot {
+    /// One outcome for each call of the page.
+    Snapshot(Page),
+    /// One outcome from each worker.
+    Ping {
         missing: usize,
-        so_far: SnapshotOk,
     },
+}
+
+/// How long the engine goes on by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Without a server.
+    pub grace: Duration,
+    /// For its calls to end, after SIGTERM.
+    pub drain: Duration,
 }
 
 /// The control side of the engine.
@@ -99,17 +111,21 @@ pub struct Control {
     workers: Vec<Worker>,
     reports: Receiver<Report>,
     waker: Arc<Waker>,
-    grace: Duration,
+    patience: Patience,
     connections: HashMap<u64, Connection>,
     owner: Option<u64>,
     unowned_since: Option<Instant>,
+    /// Since SIGTERM.
+    draining_since: Option<Instant>,
+    /// The workers are saying goodbye.
+    is_closing: bool,
     next_connection: u64,
     next_pending: u64,
     pending: HashMap<u64, Pending>,
     /// Events so far: the number of the last one.
     seq: u64,
     /// Which worker has a call.
-    calls: HashMap<String, usize>,
+    calls: BTreeMap<String, usize>,
     /// Which call has a leg.
     legs: HashMap<String, String>,
     closed: usize,
@@ -124,7 +140,7 @@ impl Control {
         hello: HelloOk,
         workers: Vec<Worker>,
         reports: (Receiver<Report>, Arc<Waker>),
-        grace: Duration,
+        patience: Patience,
     ) -> Self {
         Self {
             listener,
@@ -133,15 +149,17 @@ impl Control {
             workers,
             reports: reports.0,
             waker: reports.1,
-            grace,
+            patience,
             connections: HashMap::new(),
             owner: None,
             unowned_since: Some(Instant::now()),
+            draining_since: None,
+            is_closing: false,
             next_connection: 0,
             next_pending: 0,
             pending: HashMap::new(),
             seq: 0,
-            calls: HashMap::new(),
+            calls: BTreeMap::new(),
             legs: HashMap::new(),
             closed: 0,
         }
@@ -151,9 +169,9 @@ impl Control {
     /// worker has failed.
     pub fn run(mut self) -> io::Result<()> {
         loop {
-            let wait = self.unowned_since.map_or(LONG, |since| {
-                (since + self.grace).saturating_duration_since(Instant::now())
-            });
+            let wait = self
+                .ends_at()
+                .map_or(LONG, |at| at.saturating_duration_since(Instant::now()));
             if self.turn(wait)? {
                 tracing::info!("ends on request");
                 break;
@@ -161,19 +179,28 @@ impl Control {
             if self.closed > 0 {
                 return Err(io::Error::other("a worker failed"));
             }
-            if self
-                .unowned_since
-                .is_some_and(|since| since.elapsed() >= self.grace)
-            {
-                tracing::info!("ends: no server came back");
+            if self.draining_since.is_some() && self.calls.is_empty() {
+                tracing::info!("ends: the last call is over");
+                break;
+            }
+            if self.ends_at().is_some_and(|at| at <= Instant::now()) {
+                tracing::info!(calls = self.calls.len(), "ends: its time is over");
                 break;
             }
         }
         self.close()
     }
 
+    /// When it ends by itself: without a server, or draining.
+    fn ends_at(&self) -> Option<Instant> {
+        let alone = self.unowned_since.map(|since| since + self.patience.grace);
+        let drained = self.draining_since.map(|since| since + self.patience.drain);
+        alone.into_iter().chain(drained).min()
+    }
+
     /// Tells every peer goodbye and sends what is still to be sent.
     fn close(&mut self) -> io::Result<()> {
+        self.is_closing = true;
         self.workers
             .iter()
             .for_each(|worker| worker.order(Order::Close));
@@ -204,7 +231,7 @@ impl Control {
             self.waker.drain();
             self.take_reports();
         }
-        let mut ends = ready[1].reads;
+        let mut ends = ready[1].reads && self.obey_signals()?;
         for (key, ready) in keys.iter().zip(&ready[3..]) {
             if ready.reads {
                 ends |= self.read(*key);
@@ -222,6 +249,18 @@ impl Control {
             self.lose(key);
         }
         Ok(ends)
+    }
+
+    /// Takes the signals that have come; true when the process shall end at once.
+    fn obey_signals(&mut self) -> io::Result<bool> {
+        while let Some(signal) = self.signals.take()? {
+            if signal == Signal::Interrupt || self.draining_since.is_some() {
+                return Ok(true);
+            }
+            tracing::info!(calls = self.calls.len(), "takes no new calls");
+            self.draining_since = Some(Instant::now());
+        }
+        Ok(false)
     }
 
     // --- connections -----------------------------------------------------------------------------------------------
@@ -256,7 +295,10 @@ impl Control {
             pending.connection != key || !matches!(pending.kind, Waiting::Plain)
         });
         if self.owner == Some(key) {
-            tracing::warn!(grace_s = self.grace.as_secs(), "the server is gone");
+            tracing::warn!(
+                grace_s = self.patience.grace.as_secs(),
+                "the server is gone"
+            );
             self.owner = None;
             self.unowned_since = Some(Instant::now());
         }
@@ -330,6 +372,9 @@ impl Control {
                 "this engine belongs to another data folder",
             ));
         }
+        if self.is_closing {
+            return Err(Refusal::new(Code::Ending, "this engine says goodbye"));
+        }
         if let Some(before) = self.owner.replace(key).filter(|before| *before != key) {
             self.connections.remove(&before);
         }
@@ -343,6 +388,9 @@ impl Control {
             Command::CallCreate(body) => {
                 if self.calls.contains_key(&body.call) {
                     return Err(Refusal::new(Code::Exists, &*body.call));
+                }
+                if self.draining_since.is_some() {
+                    return Err(Refusal::new(Code::Ending, "no new calls"));
                 }
                 let worker = self.emptiest();
                 self.calls.insert(body.call.clone(), worker);
@@ -367,7 +415,11 @@ impl Control {
                 self.worker_of_call(&body.call)?,
                 Waiting::CallClose(body.call.clone()),
             ),
-            Command::Snapshot(_) => {
+            Command::Snapshot(body) => {
+                self.ask_for_page(connection, id, body);
+                return Ok(());
+            }
+            Command::Ping(_) => {
                 self.ask_all(connection, id, &command);
                 return Ok(());
             }
@@ -384,19 +436,34 @@ impl Control {
         Ok(())
     }
 
-    fn ask_all(&mut self, connection: u64, id: u64, command: &Command) {
-        let so_far = SnapshotOk {
-            seq: 0,
-            legs: Vec::new(),
-            calls: Vec::new(),
-        };
+    fn ask_for_page(&mut self, connection: u64, id: u64, command: &Snapshot) {
+        let page = Page::new(command, &self.calls);
+        let asked = page.asked().to_vec();
+        if page.is_whole() {
+            self.reply(connection, id, &Ok(page.finish(self.seq).into()));
+            return;
+        }
         let number = self.expect(Pending {
             connection,
             id,
-            kind: Waiting::Snapshot {
-                missing: self.workers.len(),
-                so_far,
-            },
+            kind: Waiting::Snapshot(page),
+        });
+        for call in asked {
+            let worker = self.calls[&call];
+            let one = Snapshot {
+                call: Some(call),
+                after: None,
+            };
+            self.workers[worker].order(Order::Command(number, Box::new(one.into())));
+        }
+    }
+
+    fn ask_all(&mut self, connection: u64, id: u64, command: &Command) {
+        let missing = self.workers.len();
+        let number = self.expect(Pending {
+            connection,
+            id,
+            kind: Waiting::Ping { missing },
         });
         for worker in &self.workers {
             worker.order(Order::Command(number, Box::new(command.clone())));
@@ -487,36 +554,118 @@ impl Control {
                 self.legs.retain(|_, of| *of != call);
                 outcome
             }
-            Waiting::Snapshot {
-                missing,
-                mut so_far,
-            } => {
-                if let Ok(Reply::SnapshotOk(part)) = outcome {
-                    so_far.legs.extend(part.legs);
-                    so_far.calls.extend(part.calls);
-                }
-                if missing > 1 {
-                    let kind = Waiting::Snapshot {
-                        missing: missing - 1,
-                        so_far,
-                    };
-                    self.pending.insert(
-                        number,
-                        Pending {
-                            connection,
-                            id,
-                            kind,
-                        },
-                    );
+            Waiting::Snapshot(mut page) => {
+                page.take(match outcome {
+                    Ok(Reply::SnapshotOk(part)) => Some(part),
+                    _ => None,
+                });
+                if !page.is_whole() {
+                    self.wait_on(number, connection, id, Waiting::Snapshot(page));
                     return;
                 }
-                Ok(SnapshotOk {
-                    seq: self.seq,
-                    ..so_far
-                }
-                .into())
+                Ok(page.finish(self.seq).into())
             }
+            Waiting::Ping { missing } if missing > 1 => {
+                let kind = Waiting::Ping {
+                    missing: missing - 1,
+                };
+                self.wait_on(number, connection, id, kind);
+                return;
+            }
+            Waiting::Ping { .. } => outcome,
         };
         self.reply(connection, id, &outcome);
+    }
+
+    fn wait_on(&mut self, number: u64, connection: u64, id: u64, kind: Waiting) {
+        self.pending.insert(
+            number,
+            Pending {
+                connection,
+                id,
+                kind,
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+    use crate::dtls;
+    use crate::fresh::Fresh;
+    use crate::protocol::{Fingerprint, HashName};
+    use crate::shard::Shard;
+    use crate::udp::Port;
+    use crate::worker::Reports;
+
+    /// A worker whose randomness fails outside any call.
+    fn broken_worker(reports: &Reports) -> Worker {
+        let certificate = dtls::Certificate::generate().unwrap();
+        let fresh = Fresh::new(Box::new(|_| panic!("a test asked for this")));
+        let context = dtls::Context::new(&certificate).unwrap();
+        let shard = Shard::new(0, context, vec![], fresh, Instant::now());
+        let port = Port::bind(&["127.0.0.1".parse().unwrap()], 0).unwrap();
+        Worker::start(0, port, shard, vec![], reports.clone()).unwrap()
+    }
+
+    fn ask(stream: &mut UnixStream, body: &str) {
+        let length = (body.len() as u32).to_be_bytes();
+        stream.write_all(&length).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn a_worker_that_fails_ends_the_engine_at_once() {
+        let path = std::env::temp_dir().join(format!("pagecalls-worker-{}", std::process::id()));
+        let listener = Listener::bind(&path).unwrap();
+        let (reports, receiver, waker) = Reports::channel().unwrap();
+        let hello = HelloOk {
+            proto: PROTOCOL_VERSION,
+            data_dir: "d".into(),
+            node: "n".into(),
+            pid: 1,
+            fingerprint: Fingerprint {
+                alg: HashName::Sha256,
+                value: String::new(),
+            },
+            candidates: vec![],
+            capacity: 1,
+            settings: String::new(),
+        };
+        let patience = Patience {
+            grace: LONG,
+            drain: LONG,
+        };
+        let workers = vec![broken_worker(&reports)];
+        let signals = Signals::new().unwrap();
+        let control = Control::new(
+            listener,
+            signals,
+            hello,
+            workers,
+            (receiver, waker),
+            patience,
+        );
+        let mut client = UnixStream::connect(&path).unwrap();
+        ask(
+            &mut client,
+            r#"{"id":1,"op":"hello","proto":2,"data_dir":"d"}"#,
+        );
+        ask(&mut client, r#"{"id":2,"op":"call.create","call":"c"}"#);
+        ask(
+            &mut client,
+            r#"{"id":3,"op":"leg.create","call":"c","leg":"l"}"#,
+        );
+        let start = Instant::now();
+        let error = control.run().unwrap_err();
+        assert_eq!(error.to_string(), "a worker failed");
+        assert!(start.elapsed() < Duration::from_secs(1));
+        // The server learns of it by the end of its connection.
+        let mut rest = Vec::new();
+        let _ = client.read_to_end(&mut rest);
+        assert!(!path.exists());
     }
 }

@@ -5,11 +5,13 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use pagecalls_media::control::{Control, Listener};
+use pagecalls_media::control::{Control, Listener, Patience};
 use pagecalls_media::dtls::{Certificate, Context};
 use pagecalls_media::fresh::Fresh;
+use pagecalls_media::log::Log;
 use pagecalls_media::protocol::{self, Candidate, Fingerprint, HashName, HelloOk, Proto};
 use pagecalls_media::shard::{MAX_CALLS, Shard};
 use pagecalls_media::sys::{Signals, interface_addresses};
@@ -27,6 +29,8 @@ usage: pagecalls-media --socket PATH --data-dir DIR --data-dir-id HEX [options]
   --workers N           threads that carry media (1)
   --public-ip IP        address to tell to peers instead; may be given several times
   --engine-grace-s N    how long media goes on without a server (30)
+  --drain-s N           how long calls may go on after SIGTERM (600)
+  --settings TEXT       what `hello` tells again, for a server to know its own engine by
   --log LEVEL           error, warn, info, debug or trace (info)
   --protocol            print the control protocol as JSON and end
   --version             print the version and end
@@ -41,7 +45,8 @@ struct Arguments {
     udp_port: u16,
     workers: u16,
     public_ips: Vec<IpAddr>,
-    grace: Duration,
+    patience: Patience,
+    settings: String,
     log: tracing::Level,
 }
 
@@ -78,7 +83,8 @@ fn main() -> ExitCode {
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, String> {
     let (mut socket, mut data_dir, mut data_dir_id) = (None, None, None);
     let mut hosts = vec![IpAddr::from([127, 0, 0, 1])];
-    let (mut udp_port, mut workers, mut grace_s, mut log) = (0, 1, 30, tracing::Level::INFO);
+    let (mut udp_port, mut workers, mut log) = (0, 1, tracing::Level::INFO);
+    let (mut grace_s, mut drain_s, mut settings) = (30, 600, String::new());
     let mut public_ips = Vec::new();
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
@@ -104,6 +110,8 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, String> {
             "--workers" => workers = read(&word, &value()?)?,
             "--public-ip" => public_ips.push(read(&word, &value()?)?),
             "--engine-grace-s" => grace_s = read(&word, &value()?)?,
+            "--drain-s" => drain_s = read(&word, &value()?)?,
+            "--settings" => settings = value()?,
             "--log" => log = read(&word, &value()?)?,
             _ => return Err(format!("unknown argument {word}")),
         }
@@ -119,7 +127,11 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, String> {
         udp_port,
         workers,
         public_ips,
-        grace: Duration::from_secs(grace_s),
+        patience: Patience {
+            grace: Duration::from_secs(grace_s),
+            drain: Duration::from_secs(drain_s),
+        },
+        settings,
         log,
     }))
 }
@@ -133,11 +145,15 @@ fn serve(arguments: Arguments) -> Result<(), String> {
     let said = |what: &'static str| move |error: &dyn Display| format!("{what}: {error}");
     tracing_subscriber::fmt()
         .with_max_level(arguments.log)
-        .with_writer(std::io::stderr)
+        .with_writer(Mutex::new(Log::new(
+            std::io::stderr(),
+            arguments.data_dir.join("engine.log"),
+        )))
         .with_ansi(false)
-        // The parent may be gone, and its end of stderr with it.
         .log_internal_errors(false)
         .init();
+    // A panic must be seen where all else is seen, also when nobody reads standard error any more.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     // Before any thread: all of them must inherit the mask.
     let signals = Signals::new().map_err(|error| said("signals")(&error))?;
     let certificate = Certificate::load_or_create(&arguments.data_dir)
@@ -189,6 +205,7 @@ fn serve(arguments: Arguments) -> Result<(), String> {
             .map(|worker| worker.candidates.clone())
             .collect(),
         capacity: (MAX_CALLS * workers.len()) as u32,
+        settings: arguments.settings,
     };
     let listener = Listener::bind(&arguments.socket)
         .map_err(|error| format!("{}: {error}", arguments.socket.display()))?;
@@ -199,7 +216,7 @@ fn serve(arguments: Arguments) -> Result<(), String> {
         hello,
         workers,
         (receiver, waker),
-        arguments.grace,
+        arguments.patience,
     )
     .run()
     .map_err(|error| said("control")(&error))

@@ -251,6 +251,9 @@ records! {
     /// A track on a leg.
     TrackRef { leg: String, track: String, }
 
+    /// One copy of a sent track on a leg.
+    OutputRef { leg: String, ssrc: u32, }
+
     /// Packets of the received track `from` go out on the sent track `to` while `on`.
     Route {
         from: TrackRef,
@@ -334,6 +337,7 @@ records! {
         fingerprint: Fingerprint,
         candidates: Vec<Vec<Candidate>>,
         capacity: u32,
+        settings: String,
     }
 
     /// A new call.
@@ -397,14 +401,27 @@ records! {
     /// The last figures of every leg.
     CallCloseOk { legs: Vec<LegStats>, }
 
-    /// Everything the engine holds, or one call of it.
+    /// One page of what the engine holds, or one call of it.
     Snapshot {
         #[serde(default)]
         call: Option<String>,
+        #[serde(default)]
+        after: Option<String>,
     }
 
-    /// `seq` is the number of the last event sent before this snapshot.
-    SnapshotOk { seq: u64, legs: Vec<LegStats>, calls: Vec<String>, }
+    /// `seq` is the number of the last event sent before this page, `next` what the next page comes after.
+    SnapshotOk {
+        seq: u64,
+        legs: Vec<LegStats>,
+        calls: Vec<String>,
+        #[serde(default)]
+        accepted: Vec<OutputRef>,
+        #[serde(default)]
+        next: Option<String>,
+    }
+
+    /// Asks for a sign of life.
+    Ping {}
 
     /// Ends all legs and the process.
     Exit {}
@@ -461,6 +478,7 @@ union! {
         LegClose = "leg.close",
         CallClose = "call.close",
         Snapshot = "snapshot",
+        Ping = "ping",
         Exit = "exit",
     }
 }
@@ -518,6 +536,7 @@ pub enum Code {
     DataDirMismatch,
     Exists,
     Full,
+    Ending,
     UnknownCall,
     UnknownLeg,
     UnknownTrack,
@@ -630,7 +649,9 @@ pub fn description() -> serde_json::Value {
         .filter(|(tag, _)| *tag != "done")
         .map(|(tag, names)| ((*tag).into(), (*names).into()))
         .collect();
-    replies.insert("exit".into(), Done::MEMBERS.into());
+    for tag in ["ping", "exit"] {
+        replies.insert(tag.into(), Done::MEMBERS.into());
+    }
     let events: serde_json::Map<_, _> = Event::TABLE
         .iter()
         .map(|(tag, names)| {
@@ -651,6 +672,7 @@ pub fn description() -> serde_json::Value {
         "Output": Output::MEMBERS,
         "SendTrack": SendTrack::MEMBERS,
         "TrackRef": TrackRef::MEMBERS,
+        "OutputRef": OutputRef::MEMBERS,
         "Route": Route::MEMBERS,
         "TrackCounters": TrackCounters::MEMBERS,
         "LegStats": LegStats::MEMBERS,

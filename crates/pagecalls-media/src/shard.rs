@@ -136,6 +136,7 @@ impl Shard {
                 closed.map(|legs| CallCloseOk { legs }.into())
             }
             Command::Snapshot(command) => Ok(self.snapshot(command.call.as_deref(), now).into()),
+            Command::Ping(_) => Ok(Done {}.into()),
             Command::Hello(_) | Command::Exit(_) => {
                 Err(Refusal::new(Code::BadCommand, "not for a worker"))
             }
@@ -211,18 +212,20 @@ impl Shard {
         .into())
     }
 
+    /// One call or all of them. Events are numbered, and pages made, where replies are sent.
     fn snapshot(&self, only: Option<&str>, now: Instant) -> SnapshotOk {
-        let calls = || {
-            self.calls
-                .iter()
-                .flatten()
-                .filter(|entry| only.is_none_or(|id| entry.call.id() == id))
+        let one = only.map(|id| self.calls_by_id.get(id).copied());
+        let calls = || match one {
+            Some(found) => found.map_or(&[][..], |at| &self.calls[at..=at]),
+            None => &self.calls[..],
         };
+        let calls = || calls().iter().flatten().map(|entry| &entry.call);
         SnapshotOk {
-            // Events are numbered where they are sent.
             seq: 0,
-            legs: calls().flat_map(|entry| entry.call.stats(now)).collect(),
-            calls: calls().map(|entry| entry.call.id().to_owned()).collect(),
+            legs: calls().flat_map(|call| call.stats(now)).collect(),
+            calls: calls().map(|call| call.id().to_owned()).collect(),
+            accepted: calls().flat_map(Call::accepted).collect(),
+            next: None,
         }
     }
 
@@ -501,9 +504,15 @@ mod tests {
             })
             .collect();
         assert_eq!(failed, [("b", Why::Internal, "a test asked for this")]);
-        let Ok(Reply::SnapshotOk(left)) =
-            shard.command(Snapshot { call: None }.into(), now, &mut outbox)
-        else {
+        let Ok(Reply::SnapshotOk(left)) = shard.command(
+            Snapshot {
+                call: None,
+                after: None,
+            }
+            .into(),
+            now,
+            &mut outbox,
+        ) else {
             panic!()
         };
         assert_eq!(

@@ -132,6 +132,41 @@ impl Signals {
     }
 }
 
+impl Signals {
+    /// The next signal that has come, if there is one.
+    pub fn take(&self) -> io::Result<Option<Signal>> {
+        let mut info: std::mem::MaybeUninit<libc::signalfd_siginfo> =
+            std::mem::MaybeUninit::uninit();
+        let size = size_of::<libc::signalfd_siginfo>();
+        // SAFETY: the buffer holds what is asked for, and lives through the call.
+        let read = unsafe { libc::read(self.0.as_raw_fd(), info.as_mut_ptr().cast(), size) };
+        if read < 0 {
+            let error = io::Error::last_os_error();
+            return match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(None),
+                _ => Err(error),
+            };
+        }
+        // SAFETY: signalfd(2) gives whole records only.
+        let number = unsafe { info.assume_init() }.ssi_signo;
+        let is_terminate = libc::c_int::try_from(number).is_ok_and(|it| it == libc::SIGTERM);
+        Ok(Some(if is_terminate {
+            Signal::Terminate
+        } else {
+            Signal::Interrupt
+        }))
+    }
+}
+
+/// What [`Signals`] lets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM.
+    Terminate,
+    /// SIGINT.
+    Interrupt,
+}
+
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()

@@ -43,11 +43,19 @@ impl Engine {
         Self::start_in(folder(), grace_s)
     }
 
+    fn start_with(arguments: &[&str]) -> Self {
+        let folder = folder();
+        let mut command = Self::command(&folder, 30);
+        command.args(arguments);
+        Self::spawn(command, folder)
+    }
+
     fn start_in(folder: PathBuf, grace_s: u32) -> Self {
-        let mut child = Self::command(&folder, grace_s)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::spawn(Self::command(&folder, grace_s), folder)
+    }
+
+    fn spawn(mut command: Command, folder: PathBuf) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         // It says when it is ready. From then on nobody reads what it says, as when its parent is gone.
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let is_ready = lines
@@ -71,6 +79,12 @@ impl Engine {
             &grace_s.to_string(),
         ]);
         command
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        let pid = libc::pid_t::try_from(self.child.id()).unwrap();
+        // SAFETY: sends a signal to a child of ours that has not been waited for.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
     }
 
     fn connect(&self) -> Client {
@@ -157,6 +171,18 @@ impl Client {
             .to_owned()
     }
 
+    /// Returns once the engine takes no new calls.
+    fn drains(&mut self) {
+        for number in 0.. {
+            let call = format!("late {number}");
+            let reply = self.ask(json!({"op": "call.create", "call": call}));
+            if reply["err"]["code"] == "ending" {
+                return;
+            }
+            self.ok(json!({"op": "call.close", "call": call}));
+        }
+    }
+
     fn is_closed(&mut self) -> bool {
         match self.stream.read(&mut [0; 1]) {
             Ok(count) => count == 0,
@@ -203,7 +229,7 @@ fn hello_comes_first_and_describes_the_engine() {
     assert_eq!(hello["fingerprint"]["alg"], "sha-256");
     assert_eq!(
         client.ok(json!({"op": "snapshot"})),
-        json!({"seq": 0, "legs": [], "calls": []})
+        json!({"seq": 0, "legs": [], "calls": [], "accepted": [], "next": null})
     );
 }
 
@@ -282,11 +308,110 @@ fn exit_and_sigterm_end_it_at_once() {
     assert!(client.is_closed());
     assert!(engine.wait().success());
 
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let engine = Engine::start(30);
+        engine.signal(signal);
+        assert!(engine.wait().success());
+    }
+}
+
+#[test]
+fn sigterm_takes_no_new_calls_and_ends_with_the_last_one() {
     let engine = Engine::start(30);
-    let pid = libc::pid_t::try_from(engine.child.id()).unwrap();
-    // SAFETY: sends a signal to a child of ours that has not been waited for.
-    assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0);
+    let mut client = engine.own();
+    for call in ["c1", "c2"] {
+        client.ok(json!({"op": "call.create", "call": call}));
+    }
+    engine.signal(libc::SIGTERM);
+    client.drains();
+    client.ok(json!({"op": "leg.create", "call": "c1", "leg": "l"}));
+    client.ok(json!({"op": "call.close", "call": "c1"}));
+    client.ok(json!({"op": "ping"}));
+    client.ok(json!({"op": "call.close", "call": "c2"}));
+    assert!(client.is_closed());
     assert!(engine.wait().success());
+}
+
+#[test]
+fn a_second_sigterm_and_the_end_of_its_time_end_a_drain() {
+    let engine = Engine::start(30);
+    let mut client = engine.own();
+    client.ok(json!({"op": "call.create", "call": "c"}));
+    engine.signal(libc::SIGTERM);
+    client.drains();
+    engine.signal(libc::SIGTERM);
+    assert!(client.is_closed());
+    assert!(engine.wait().success());
+
+    let engine = Engine::start_with(&["--drain-s", "1"]);
+    let mut client = engine.own();
+    client.ok(json!({"op": "call.create", "call": "c"}));
+    let start = Instant::now();
+    engine.signal(libc::SIGTERM);
+    assert!(client.is_closed());
+    assert!(engine.wait().success());
+    assert!(start.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn a_server_finds_what_it_said_at_the_start_and_a_sign_of_life() {
+    let engine = Engine::start_with(&["--settings", "port 0, two \"hosts\""]);
+    let mut client = engine.connect();
+    let hello = client.ok(json!({"op": "hello", "proto": 2, "data_dir": "0123456789abcdef"}));
+    assert_eq!(hello["settings"], "port 0, two \"hosts\"");
+    assert_eq!(client.ok(json!({"op": "ping"})), json!({}));
+}
+
+#[test]
+fn a_snapshot_of_many_calls_comes_in_pages() {
+    let engine = Engine::start(30);
+    let mut client = engine.own();
+    for number in 0..400 {
+        let call = format!("c{number:03}");
+        client.ok(json!({"op": "call.create", "call": call}));
+        for leg in ["b", "k"] {
+            client.ok(json!({"op": "leg.create", "call": call, "leg": format!("{call}-{leg}")}));
+        }
+    }
+    let (mut calls, mut legs, mut pages) = (Vec::new(), Vec::new(), 0);
+    let mut next = Value::Null;
+    while pages == 0 || !next.is_null() {
+        let page = client.ok(json!({"op": "snapshot", "after": next}));
+        calls.extend(page["calls"].as_array().unwrap().clone());
+        legs.extend(page["legs"].as_array().unwrap().clone());
+        next = page["next"].clone();
+        pages += 1;
+        // One that comes and goes between two pages, in front of them and behind.
+        for call in [format!("a{pages}"), format!("z{pages}")] {
+            client.ok(json!({"op": "call.create", "call": call}));
+            client.ok(json!({"op": "call.close", "call": call}));
+        }
+    }
+    let wanted: Vec<Value> = (0..400)
+        .map(|number| format!("c{number:03}").into())
+        .collect();
+    assert_eq!(calls, wanted);
+    assert_eq!(legs.len(), 800);
+    assert!(pages >= 3, "{pages} pages");
+}
+
+#[test]
+fn log_lines_that_nobody_reads_are_kept_in_the_data_folder() {
+    // The reading end of its standard error is closed once it is ready.
+    let engine = Engine::start(30);
+    let mut client = engine.own();
+    drop(client.stream);
+    client = engine.own();
+    client.ok(json!({"op": "exit"}));
+    let path = engine.folder.join("engine.log");
+    let (folder, mut engine) = (engine.folder.clone(), engine);
+    assert!(engine.child.wait().unwrap().success());
+    let log = fs::read_to_string(path).unwrap();
+    assert!(
+        log.contains("the server is gone") && log.contains("ends on request"),
+        "{log}"
+    );
+    assert!(folder.exists());
 }
 
 #[test]

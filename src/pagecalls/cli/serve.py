@@ -107,6 +107,14 @@ class HttpUrl(click.ParamType[str]):
 @click.option("--allow-webhook-to", "networks", multiple=True, metavar="NETWORK", help="Private network that webhooks may reach.")
 @click.option("--allow-host", "allowed_hosts", multiple=True, metavar="NAME", help="Further name of this host, for consumers.")
 @click.option("--expose-development", is_flag=True, help="Listen beyond loopback; anyone can then be a consumer.")
+@click.option(
+    "--drain-s",
+    type=click.FloatRange(0),
+    default=0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a stop waits for live calls; a second signal does not wait.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready; logs go to stderr as JSON.")
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def serve(
@@ -120,6 +128,7 @@ def serve(
     networks: tuple[str, ...],
     allowed_hosts: tuple[str, ...],
     expose_development: bool,
+    drain_s: float,
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -136,6 +145,7 @@ def serve(
         is_exposed=expose_development,
         allowed_hosts=frozenset(allowed_hosts),
         webhook_networks=networks,
+        drain_s=drain_s,
         dev_seed=os.environ.get("PAGECALLS_DEV_SEED"),
     )
     if media_tcp_port is not None:

@@ -65,5 +65,14 @@ class Commands(ABC):
         return await self.ask(CallClose(call=call), CallCloseOk)
 
     async def snapshot(self, call: str | None = None) -> SnapshotOk:
-        """Everything the engine holds, or one call of it."""
-        return await self.ask(Snapshot(call=call), SnapshotOk)
+        """Everything the engine holds, all pages put together, or one call of it. `seq` is that of the first page."""
+        page = whole = await self.ask(Snapshot(call=call), SnapshotOk)
+        while page.next is not None:
+            page = await self.ask(Snapshot(after=page.next), SnapshotOk)
+            whole = SnapshotOk(
+                seq=whole.seq,
+                legs=whole.legs + page.legs,
+                calls=whole.calls + page.calls,
+                accepted=whole.accepted + page.accepted,
+            )
+        return whole

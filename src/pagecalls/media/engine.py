@@ -22,8 +22,11 @@ from pagecalls.media.protocol import PROTOCOL_VERSION, AnyEvent, Command, Engine
 
 log = logging.getLogger(__name__)
 
-COMMAND_TIMEOUT_S = 10.0
+COMMAND_TIMEOUT_S = 5.0
 """Real time. An engine answers in microseconds; one that is silent for so long hangs, and is treated as lost."""
+
+SLICES = 10
+"""A wait for an answer is so many short ones: if it is this process that stands still, one of them passes and not all."""
 
 
 class EngineClient(Commands):
@@ -72,6 +75,11 @@ class EngineClient(Commands):
             raise EngineError("gone", self._gone or "no hello yet")
         return self._hello
 
+    @property
+    def why_gone(self) -> str:
+        """Why the connection ended; empty while it lasts."""
+        return self._gone or ""
+
     async def ask(self, command: Command, reply: type[R]) -> R:
         """Send a command and wait for its reply."""
         if self._gone is not None:
@@ -82,9 +90,7 @@ class EngineClient(Commands):
         self._open[number] = future
         try:
             self._post(encode(number, command))
-            async with asyncio.timeout(self._command_timeout_s):
-                body = await future
-            return msgspec.json.decode(body, type=reply)
+            return msgspec.json.decode(await self._answer(future), type=reply)
         except TimeoutError:
             raise self._lose("no answer in time") from None
         except BadFrame as fault:
@@ -93,6 +99,13 @@ class EngineClient(Commands):
             raise self._lose(f"bad reply: {fault}") from fault
         finally:
             self._open.pop(number, None)
+
+    async def _answer(self, future: asyncio.Future[bytes]) -> bytes:
+        for _ in range(SLICES):
+            done, _ = await asyncio.wait({future}, timeout=self._command_timeout_s / SLICES)
+            if done:
+                return future.result()
+        raise TimeoutError
 
     def _post(self, frame: bytes) -> None:
         """Frames of one turn of the loop leave together: one system call, and one wake-up of the engine."""

@@ -8,6 +8,7 @@ force can be looked at: `history`, `legs`, `routes`, `flows`. It refuses what th
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -46,6 +47,8 @@ from pagecalls.media.protocol import (
     LegFailed,
     LegIce,
     LegStats,
+    OutputRef,
+    Ping,
     Record,
     Route,
     Snapshot,
@@ -58,6 +61,8 @@ from pagecalls.media.protocol import (
 
 STATS_S = 5.0
 MAX_LEGS = 16
+PAGE_CALLS = 3
+"""Few, so that tests meet pages."""
 CANDIDATE = Candidate(proto="udp", ip="127.0.0.1", port=40000)
 FINGERPRINT = Fingerprint(alg="sha-256", value=":".join(f"{byte:02X}" for byte in range(32)))
 PROFILE = "SRTP_AEAD_AES_128_GCM"
@@ -83,6 +88,7 @@ class FakeEngine(Commands):
         self._seq = 0
         self._stats_at: float | None = None
         self._is_gone = False
+        self._is_draining = False
         self._refusals: list[tuple[type[Command], EngineError]] = []
         self._events: asyncio.Queue[AnyEvent | type[StopAsyncIteration] | None] = asyncio.Queue()
         self.history: list[Command] = []
@@ -91,7 +97,8 @@ class FakeEngine(Commands):
     # --- the port -----------------------------------------------------------------------------------------------------
 
     async def start(self) -> HelloOk:
-        """As `EngineProcess.start`."""
+        """As `EngineProcess.start`: a newer owner takes the engine over; what nobody has read by then is lost to it."""
+        self._events = asyncio.Queue()
         return self.hello
 
     async def stop(self) -> None:
@@ -111,6 +118,7 @@ class FakeEngine(Commands):
             fingerprint=FINGERPRINT,
             candidates=[[CANDIDATE]],
             capacity=self._capacity,
+            settings="",
         )
 
     async def events(self) -> AsyncIterator[AnyEvent | None]:
@@ -152,7 +160,9 @@ class FakeEngine(Commands):
             case CallClose():
                 return CallCloseOk(legs=self._close(command.call))
             case Snapshot():
-                return self._snapshot(command.call)
+                return self._snapshot(command.call, command.after)
+            case Ping():
+                pass
             case Exit():
                 self.die()
             case _:
@@ -169,6 +179,8 @@ class FakeEngine(Commands):
     def _create_call(self, command: CallCreate) -> CallCreateOk:
         if command.call in self._calls:
             raise EngineError("exists", command.call)
+        if self._is_draining:
+            raise EngineError("ending", "no new calls")
         if len(self._calls) >= self._capacity:
             raise EngineError("full", f"{self._capacity} calls are up")
         self._calls[command.call] = _Call()
@@ -204,11 +216,20 @@ class FakeEngine(Commands):
         del self._calls[call]
         return figures
 
-    def _snapshot(self, only: str | None) -> SnapshotOk:
+    def _snapshot(self, only: str | None, after: str | None) -> SnapshotOk:
         now = self._clock.now()
-        calls = [call for call in self._calls if only in (None, call)]
-        legs = [leg.stats(now) for leg in self._legs.values() if leg.call in calls]
-        return SnapshotOk(seq=self._seq, legs=legs, calls=calls)
+        wanted = [call for call in sorted(self._calls) if call == only or (only is None and call > (after or ""))]
+        calls = wanted[:PAGE_CALLS]
+        legs = [self._legs[leg] for call in calls for leg in self._calls[call].legs]
+        return SnapshotOk(
+            seq=self._seq,
+            legs=[leg.stats(now) for leg in legs],
+            calls=calls,
+            accepted=[
+                OutputRef(leg=leg.id, ssrc=ssrc) for leg in legs for ssrc in sorted(leg.accepted) if leg.output_track(ssrc)
+            ],
+            next=calls[-1] if len(wanted) > len(calls) else None,
+        )
 
     def _call(self, call: str) -> _Call:
         try:
@@ -304,10 +325,21 @@ class FakeEngine(Commands):
         self._is_gone = True
         self._events.put_nowait(None)
 
+    def drain(self) -> None:
+        """SIGTERM: no new calls."""
+        self._is_draining = True
+
     def come_back(self) -> None:
         """A new engine runs in its place and knows nothing."""
         self._seq = 0
-        self._is_gone = False
+        self._is_gone = self._is_draining = False
+
+    def twin(self) -> FakeEngine:
+        """An engine of its own in this one's state, which nobody owns: what is there after the server was killed."""
+        twin = FakeEngine(self._clock, self._data_dir_id, self._capacity)
+        twin._calls, twin._legs = copy.deepcopy((self._calls, self._legs))
+        twin._made_legs, twin._seq, twin._stats_at = self._made_legs, self._seq, self._stats_at
+        return twin
 
     def refuse_next(self, kind: type[Command], code: str) -> None:
         """The next command of this kind fails with `code`."""

@@ -6,7 +6,8 @@
     ├── EngineExited        it ended before it said hello
     └── EngineSilent        it did not say hello in time, or not as we need it
 
-Owns no engine for longer than it takes to start or end it; `process.py` keeps it running. Time here is real, as the process is.
+Owns no engine for longer than it takes to start or end it; `process.py` keeps it running, `left_over.py` deals with one that an
+earlier server started. Time here is real, as the process is.
 """
 
 from __future__ import annotations
@@ -16,16 +17,15 @@ import contextlib
 import hashlib
 import logging
 import os
-import signal
 import stat
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pagecalls.media.engine import EngineClient
+from pagecalls.media.engine import COMMAND_TIMEOUT_S, EngineClient
 from pagecalls.media.protocol import Done, EngineError, Exit
 
 PROGRAM = "pagecalls-media"
@@ -111,6 +111,7 @@ class EngineSettings:
     """How to run the engine.
 
     `host` is one address or several with commas; `udp_port` 0 takes any free one; `binary` `None` looks in the usual places.
+    `patience_s` of real time without an answer make it count as lost.
     """
 
     data_dir: Path
@@ -121,6 +122,7 @@ class EngineSettings:
     grace_s: int = 30
     log_level: str = "info"
     binary: Path | None = None
+    patience_s: float = COMMAND_TIMEOUT_S
 
     @property
     def data_dir_id(self) -> str:
@@ -193,6 +195,13 @@ def arguments(binary: Path, socket: Path, settings: EngineSettings, udp_port: in
     return line
 
 
+def settings_digest(binary: Path, socket: Path, settings: EngineSettings) -> str:
+    """What tells an engine that was started in this way from one that was not: 16 hex digits of its program and arguments."""
+    facts = binary.stat()
+    words = [*arguments(binary, socket, settings, settings.udp_port), str(facts.st_mtime_ns), str(facts.st_size)]
+    return hashlib.sha256(b"\0".join(os.fsencode(word) for word in words)).hexdigest()[:16]
+
+
 # --- start ------------------------------------------------------------------------------------------------------------
 
 
@@ -204,29 +213,28 @@ class Running:
     client: EngineClient
     reader: asyncio.Task[None]
 
-    @property
-    def udp_port(self) -> int:
-        """The first worker's port."""
-        return self.client.hello.candidates[0][0].port
-
     async def end(self, is_orderly: bool) -> None:
         """End the process: asked to where it is to be orderly, then SIGTERM, then SIGKILL. Returns when it is gone."""
-        is_asked = is_orderly and await self._ask_to_exit()
+        is_asked = is_orderly and await ask_to_exit(self.client)
         await self.client.close()
         await _end_child(self.process, exit_s=END_TIMEOUT_S if is_asked else 0, term_s=END_TIMEOUT_S if is_orderly else 0)
         # Not awaited directly: who waits here may be cancelled, and comes back to finish.
         await asyncio.wait({self.reader})
 
-    async def _ask_to_exit(self) -> bool:
-        try:
-            async with asyncio.timeout(END_TIMEOUT_S):
-                await self.client.ask(Exit(), Done)
-        except (EngineError, TimeoutError):
-            return False
-        return True
+
+async def ask_to_exit(client: EngineClient) -> bool:
+    """Whether the engine has said that it will go."""
+    try:
+        async with asyncio.timeout(END_TIMEOUT_S):
+            await client.ask(Exit(), Done)
+    except (EngineError, TimeoutError):
+        return False
+    return True
 
 
-async def launch(command: Sequence[str], socket: Path, data_dir_id: str, log_line: LogLine) -> Running:
+async def launch(
+    command: Sequence[str], socket: Path, data_dir_id: str, log_line: LogLine, patience_s: float = COMMAND_TIMEOUT_S
+) -> Running:
     """Start the engine in its own session (ruling 14) and wait for its hello. Raises `EngineStartError`."""
     try:
         process = await asyncio.create_subprocess_exec(
@@ -242,7 +250,7 @@ async def launch(command: Sequence[str], socket: Path, data_dir_id: str, log_lin
     reader = asyncio.create_task(_read_lines(process.stderr, last_words, log_line))
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
-            return Running(process, await _connect(process, socket, data_dir_id), reader)
+            return Running(process, await _connect(process, socket, data_dir_id, patience_s), reader)
     except BaseException as fault:
         await _end_child(process, exit_s=0, term_s=0)
         await reader
@@ -267,10 +275,10 @@ class _Exited(Exception):
         self.status = status
 
 
-async def _connect(process: asyncio.subprocess.Process, socket: Path, data_dir_id: str) -> EngineClient:
+async def _connect(process: asyncio.subprocess.Process, socket: Path, data_dir_id: str, patience_s: float) -> EngineClient:
     while process.returncode is None:
         try:
-            return await EngineClient.connect(socket, data_dir_id)
+            return await EngineClient.connect(socket, data_dir_id, patience_s)
         except (FileNotFoundError, ConnectionRefusedError):
             await asyncio.sleep(RETRY_S)
     raise _Exited(process.returncode)
@@ -306,61 +314,3 @@ async def _end_child(process: asyncio.subprocess.Process, exit_s: float, term_s:
         with contextlib.suppress(ProcessLookupError):
             send()
     await process.wait()
-
-
-async def end_left_over(socket: Path, data_dir_id: str) -> None:
-    """End an engine that an earlier server left on the socket: asked to, then SIGTERM, then SIGKILL, by the peer's process id."""
-    try:
-        client = await EngineClient.open(socket, END_TIMEOUT_S)
-    except FileNotFoundError:
-        return
-    except ConnectionRefusedError:
-        remove_socket(socket)
-        return
-    try:
-        pid, uid = client.peer()
-        if uid != os.getuid():
-            raise UnsafeFolder(socket.parent, f"a program of user {uid} listens there")
-        # Held from here on, so that the number cannot come to mean another process.
-        with contextlib.suppress(ProcessLookupError), _process_handle(pid) as handle:
-            with contextlib.suppress(EngineError):
-                await client.greet(data_dir_id)
-            # One that does not take us is told to go all the same (ruling 14).
-            with contextlib.suppress(EngineError):
-                await client.ask(Exit(), Done)
-            await _end_stranger(handle)
-    finally:
-        await client.close()
-
-
-@contextlib.contextmanager
-def _process_handle(pid: int) -> Iterator[int]:
-    handle = os.pidfd_open(pid)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
-
-
-async def _end_stranger(handle: int) -> None:
-    """As `_end_child`, for a process that is no child of ours (pidfd_open(2))."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if await _has_ended(handle, END_TIMEOUT_S):
-            return
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(handle, number)
-    await _has_ended(handle, END_TIMEOUT_S)
-
-
-async def _has_ended(handle: int, timeout_s: float) -> bool:
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_reader(handle, ended.set)
-    try:
-        async with asyncio.timeout(timeout_s):
-            await ended.wait()
-    except TimeoutError:
-        return False
-    finally:
-        loop.remove_reader(handle)
-    return True

@@ -1,16 +1,18 @@
 """The engine as the server sees it: one object that stays while processes come and go.
 
-Starts the engine, notices when it is lost, says so by `None` among the events, and starts it again on the same UDP port, after
-0.1 s and then longer, up to 5 s (ruling 14). Between two engines every command fails with `gone`. How one process is started and
-ended is `launch.py`'s; this knows no frame and no call.
+Takes over the engine that an earlier server left, or starts one; notices when it is lost or no longer answers, says so by `None`
+among the events, and starts it again on the same UDP port, after 0.1 s and then longer, up to 5 s (ruling 14). Between two
+engines every command fails with `gone`. How one process is started and ended is `launch.py`'s; this knows no frame and no call.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from pagecalls.media.commands import Commands, R
 from pagecalls.media.launch import (
@@ -23,15 +25,16 @@ from pagecalls.media.launch import (
     Running,
     UnsafeFolder,
     arguments,
-    end_left_over,
     find_binary,
     launch,
     read_log_line,
     remove_socket,
     secure_folder,
+    settings_digest,
     socket_path,
 )
-from pagecalls.media.protocol import AnyEvent, Command, EngineError, HelloOk
+from pagecalls.media.left_over import Adopted, take_over
+from pagecalls.media.protocol import AnyEvent, Command, Done, EngineError, HelloOk, Ping
 
 __all__ = [
     "BinaryMissing",
@@ -48,6 +51,8 @@ log = logging.getLogger(__name__)
 
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
+PING_EVERY_S = 1.0
+"""So often an engine is asked for a sign of life."""
 STABLE_S = 10.0
 """An engine that ran for so long was well: the next start after it is the first attempt again."""
 
@@ -69,18 +74,19 @@ class EngineProcess(Commands):
     def __init__(self, settings: EngineSettings, log_line: LogLine = log_engine_line) -> None:
         self._settings = settings
         self._log_line = log_line
-        self._running: Running | None = None
+        self._running: Running | Adopted | None = None
         self._udp_port = settings.udp_port
         self._supervisor: asyncio.Task[None] | None = None
         self._events: asyncio.Queue[AnyEvent | type[StopAsyncIteration] | None] = asyncio.Queue()
 
     async def start(self) -> HelloOk:
-        """Start the engine, ending one that an earlier server left. Raises `EngineStartError`."""
-        socket = socket_path(self._settings.data_dir_id, os.environ)
+        """Take over the engine that an earlier server left, if it is to be kept, else start one. Raises `EngineStartError`."""
+        settings, socket = self._settings, self._socket()
         secure_folder(socket.parent)
-        await end_left_over(socket, self._settings.data_dir_id)
-        self._running = await self._launch()
-        self._udp_port = self._running.udp_port
+        digest = settings_digest(find_binary(settings.binary, os.environ), socket, settings)
+        left = await take_over(socket, settings.data_dir_id, digest, settings.patience_s)
+        self._running = left or await self._launch()
+        self._udp_port = self.hello.candidates[0][0].port
         self._supervisor = asyncio.create_task(self._supervise())
         return self.hello
 
@@ -93,7 +99,7 @@ class EngineProcess(Commands):
         if self._running is not None:
             running, self._running = self._running, None
             await running.end(is_orderly=True)
-            remove_socket(socket_path(self._settings.data_dir_id, os.environ))
+            remove_socket(self._socket())
         self._events.put_nowait(StopAsyncIteration)
 
     @property
@@ -115,9 +121,13 @@ class EngineProcess(Commands):
         attempt = 0
         while (running := self._running) is not None:
             since = loop.time()
-            async for event in running.client.events():
-                self._events.put_nowait(event)
-            log.error("media engine lost; its calls have failed")
+            watch = asyncio.create_task(_watch(running))
+            try:
+                async for event in running.client.events():
+                    self._events.put_nowait(event)
+            finally:
+                watch.cancel()
+            log.error("media engine lost (%s); its calls have failed", running.client.why_gone)
             # The supervisor may be stopped while it waits: the process must not be forgotten before it is gone.
             await running.end(is_orderly=False)
             self._running = None
@@ -138,12 +148,24 @@ class EngineProcess(Commands):
                 return attempt
 
     async def _launch(self) -> Running:
-        settings = self._settings
-        socket = socket_path(settings.data_dir_id, os.environ)
-        command = arguments(find_binary(settings.binary, os.environ), socket, settings, self._udp_port)
-        return await launch(command, socket, settings.data_dir_id, self._log_line)
+        settings, socket = self._settings, self._socket()
+        binary = find_binary(settings.binary, os.environ)
+        command = arguments(binary, socket, settings, self._udp_port)
+        command += ["--settings", settings_digest(binary, socket, settings)]
+        return await launch(command, socket, settings.data_dir_id, self._log_line, settings.patience_s)
 
-    def _current(self) -> Running:
+    def _socket(self) -> Path:
+        return socket_path(self._settings.data_dir_id, os.environ)
+
+    def _current(self) -> Running | Adopted:
         if self._running is None:
             raise EngineError("gone", "the media engine is not running")
         return self._running
+
+
+async def _watch(running: Running | Adopted) -> None:
+    """Ask for signs of life until the client finds the engine lost, be it because none came."""
+    with contextlib.suppress(EngineError):
+        while True:
+            await asyncio.sleep(PING_EVERY_S)
+            await running.client.ask(Ping(), Done)

@@ -141,6 +141,13 @@ class TrackRef(Record, frozen=True, kw_only=True):
     track: str
 
 
+class OutputRef(Record, frozen=True, kw_only=True):
+    """One output of a leg."""
+
+    leg: str
+    ssrc: int
+
+
 class Route(Record, frozen=True, kw_only=True):
     """Packets of the received track `from_` go out on the sent track `to` while `on`; otherwise they are received and go no
     further."""
@@ -216,7 +223,10 @@ class Command(Record, frozen=True, kw_only=True, tag_field="op"):
 
 
 class HelloOk(Record, frozen=True, kw_only=True):
-    """The engine's self-description. `candidates` has one list per worker."""
+    """The engine's self-description. `candidates` has one list per worker.
+
+    `settings` is the text that it was started with (`--settings`); it means nothing to the engine.
+    """
 
     proto: int
     data_dir: str
@@ -225,12 +235,13 @@ class HelloOk(Record, frozen=True, kw_only=True):
     fingerprint: Fingerprint
     candidates: list[list[Candidate]]
     capacity: int
+    settings: str
 
 
 class Hello(Command, frozen=True, kw_only=True, tag="hello"):
     """Must be the first command of a connection; the newest connection that passes it owns the engine.
 
-    Errors: `proto_mismatch`, `data_dir_mismatch`.
+    Errors: `proto_mismatch`, `data_dir_mismatch`, `ending`.
     """
 
     proto: int
@@ -244,7 +255,7 @@ class CallCreateOk(Record, frozen=True, kw_only=True):
 
 
 class CallCreate(Command, frozen=True, kw_only=True, tag="call.create"):
-    """Errors: `exists`, `full`."""
+    """Errors: `exists`, `full`, `ending` once the engine was told to take no new calls."""
 
     call: str
 
@@ -348,17 +359,30 @@ class CallClose(Command, frozen=True, kw_only=True, tag="call.close"):
 
 
 class SnapshotOk(Record, frozen=True, kw_only=True):
-    """`seq` is the number of the last event sent before this snapshot."""
+    """One page. `seq` is the number of the last event sent before it; what a page shows may be newer, never older.
+
+    `accepted` are the outputs for which `track.accepted` was told. `next` is the `after` of the next page, `None` on the last.
+    """
 
     seq: int
     legs: list[LegStats]
     calls: list[str]
+    accepted: list[OutputRef] = []
+    next: str | None = None
 
 
 class Snapshot(Command, frozen=True, kw_only=True, tag="snapshot"):
-    """Everything the engine holds, or one call of it."""
+    """What the engine holds of the calls whose ids come after `after`, in order of id, as much as fits; or one call of it.
+
+    A call that is there from the first page to the last is in exactly one page, whatever comes and goes meanwhile.
+    """
 
     call: str | None = None
+    after: str | None = None
+
+
+class Ping(Command, frozen=True, kw_only=True, tag="ping"):
+    """Answered when every worker has come round to it: a sign of life."""
 
 
 class Exit(Command, frozen=True, kw_only=True, tag="exit"):
@@ -375,6 +399,7 @@ type_of_reply: dict[type[Command], type[Record]] = {
     LegClose: LegCloseOk,
     CallClose: CallCloseOk,
     Snapshot: SnapshotOk,
+    Ping: Done,
     Exit: Done,
 }
 
@@ -476,7 +501,7 @@ class Stats(Event, frozen=True, kw_only=True, tag="stats"):
     legs: list[LegStats]
 
 
-AnyCommand = Hello | CallCreate | LegCreate | LegApply | CallRoute | LegDtmf | LegClose | CallClose | Snapshot | Exit
+AnyCommand = Hello | CallCreate | LegCreate | LegApply | CallRoute | LegDtmf | LegClose | CallClose | Snapshot | Ping | Exit
 AnyEvent = (
     LegIce | LegDtls | TrackFirstRtp | TrackStalled | TrackAccepted | LegDtmfDone | LegConsentLost | LegFailed | LegBye | Stats
 )
@@ -509,7 +534,9 @@ class MediaEngine(Protocol):
     async def leg_dtmf(self, command: LegDtmf) -> LegDtmfOk: ...
     async def leg_close(self, leg: str) -> LegCloseOk: ...
     async def call_close(self, call: str) -> CallCloseOk: ...
-    async def snapshot(self, call: str | None = None) -> SnapshotOk: ...
+    async def snapshot(self, call: str | None = None) -> SnapshotOk:
+        """Everything, all pages put together, or one call. `seq` is that of the first page."""
+        ...
 
     def events(self) -> AsyncIterator[AnyEvent | None]:
         """Events in order, for one consumer. `None` says that the engine is lost and all its calls with it."""

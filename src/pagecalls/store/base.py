@@ -324,6 +324,10 @@ class Transaction(Protocol):
         """One row, whatever its hold."""
         ...
 
+    def is_untried(self, call_id: CallId, kind: WebhookKind) -> bool:
+        """Whether the call has a HELD or READY row of this kind for which no attempt has come to an end."""
+        ...
+
     def outbox_delivered(self, row_id: int, now: float) -> None:
         """The receiver acknowledged; the attempt that did it is counted."""
         ...

@@ -231,6 +231,10 @@ class SqliteTransaction:
         row = self._run("outbox_row", (row_id,)).fetchone()
         return None if row is None else _outbox_row(*row)
 
+    def is_untried(self, call_id: CallId, kind: WebhookKind) -> bool:
+        """Whether an open row of the call and kind has never been tried to its end."""
+        return bool(self._run("is_untried", (call_id, kind.value)).fetchone()[0])
+
     def outbox_delivered(self, row_id: int, now: float) -> None:
         """The receiver acknowledged; the attempt that did it is counted."""
         self._run("outbox_delivered", {"id": row_id, "now": now})

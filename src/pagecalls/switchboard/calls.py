@@ -91,6 +91,9 @@ class Calls:
         """Whose a live call is, which never changes: saves a look-up before the lock."""
         self.is_closed = False
         """The server stops: no new calls."""
+        self.quiet = asyncio.Event()
+        """Set while there is no live call."""
+        self.quiet.set()
         self.entered: Counter[CallState] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -99,7 +102,7 @@ class Calls:
     async def load(self, call_id: CallId) -> Live | None:
         """The call as it stands, live or ended."""
         record = await self.store.read(lambda tx: tx.call(call_id))
-        return _live(record) if record is not None else None
+        return decoded(record) if record is not None else None
 
     @asynccontextmanager
     async def locked(self, call_id: CallId) -> AsyncIterator[Live | None]:
@@ -153,11 +156,7 @@ class Calls:
         rows, page = await self.store.write(work)
         if late := self.notices.written(call.id, rows):
             self.spawn(self._release(late))
-        self.timers.schedule(call)
-        if call.state.is_live:
-            self._pairs[call.id] = (call.page_id, call.psid)
-        else:
-            self._pairs.pop(call.id, None)
+        self._note_life(call)
         if before is None or before.state is not call.state:
             self.entered[call.state] += 1
             self.journal.note("call", call.id, state=call.state.value, reason=call.end_reason.value if call.end_reason else None)
@@ -165,6 +164,24 @@ class Calls:
         await self._act(before, step, page)
         self.courier.wake()
         return step
+
+    def take_in(self, live: Live) -> None:
+        """Enter a call of an earlier run into the books: its pair, its legs, its deadlines."""
+        self._note_life(live.call)
+        for side in Side:
+            leg = live.media.leg(side)
+            if leg is not None:
+                self.legs[leg.id] = (live.call.id, side)
+
+    def _note_life(self, call: Call) -> None:
+        self.timers.schedule(call)
+        if call.state.is_live:
+            self._pairs[call.id] = (call.page_id, call.psid)
+            self.quiet.clear()
+        else:
+            self._pairs.pop(call.id, None)
+            if not self._pairs:
+                self.quiet.set()
 
     async def _act(self, before: Call | None, step: Step, page: Page | None) -> None:
         call, media = step.live.call, step.live.media
@@ -261,7 +278,11 @@ class Calls:
         return media, offers
 
     async def apply_media(self, call_id: CallId, media: CallMedia, *sides: Side, routes: bool = False) -> None:
-        """Send the desired state of `sides`, and the routing table, to the engine; a lost engine is reported by its own event."""
+        """Send the desired state of `sides`, and the routing table, to the engine.
+
+        An engine that is gone, or is another one by now, cannot carry this call any more: the call is told so, for what the
+        engine's own loss ended may not have included it yet.
+        """
         commands: list[Coroutine[Any, Any, Any]] = [
             self.engine.leg_apply(leg_state(media, side)) for side in sides if media.leg(side) is not None
         ]
@@ -270,6 +291,8 @@ class Calls:
         for outcome in await asyncio.gather(*commands, return_exceptions=True):
             if isinstance(outcome, EngineError):
                 log.warning("the engine refused the media of %s: %s", call_id, outcome)
+                if outcome.code in ("gone", "unknown_call", "unknown_leg"):
+                    self.spawn(self.happened(call_id, MediaLost()))
             elif isinstance(outcome, BaseException):
                 raise outcome
 
@@ -311,12 +334,16 @@ class Calls:
         """The renegotiation offer is in the hands of `side`: copy B starts (rule 3). Returns at once."""
         self.spawn(self._start_b(call_id, side))
 
+    def await_sign(self, call_id: CallId, side: Side) -> None:
+        """Have the journal say it if there is no sign of copy B in time (rule 5)."""
+        self.timers.once(self.clock.now() + SIGN_OF_B_S, lambda: self._note_no_sign(call_id, side))
+
     def _handed_over(self, call_id: CallId, side: Side) -> Release:
         return lambda: self.handed_over(call_id, side)
 
     async def _start_b(self, call_id: CallId, side: Side) -> None:
         await self._set_copies(call_id, side, is_b_on=True)
-        self.timers.once(self.clock.now() + SIGN_OF_B_S, lambda: self._note_no_sign(call_id, side))
+        self.await_sign(call_id, side)
 
     async def b_accepted(self, call_id: CallId, side: Side) -> None:
         """A sign that `side` plays copy B: copy A stops for good (rule 4)."""
@@ -386,9 +413,9 @@ class Calls:
         await self.happened(call_id, DeadlinePassed())
 
     async def end_all(self, event: MediaLost | ServerStopping) -> None:
-        """Every live call takes `event`: the engine is lost, or the server stops."""
-        for record in await self.store.read(lambda tx: tx.live_calls()):
-            await self._guard(self.happened(record.call.id, event))
+        """Every live call takes `event`: the engine is lost, or the server stops. Together, as they then share flushes."""
+        records = await self.store.read(lambda tx: tx.live_calls())
+        await asyncio.gather(*(self._guard(self.happened(record.call.id, event)) for record in records))
 
 
 class _Nobody:
@@ -398,7 +425,8 @@ class _Nobody:
         pass
 
 
-def _live(record: CallRecord) -> Live:
+def decoded(record: CallRecord) -> Live:
+    """A call as it stands in the store."""
     return Live(record.call, msgspec.json.decode(record.media, type=CallMedia))
 
 

@@ -112,8 +112,7 @@ class MediaEvents:
         """An attempt begins; an offer counts as handed over `HAND_OVER_S` later."""
         self._calls.journal.note("webhook", row.call_id, event=row.kind.value, app=row.app_id, attempt=row.attempts + 1)
         if row.kind is WebhookKind.MEDIA_UPDATE and row.attempts == 0 and row.call_id is not None:
-            call_id = row.call_id
-            self._calls.timers.once(self._calls.clock.now() + HAND_OVER_S, lambda: self._hand_over(call_id))
+            self.hand_over_soon(row.call_id)
 
     def on_outcome(self, row: OutboxRow, outcome: Outcome) -> None:
         """A 2xx: an offer is in the business's hands."""
@@ -128,5 +127,10 @@ class MediaEvents:
         if outcome.ok and row.kind is WebhookKind.MEDIA_UPDATE and row.call_id is not None:
             self._calls.handed_over(row.call_id, Side.BUSINESS)
 
-    async def _hand_over(self, call_id: CallId) -> None:
-        self._calls.handed_over(call_id, Side.BUSINESS)
+    def hand_over_soon(self, call_id: CallId) -> None:
+        """The business's offer is on its way: it counts as handed over `HAND_OVER_S` from now."""
+
+        async def hand_over() -> None:
+            self._calls.handed_over(call_id, Side.BUSINESS)
+
+        self._calls.timers.once(self._calls.clock.now() + HAND_OVER_S, hand_over)

@@ -22,6 +22,7 @@ HELLO = {
     "fingerprint": {"alg": "sha-256", "value": "AB"},
     "candidates": [[{"proto": "udp", "ip": "127.0.0.1", "port": 4}]],
     "capacity": 9,
+    "settings": "",
 }
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import socket
 import stat
 import sys
 from pathlib import Path
@@ -13,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from pagecalls.media import launch as module
-from pagecalls.media.engine import EngineClient
 from pagecalls.media.launch import (
     BinaryMissing,
     EngineExited,
@@ -21,11 +18,9 @@ from pagecalls.media.launch import (
     EngineSilent,
     UnsafeFolder,
     arguments,
-    end_left_over,
     find_binary,
     launch,
     read_log_line,
-    remove_socket,
     secure_folder,
     socket_path,
 )
@@ -172,7 +167,7 @@ def is_alive(pid: int) -> bool:
 
 async def test_an_engine_is_started_in_its_own_session_and_asked_to_go(stage: Stage) -> None:
     running = await stage.launch()
-    assert running.udp_port == 40123
+    assert running.client.hello.candidates[0][0].port == 40123
     assert os.getsid(running.process.pid) == running.process.pid
     await running.end(is_orderly=True)
     assert running.process.returncode == 0
@@ -226,49 +221,6 @@ async def test_a_program_that_cannot_run(stage: Stage, tmp_path: Path) -> None:
 async def test_start_errors_are_engine_errors() -> None:
     assert issubclass(BinaryMissing, EngineError)
     assert BinaryMissing([]).code == "gone"
-
-
-# --- what an earlier server left --------------------------------------------------------------------------------------
-
-
-async def test_nothing_left_over(stage: Stage) -> None:
-    await end_left_over(stage.socket, "id")
-
-
-async def test_a_dead_socket_is_taken_away(stage: Stage) -> None:
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(stage.socket))
-    assert stage.socket.exists()
-    await end_left_over(stage.socket, "id")
-    assert not stage.socket.exists()
-    remove_socket(stage.socket)
-
-
-@pytest.mark.parametrize(
-    ("manner", "data_dir_id", "status"),
-    [("", None, 0), ("", "another", 0), ("stubborn", None, -9), ("stubborn", "another", -9)],
-)
-async def test_an_engine_left_over_is_ended(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, manner: str, data_dir_id: str | None, status: int
-) -> None:
-    stage.manner(manner)
-    running = await stage.launch()
-    await running.client.close()
-    monkeypatch.setattr(module, "END_TIMEOUT_S", 0.2)
-    await end_left_over(stage.socket, data_dir_id or stage.settings.data_dir_id)
-    assert await running.process.wait() == status
-    await asyncio.wait({running.reader})
-    assert not is_alive(running.process.pid)
-
-
-async def test_a_program_of_another_user_on_the_socket_is_left_alone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    running = await stage.launch()
-    await running.client.close()
-    monkeypatch.setattr(EngineClient, "peer", lambda self: (running.process.pid, os.getuid() + 1))
-    with pytest.raises(UnsafeFolder):
-        await end_left_over(stage.socket, stage.settings.data_dir_id)
-    assert is_alive(running.process.pid)
-    await running.end(is_orderly=False)
 
 
 @pytest.mark.parametrize(

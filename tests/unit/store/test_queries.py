@@ -53,6 +53,7 @@ BUSY = [
     "release_all_outbox",
     "pending_outbox",
     "outbox_row",
+    "is_untried",
     "fresh_outbox",
     "retries_outbox",
     "apps_with_ready_rows",

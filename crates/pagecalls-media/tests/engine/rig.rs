@@ -494,7 +494,10 @@ impl Rig {
     }
 
     pub fn stats(&mut self) -> Vec<LegStats> {
-        let Ok(Reply::SnapshotOk(snapshot)) = self.command(Snapshot { call: None }) else {
+        let Ok(Reply::SnapshotOk(snapshot)) = self.command(Snapshot {
+            call: None,
+            after: None,
+        }) else {
             panic!("a snapshot never fails")
         };
         snapshot.legs

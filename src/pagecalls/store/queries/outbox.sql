@@ -19,6 +19,9 @@ ORDER BY id
 -- name: outbox_row
 SELECT event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, id FROM outbox WHERE id = ?
 
+-- name: is_untried
+SELECT EXISTS (SELECT 1 FROM outbox WHERE call_id = ? AND kind = ? AND hold IN ('held', 'ready') AND attempts = 0)
+
 -- name: apps_with_ready_rows
 SELECT id FROM apps
 WHERE EXISTS (SELECT 1 FROM outbox WHERE hold = 'ready' AND attempts = 0 AND app_id = apps.id)
