@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ class World:
     app: BusinessApp
     folder: Path
     http: aiohttp.ClientSession
+    serving: asyncio.Task[None]
     devices: list[ConsumerDevice] = field(default_factory=list)
     apps: list[BusinessApp] = field(default_factory=list)
 
@@ -138,6 +140,13 @@ class World:
         await device.expect("call.connected", call_id=call_id)
         return call_id
 
+    async def stop(self) -> None:
+        """Orderly, as after a signal."""
+        for device in self.devices:
+            await device.close()
+        self.server.ask_to_stop()
+        await self.serving
+
     async def is_clean(self) -> bool:
         """No leg, no live call, nothing held back."""
         await self.settle()
@@ -145,23 +154,33 @@ class World:
         return not self.engine.calls and not self.engine.legs and not live and not self.server.calls.legs
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    clock = SystemClock()
-    engine = FakeEngine(clock)
-    app = BusinessApp()
-    await app.start()
-    settings = Settings(port=0, udp_port=0, data_dir=tmp_path / "data", webhook=app.url)
+@asynccontextmanager
+async def a_world(
+    folder: Path, app: BusinessApp, clock: SystemClock, engine: FakeEngine, drain_s: float = 0
+) -> AsyncIterator[World]:
+    """A server on `folder` and `engine`, whatever is in them already."""
+    settings = Settings(port=0, udp_port=0, data_dir=folder, webhook=app.url, drain_s=drain_s)
     with listen(settings) as listener:
         async with aiohttp.ClientSession() as http, running(settings, listener, engine, clock) as server:
             dev = server.dev
             app.use(dev.base_url, dev.page.id, dev.page.access_token, dev.app.secret, dev.verify_token)
-            serving = asyncio.create_task(server.serve(listener))
-            world = World(server, engine, app, tmp_path / "data", http)
+            world = World(server, engine, app, folder, http, asyncio.create_task(server.serve(listener)))
             yield world
-            for device in world.devices:
-                await device.close()
-            server.ask_to_stop()
-            await serving
-    for each in (app, *world.apps):
+            await world.stop()
+    for each in world.apps:
         await each.close()
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[BusinessApp]:
+    app = BusinessApp()
+    await app.start()
+    yield app
+    await app.close()
+
+
+@pytest.fixture
+async def world(tmp_path: Path, app: BusinessApp) -> AsyncIterator[World]:
+    clock = SystemClock()
+    async with a_world(tmp_path / "data", app, clock, FakeEngine(clock)) as world:
+        yield world

@@ -38,14 +38,6 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             await task
 
 
-@pytest.fixture
-async def app() -> AsyncIterator[BusinessApp]:
-    app = BusinessApp()
-    await app.start()
-    yield app
-    await app.close()
-
-
 async def test_a_call_that_an_earlier_run_left_ends_failed(tmp_path: Path, app: BusinessApp) -> None:
     settings = Settings(port=0, udp_port=0, data_dir=tmp_path / "data", webhook=app.url)
     async with serving(settings) as server:

@@ -334,9 +334,9 @@ class FakeEngine(Commands):
         self._seq = 0
         self._is_gone = self._is_draining = False
 
-    def twin(self) -> FakeEngine:
+    def twin(self, clock: Clock) -> FakeEngine:
         """An engine of its own in this one's state, which nobody owns: what is there after the server was killed."""
-        twin = FakeEngine(self._clock, self._data_dir_id, self._capacity)
+        twin = FakeEngine(clock, self._data_dir_id, self._capacity)
         twin._calls, twin._legs = copy.deepcopy((self._calls, self._legs))
         twin._made_legs, twin._seq, twin._stats_at = self._made_legs, self._seq, self._stats_at
         return twin

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import struct
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -190,6 +191,19 @@ async def test_an_engine_that_does_not_answer_is_lost(script: ScriptedEngine) ->
     client = await opening
     assert "gone" in str(await _error(client))
     assert [event async for event in client.events()] == [None]
+    await client.close()
+    script.hang_up()
+
+
+async def test_a_moment_in_which_we_stand_still_ourselves_is_not_the_engines(script: ScriptedEngine) -> None:
+    opening = asyncio.create_task(EngineClient.open(script.path, command_timeout_s=0.5))
+    await script.meet()
+    client = await opening
+    asking = asyncio.create_task(client.call_create("a"))
+    command = await script.command()
+    script.send({"id": command["id"], "ok": {"worker": 0}})
+    time.sleep(0.6)  # noqa: ASYNC251 - the loop itself must stand still
+    assert await asking == CallCreateOk(worker=0)
     await client.close()
     script.hang_up()
 

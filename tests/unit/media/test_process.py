@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pagecalls.media import process as module
-from pagecalls.media.launch import arguments, launch, secure_folder, socket_path
+from pagecalls.media.launch import arguments, launch, secure_folder, settings_digest, socket_path
 from pagecalls.media.process import BinaryMissing, EngineExited, EngineProcess, EngineSettings, restart_delay_s
 from pagecalls.media.protocol import EngineError
 
@@ -136,6 +136,56 @@ async def test_stop_while_a_restart_is_under_way(engine: EngineProcess, folder: 
     await engine.stop()
     with pytest.raises(EngineError, match="gone"):
         await engine.snapshot()
+
+
+async def test_an_engine_that_hangs_is_lost_and_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PING_EVERY_S", 0.01)
+    engine = EngineProcess(EngineSettings(data_dir=folder, binary=folder / "engine", patience_s=0.1), lambda line: None)
+    pid = (await engine.start()).pid
+    (folder / "hangs").touch()
+    with pytest.raises(EngineError, match="gone"):
+        await engine.call_close("c")
+    (folder / "hangs").unlink()
+    async with asyncio.timeout(5):
+        assert await anext(engine.events()) is None
+    await again(engine, pid)
+    await engine.call_close("c")
+    await engine.stop()
+
+
+async def test_an_engine_of_an_earlier_server_is_taken_over_and_watched(folder: Path) -> None:
+    settings = EngineSettings(data_dir=folder, binary=folder / "engine")
+    socket = socket_path(settings.data_dir_id, os.environ)
+    secure_folder(socket.parent)
+    binary = folder / "engine"
+    command = [*arguments(binary, socket, settings, 0), "--settings", settings_digest(binary, socket, settings)]
+    left = await launch(command, socket, settings.data_dir_id, lambda line: None)
+    await left.client.close()
+    engine = EngineProcess(settings, lambda line: None)
+    events = engine.events()
+    assert (await engine.start()).pid == left.process.pid
+    await engine.call_close("c")
+    await lose(engine, events)
+    pid = await again(engine, left.process.pid)
+    # The next server finds the engine that this one started: not its port, but how it was asked for tells it.
+    await stop_supervising(engine)
+    third = EngineProcess(settings, lambda line: None)
+    assert (await third.start()).pid == pid
+    await third.stop()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert [port_of(line) for line in starts(folder)] == ["0", "40123"]
+    await engine.stop()
+    await left.end(is_orderly=False)
+
+
+async def stop_supervising(engine: EngineProcess) -> None:
+    """What a kill of its server does to an engine."""
+    assert engine._supervisor is not None
+    engine._supervisor.cancel()
+    await asyncio.gather(engine._supervisor, return_exceptions=True)
+    assert engine._running is not None
+    await engine._running.client.close()
 
 
 async def test_an_engine_left_by_an_earlier_server_is_replaced(engine: EngineProcess, folder: Path) -> None:
