@@ -2,7 +2,7 @@
 //!
 //! # The invariant
 //!
-//! Everything but [`worker`], [`udp`], [`sys`] and [`control`] is pure: bytes, commands and the time come in; datagrams and events go to an
+//! Everything but [`worker`], [`udp`], [`sys`], [`control`] and [`log`] is pure: bytes, commands and the time come in; datagrams and events go to an
 //! [`outbox::Outbox`]. Nothing in there reads a clock, a socket or a source of randomness, nothing allocates per media packet,
 //! and **after every call the outbox holds all that is to be sent**. One place owns the drain: the worker's loop.
 //!
@@ -11,7 +11,7 @@
 //! | module | story |
 //! |---|---|
 //! | [`protocol`] | the control protocol as data, twin of `src/pagecalls/media/protocol.py` |
-//! | [`control`], [`frames`] | the Unix socket: commands in, events out, what happens without a parent; its frames |
+//! | [`control`], [`frames`], [`pages`] | the Unix socket: commands in, events out, what happens without a parent; its frames; snapshots |
 //! | [`worker`], [`udp`], [`sys`] | the thread: one port, one poll loop, one mailbox; datagrams in batches; system calls |
 //! | [`shard`] | all calls of one worker: who gets a datagram, timers, faults contained |
 //! | [`call`], [`reports`] | one call: routes between its legs; RTCP across |
@@ -22,7 +22,7 @@
 //! | [`rtp`], [`rtcp`], [`demux`], [`bits`] | the formats and the arithmetic of their RFCs |
 //! | [`ice`], [`stun`], [`dtls`], [`srtp`] | the transport's parts, each usable by itself |
 //! | [`outbox`], [`path`] | what leaves, and on which way |
-//! | [`fresh`], [`error`] | what must be new, what can go wrong |
+//! | [`fresh`], [`error`], [`log`] | what must be new, what can go wrong, where that is written |
 //!
 //! The engine knows no SDP, no versions and no policy: those are the control plane's. A leg gets its full desired state with a
 //! growing revision, and makes it so.

@@ -10,10 +10,10 @@ use std::ops::Bound;
 use crate::protocol::{Snapshot, SnapshotOk};
 
 /// Calls that one page asks for.
-const PAGE_CALLS: usize = 150;
+const PAGE_CALLS: usize = 100;
 
-/// A page ends before the call that would bring it over so many legs; a leg takes about half a KiB, at the most a few.
-const PAGE_LEGS: usize = 300;
+/// A page ends before the call that would bring it over so many legs; a leg takes one or two KiB, with many tracks a few.
+const PAGE_LEGS: usize = 200;
 
 /// A page that is being put together.
 #[derive(Debug)]
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn every_call_is_in_one_page_and_no_page_is_too_big() {
-        for legs in [0, 1, 2, 3, 16, 301] {
+        for legs in [0, 1, 2, 3, 16, 201] {
             let mut calls = many(400, legs);
             let pages = read_all(&mut calls, |_| {});
             let got: Vec<&String> = pages.iter().flat_map(|page| &page.calls).collect();
