@@ -532,7 +532,14 @@ impl Control {
             return;
         };
         let outcome = match kind {
-            Waiting::Plain => outcome,
+            Waiting::Ping { missing } if missing > 1 => {
+                let kind = Waiting::Ping {
+                    missing: missing - 1,
+                };
+                self.wait_on(number, connection, id, kind);
+                return;
+            }
+            Waiting::Plain | Waiting::Ping { .. } => outcome,
             Waiting::CallCreate(call) => {
                 if outcome.is_err() {
                     self.calls.remove(&call);
@@ -565,14 +572,6 @@ impl Control {
                 }
                 Ok(page.finish(self.seq).into())
             }
-            Waiting::Ping { missing } if missing > 1 => {
-                let kind = Waiting::Ping {
-                    missing: missing - 1,
-                };
-                self.wait_on(number, connection, id, kind);
-                return;
-            }
-            Waiting::Ping { .. } => outcome,
         };
         self.reply(connection, id, &outcome);
     }
