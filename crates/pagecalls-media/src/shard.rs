@@ -18,7 +18,7 @@ use crate::leg::Leg;
 use crate::outbox::Outbox;
 use crate::path::Path;
 use crate::protocol::{
-    CallCloseOk, CallCreate, CallCreateOk, CallRouteOk, Candidate, Code, Command, LegApplyOk,
+    CallCloseOk, CallCreate, CallCreateOk, CallRouteOk, Candidate, Code, Command, Done, LegApplyOk,
     LegCloseOk, LegCreate, LegCreateOk, LegDtmfOk, LegStats, Outcome, Refusal, SnapshotOk, Stats,
 };
 use crate::stun;

@@ -113,7 +113,8 @@ async def _go_on(calls: Calls, media_events: MediaEvents, live: Live, found: Fou
     ours = {leg.id for _, leg in _legs(live)}
     for leg_id in [leg.leg for leg in found.legs.values() if leg.call == live.call.id and leg.leg not in ours]:
         await calls.close_leg(LegId(leg_id))
-    calls.stats.update((leg.id, found.legs[leg.id]) for _, leg in _legs(live))
+    for _, leg in _legs(live):
+        calls.told_figures(found.legs[leg.id])
     behind = [side for side, leg in _legs(live) if found.legs[leg.id].rev < leg.rev]
     # The engine ignores a routing table that it has already.
     await calls.apply_media(live.call.id, live.media, *behind, routes=live.media.route_rev > 0)
