@@ -214,6 +214,21 @@ impl Call {
         self.links.clear();
     }
 
+    /// Forgets a path of a leg: what carried it is gone.
+    pub fn forget(&mut self, place: usize, path: Path, now: Instant, outbox: &mut Outbox) {
+        if let Some(leg) = self.legs[place].as_mut() {
+            leg.forget(path, now, outbox);
+        }
+    }
+
+    /// Whether the leg at this place has finished its handshake.
+    #[must_use]
+    pub fn is_up(&self, place: usize) -> bool {
+        self.legs[place]
+            .as_ref()
+            .is_some_and(|leg| leg.has_been_up())
+    }
+
     // --- datagrams -------------------------------------------------------------------------------------------------
 
     /// Takes a STUN datagram for a leg.
@@ -245,8 +260,8 @@ impl Call {
         outbox: &mut Outbox,
     ) {
         match protocol {
-            Protocol::Rtp => self.rtp(place, datagram, now, outbox),
-            Protocol::Rtcp => self.rtcp(place, datagram, now, outbox),
+            Protocol::Rtp => self.rtp(place, datagram, from, now, outbox),
+            Protocol::Rtcp => self.rtcp(place, datagram, from, now, outbox),
             Protocol::Dtls => {
                 let Some(leg) = self.legs[place].as_mut() else {
                     return;
@@ -258,13 +273,20 @@ impl Call {
         }
     }
 
-    fn rtp(&mut self, place: usize, packet: &mut [u8], now: Instant, outbox: &mut Outbox) {
+    fn rtp(
+        &mut self,
+        place: usize,
+        packet: &mut [u8],
+        from: Path,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) {
         #[cfg(test)]
         assert!(!self.panics_on_rtp, "a test asked for this");
         let Some(leg) = self.legs[place].as_mut() else {
             return;
         };
-        let Some((header, len, received)) = leg.receive_rtp(packet, now, outbox) else {
+        let Some((header, len, received)) = leg.receive_rtp(packet, from, now, outbox) else {
             return;
         };
         let incoming = Incoming {

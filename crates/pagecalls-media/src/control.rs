@@ -392,6 +392,10 @@ impl Control {
                 if self.draining_since.is_some() {
                     return Err(Refusal::new(Code::Ending, "no new calls"));
                 }
+                if self.calls.len() >= self.hello.capacity as usize {
+                    let capacity = self.hello.capacity;
+                    return Err(Refusal::new(Code::Full, format!("{capacity} calls are up")));
+                }
                 let worker = self.emptiest();
                 self.calls.insert(body.call.clone(), worker);
                 (worker, Waiting::CallCreate(body.call.clone()))
@@ -600,10 +604,11 @@ mod tests {
     use crate::udp::Port;
     use crate::worker::Reports;
 
-    /// A worker whose randomness fails outside any call.
+    /// A worker whose randomness fails outside any call: when a leg asks for its credentials.
     fn broken_worker(reports: &Reports) -> Worker {
         let certificate = dtls::Certificate::generate().unwrap();
-        let fresh = Fresh::new(Box::new(|_| panic!("a test asked for this")));
+        let fill = |bytes: &mut [u8]| assert!(bytes.len() == 4, "a test asked for this");
+        let fresh = Fresh::new(Box::new(fill));
         let context = dtls::Context::new(&certificate).unwrap();
         let shard = Shard::new(0, context, vec![], fresh, Instant::now());
         let port = Port::bind(&["127.0.0.1".parse().unwrap()], 0).unwrap();

@@ -5,6 +5,22 @@
 /// Characters of ICE credentials (RFC 8445 5.3 allows more; these are safe everywhere). There are 64 of them.
 const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+/// As many workers can be told apart by the first character of a user fragment.
+pub const MAX_WORKERS: usize = ICE_CHARS.len();
+
+/// The first character of every user fragment that this worker gives out; workers are counted from 0 to [`MAX_WORKERS`].
+#[must_use]
+pub fn worker_char(worker: u32) -> char {
+    char::from(ICE_CHARS[worker as usize % MAX_WORKERS])
+}
+
+/// The worker that gave out this user fragment, if it is one of ours.
+#[must_use]
+pub fn worker_of(ufrag: &str) -> Option<usize> {
+    let first = ufrag.bytes().next()?;
+    ICE_CHARS.iter().position(|other| *other == first)
+}
+
 /// Fills a buffer with random bytes.
 pub type Fill = Box<dyn FnMut(&mut [u8]) + Send>;
 
@@ -48,6 +64,18 @@ impl Fresh {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_character_of_a_ufrag_names_its_worker() {
+        for worker in 0..MAX_WORKERS as u32 {
+            let ufrag = format!("{}rest", worker_char(worker));
+            assert_eq!(worker_of(&ufrag), Some(worker as usize));
+        }
+        assert_eq!(
+            (worker_of(""), worker_of("-"), worker_of("é")),
+            (None, None, None)
+        );
+    }
 
     #[test]
     fn texts_are_made_of_ice_characters_and_serials_never_repeat() {

@@ -1,14 +1,40 @@
 //! The ICE-lite agent of one leg (RFC 8445 2.5, 7.3): it answers checks and learns from them where its peer is.
 //!
 //! It sends no checks, knows no candidates and no sockets. Consent (RFC 7675) is the time of the last check that was authentic.
+//!
+//! # Which path
+//!
+//! 1. The first path on which an authentic check comes is selected; after that, the newest with USE-CANDIDATE.
+//! 2. A peer whose address changed under it (a NAT that forgot it) does not always nominate again. So where the selected path has
+//!    been silent, a path that has proved itself by a check takes over: by authentic media when no media came on the selected one
+//!    for a second, by a check when nothing at all came for seven.
+//! 3. A captured check can be sent again from elsewhere, and is authentic: it moves the media away. SRTP cannot be repeated, so the
+//!    peer's own media brings it back after a second by rule 2; and then, for half a minute, a nomination moves media that flows
+//!    only to a path that has carried media itself.
+//!
+//! Bytes that prove nothing change nothing.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::path::Path;
+use crate::path::{Path, Via};
 use crate::stun::{Builder, Class, Key, Message};
 
 /// Paths of one peer that are remembered; further ones push out the one that was silent longest.
 pub const MAX_SOURCES: usize = 16;
+
+/// TCP connections among them.
+pub const MAX_STREAMS: usize = 4;
+
+/// Media that comes on another path than the selected one, which has brought none for so long, shows where the peer is. Longer
+/// than packets are late or out of order.
+const MEDIA_SILENCE: Duration = Duration::from_secs(1);
+
+/// A check on another path than the selected one, on which nothing has come for so long, shows the same. Longer than the
+/// distance of two consent checks (RFC 7675 5.1: at most 6 s).
+const SILENCE: Duration = Duration::from_secs(7);
+
+/// After a nomination that the peer's media disproved, new paths have to prove themselves for so long.
+const DOUBT: Duration = Duration::from_secs(30);
 
 /// What came of a datagram.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,8 +45,10 @@ pub enum Outcome {
     Refused,
     /// An authentic check was answered.
     Checked {
-        /// Its source is new to this agent.
+        /// Its path is new to this agent.
         new_source: bool,
+        /// A path that gave way to it, because there were too many.
+        removed: Option<Path>,
         /// Where to send media from now on, if that is another path than before.
         selected_changed: Option<Path>,
     },
@@ -54,7 +82,10 @@ impl Refusal {
 /// A path on which an authentic check came.
 struct Source {
     path: Path,
+    /// When something authentic came on it.
     heard: Instant,
+    /// When media did.
+    media: Option<Instant>,
 }
 
 /// One leg's agent.
@@ -62,8 +93,10 @@ pub struct Agent {
     local_ufrag: String,
     local_key: Key,
     remote_ufrag: Option<String>,
+    /// The first one is the selected one.
     sources: Vec<Source>,
-    selected: Option<Path>,
+    selected_at: Option<Instant>,
+    doubted_at: Option<Instant>,
     last_heard: Option<Instant>,
 }
 
@@ -76,7 +109,8 @@ impl Agent {
             local_key: Key::new(local_pwd.as_ref()),
             remote_ufrag: None,
             sources: Vec::new(),
-            selected: None,
+            selected_at: None,
+            doubted_at: None,
             last_heard: None,
         }
     }
@@ -94,13 +128,13 @@ impl Agent {
         &self.local_ufrag
     }
 
-    /// Where to send: the source of the latest authentic check with USE-CANDIDATE, before that of the first authentic check.
+    /// Where to send. The rules stand at the head of this module.
     #[must_use]
     pub fn selected(&self) -> Option<Path> {
-        self.selected
+        self.sources.first().map(|source| source.path)
     }
 
-    /// When the last authentic check came.
+    /// When something authentic came last.
     #[must_use]
     pub fn last_heard(&self) -> Option<Instant> {
         self.last_heard
@@ -109,6 +143,14 @@ impl Agent {
     /// Paths on which authentic checks came and that are remembered, at most [`MAX_SOURCES`].
     pub fn sources(&self) -> impl Iterator<Item = Path> {
         self.sources.iter().map(|source| source.path)
+    }
+
+    /// TCP connections on which nothing authentic came for `limit`.
+    pub fn idle_streams(&self, limit: Duration, now: Instant) -> impl Iterator<Item = Path> {
+        self.sources
+            .iter()
+            .filter(move |source| is_stream(source.path) && source.heard + limit <= now)
+            .map(|source| source.path)
     }
 
     /// Takes a datagram that came on `from`, writes the answer, if there is one, into `out`, and says what it means.
@@ -176,34 +218,102 @@ impl Agent {
         answer.finish(refusal.is_signed().then_some(&self.local_key));
     }
 
+    /// Notes authentic media on a path; returns the path to send to from now on, if that is another than before.
+    pub fn hear(&mut self, path: Path, now: Instant) -> Option<Path> {
+        self.last_heard = Some(now);
+        let place = self.place(path)?;
+        let source = &mut self.sources[place];
+        (source.heard, source.media) = (now, Some(now));
+        if place == 0 || self.has_media(now) {
+            return None;
+        }
+        if self.sources[0].media.is_none() {
+            self.doubted_at = Some(now);
+        }
+        self.select(place, now);
+        Some(path)
+    }
+
+    /// Forgets a path that is gone; returns the path to send to from now on, if that is another than before.
+    pub fn forget(&mut self, path: Path, now: Instant) -> Option<Path> {
+        let place = self.place(path)?;
+        self.sources.swap_remove(place);
+        if place > 0 {
+            return None;
+        }
+        let newest = (0..self.sources.len()).max_by_key(|&at| self.sources[at].heard)?;
+        self.select(newest, now);
+        self.selected()
+    }
+
     fn learn(&mut self, from: Path, nominated: bool, now: Instant) -> Outcome {
         self.last_heard = Some(now);
-        let new_source = self.remember(from, now);
-        let choose = nominated || self.selected.is_none();
-        let selected_changed = (choose && self.selected != Some(from)).then_some(from);
-        if selected_changed.is_some() {
-            self.selected = selected_changed;
+        let is_silent = self
+            .sources
+            .first()
+            .is_some_and(|selected| selected.heard + SILENCE <= now);
+        let known = self.place(from);
+        let removed = known.is_none().then(|| self.make_room(from)).flatten();
+        let place = known.unwrap_or(self.sources.len());
+        match known {
+            Some(place) => self.sources[place].heard = now,
+            None => self.sources.push(Source {
+                path: from,
+                heard: now,
+                media: None,
+            }),
+        }
+        let is_first = self.sources.len() == 1 && known.is_none();
+        let moves = place > 0 && (is_silent || nominated && self.trusts(place, now));
+        if is_first || moves {
+            self.select(place, now);
         }
         Outcome::Checked {
-            new_source,
-            selected_changed,
+            new_source: known.is_none(),
+            removed,
+            selected_changed: (is_first || moves).then_some(from),
         }
     }
 
-    /// Notes the source; says whether it is new.
-    fn remember(&mut self, path: Path, now: Instant) -> bool {
-        if let Some(source) = self.sources.iter_mut().find(|source| source.path == path) {
-            source.heard = now;
-            return false;
-        }
-        if self.sources.len() == MAX_SOURCES {
-            let oldest = (0..MAX_SOURCES)
-                .filter(|&at| Some(self.sources[at].path) != self.selected)
-                .min_by_key(|&at| self.sources[at].heard)
-                .expect("one of sixteen at most is selected");
-            self.sources.swap_remove(oldest);
-        }
-        self.sources.push(Source { path, heard: now });
-        true
+    fn place(&self, path: Path) -> Option<usize> {
+        self.sources.iter().position(|source| source.path == path)
     }
+
+    fn select(&mut self, place: usize, now: Instant) {
+        self.sources.swap(0, place);
+        self.selected_at = Some(now);
+    }
+
+    /// Whether media comes on the selected path, or still may, since it was selected just now.
+    fn has_media(&self, now: Instant) -> bool {
+        let newest = self
+            .sources
+            .first()
+            .and_then(|selected| selected.media)
+            .max(self.selected_at);
+        newest.is_some_and(|newest| now < newest + MEDIA_SILENCE)
+    }
+
+    /// Whether a nomination of this path is to be followed.
+    fn trusts(&self, place: usize, now: Instant) -> bool {
+        let is_doubtful = self.doubted_at.is_some_and(|since| now < since + DOUBT);
+        !is_doubtful || self.sources[place].media.is_some() || !self.has_media(now)
+    }
+
+    /// Forgets the path that was silent longest, if one more would be too many; never the selected one.
+    fn make_room(&mut self, path: Path) -> Option<Path> {
+        let streams = self.sources().filter(|path| is_stream(*path)).count();
+        let too_many_streams = is_stream(path) && streams >= MAX_STREAMS;
+        if !too_many_streams && self.sources.len() < MAX_SOURCES {
+            return None;
+        }
+        let oldest = (1..self.sources.len())
+            .filter(|&at| !too_many_streams || is_stream(self.sources[at].path))
+            .min_by_key(|&at| self.sources[at].heard)?;
+        Some(self.sources.swap_remove(oldest).path)
+    }
+}
+
+fn is_stream(path: Path) -> bool {
+    matches!(path.via, Via::Tcp(_))
 }

@@ -105,6 +105,12 @@ impl Leg {
         self.transport.is_up()
     }
 
+    /// Whether the handshake was once finished.
+    #[must_use]
+    pub fn has_been_up(&self) -> bool {
+        self.transport.profile().is_some()
+    }
+
     /// The SSRC that signs our RTCP to the peer: that of the first running output, else one of our own.
     #[must_use]
     pub fn report_ssrc(&self) -> u32 {
@@ -141,7 +147,7 @@ impl Leg {
         Gone {
             leg: self.id.clone(),
             ufrag: self.transport.ufrag().to_owned(),
-            sources: self.transport.sources().to_vec(),
+            sources: self.transport.sources().collect(),
         }
     }
 
@@ -226,7 +232,19 @@ impl Leg {
         outbox: &mut Outbox,
     ) -> Checked {
         let checked = self.transport.stun(datagram, from, now, outbox);
-        if let Some(path) = checked.selected {
+        outbox.lost.extend(checked.removed);
+        self.tell_moved(checked.selected, now, outbox);
+        checked
+    }
+
+    /// Forgets a path that is gone.
+    pub fn forget(&mut self, path: Path, now: Instant, outbox: &mut Outbox) {
+        let moved = self.transport.forget(path, now);
+        self.tell_moved(moved, now, outbox);
+    }
+
+    fn tell_moved(&mut self, moved: Option<Path>, now: Instant, outbox: &mut Outbox) {
+        if let Some(path) = moved {
             self.path_changes += u64::from(self.paired_at.is_some());
             self.paired_at.get_or_insert(now);
             let (call, leg) = self.names();
@@ -239,7 +257,6 @@ impl Leg {
                 .into(),
             );
         }
-        checked
     }
 
     /// Begins the handshake if that is ours to do and the peer's address is known.
@@ -300,6 +317,7 @@ impl Leg {
     pub fn receive_rtp(
         &mut self,
         packet: &mut [u8],
+        from: Path,
         now: Instant,
         outbox: &mut Outbox,
     ) -> Option<(Header, usize, Received)> {
@@ -307,7 +325,7 @@ impl Leg {
             self.dropped += 1;
             return None;
         };
-        let len = match self.transport.open_rtp(packet, header.len, now)? {
+        let len = match self.transport.open_rtp(packet, header.len)? {
             Ok(len) => len,
             Err(why) => {
                 if why.is_repeat() {
@@ -317,6 +335,8 @@ impl Leg {
                 return None;
             }
         };
+        let moved = self.transport.hear(from, now);
+        self.tell_moved(moved, now, outbox);
         let packet = &packet[..len];
         let is_sound = !header.padding || rtp::padding_fits(&packet[header.len..]);
         let received = if is_sound {
@@ -345,8 +365,17 @@ impl Leg {
     }
 
     /// Decrypts an RTCP packet; returns its length.
-    pub fn receive_rtcp(&mut self, packet: &mut [u8], now: Instant) -> Option<usize> {
-        self.transport.open_rtcp(packet, now)
+    pub fn receive_rtcp(
+        &mut self,
+        packet: &mut [u8],
+        from: Path,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> Option<usize> {
+        let len = self.transport.open_rtcp(packet)?;
+        let moved = self.transport.hear(from, now);
+        self.tell_moved(moved, now, outbox);
+        Some(len)
     }
 
     /// Sends a received packet on one of our tracks, if this leg is up.
@@ -484,6 +513,12 @@ impl Leg {
                 why: Why::Dead,
                 detail: format!("silent for {} ms", silence.as_millis()),
             });
+        }
+        if let Some(ms) = self.timers.dead_ms {
+            for path in self.transport.idle_streams(Duration::from_millis(ms), now) {
+                self.forget(path, now, outbox);
+                outbox.lost.push(path);
+            }
         }
         let (call, leg) = self.names();
         let is_lost = silence >= CONSENT_LOST;

@@ -2,7 +2,8 @@
 //!
 //! # The invariant
 //!
-//! Everything but [`worker`], [`udp`], [`sys`], [`control`] and [`log`] is pure: bytes, commands and the time come in; datagrams and events go to an
+//! Everything but [`worker`], [`udp`], [`tcp`], [`acceptor`], [`sys`], [`control`] and [`log`] is pure: bytes, commands and the time
+//! come in; datagrams and events go to an
 //! [`outbox::Outbox`]. Nothing in there reads a clock, a socket or a source of randomness, nothing allocates per media packet,
 //! and **after every call the outbox holds all that is to be sent**. One place owns the drain: the worker's loop.
 //!
@@ -13,7 +14,8 @@
 //! | [`protocol`] | the control protocol as data, twin of `src/pagecalls/media/protocol.py` |
 //! | [`control`], [`frames`], [`pages`] | the Unix socket: commands in, events out, what happens without a parent; its frames; snapshots |
 //! | [`worker`], [`udp`], [`sys`] | the thread: one port, one poll loop, one mailbox; datagrams in batches; system calls |
-//! | [`shard`] | all calls of one worker: who gets a datagram, timers, faults contained |
+//! | [`acceptor`], [`tcp`], [`framing`] | ICE-TCP: who may connect, the connections of a worker, datagrams on a stream |
+//! | [`shard`], [`limit`] | all calls of one worker: who gets a datagram, timers, faults contained; what strangers may cost |
 //! | [`call`], [`reports`] | one call: routes between its legs; RTCP across |
 //! | [`leg`], [`transport`] | one peer: tracks, desired state, timers; ICE, DTLS and SRTP put together |
 //! | [`inlet`], [`outlet`] | received tracks and their streams; sent tracks and their outputs |
@@ -27,6 +29,7 @@
 //! The engine knows no SDP, no versions and no policy: those are the control plane's. A leg gets its full desired state with a
 //! growing revision, and makes it so.
 
+pub mod acceptor;
 pub mod bits;
 pub mod call;
 pub mod control;
@@ -36,10 +39,12 @@ pub mod dtmf;
 pub mod error;
 pub mod figures;
 pub mod frames;
+pub mod framing;
 pub mod fresh;
 pub mod ice;
 pub mod inlet;
 pub mod leg;
+pub mod limit;
 pub mod log;
 pub mod outbox;
 pub mod outlet;
@@ -56,6 +61,7 @@ pub mod srtp;
 pub mod stats;
 pub mod stun;
 pub mod sys;
+pub mod tcp;
 pub mod translate;
 pub mod transport;
 pub mod udp;

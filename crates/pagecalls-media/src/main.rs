@@ -1,6 +1,8 @@
 //! `pagecalls-media`: the arguments, and the start of everything.
 
+use std::collections::HashSet;
 use std::fmt::Display;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,14 +10,17 @@ use std::str::FromStr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use pagecalls_media::acceptor::{self, Acceptor, Listeners};
 use pagecalls_media::control::{Control, Listener, Patience};
 use pagecalls_media::dtls::{Certificate, Context};
-use pagecalls_media::fresh::Fresh;
+use pagecalls_media::fresh::{Fresh, MAX_WORKERS};
+use pagecalls_media::ice::MAX_STREAMS;
 use pagecalls_media::log::Log;
 use pagecalls_media::protocol::{self, Candidate, Fingerprint, HashName, HelloOk, Proto};
 use pagecalls_media::shard::{MAX_CALLS, Shard};
-use pagecalls_media::sys::{Signals, interface_addresses};
-use pagecalls_media::udp::Port;
+use pagecalls_media::sys::{Signals, interface_addresses, raise_descriptor_limit};
+use pagecalls_media::tcp::Slots;
+use pagecalls_media::udp::{PORT_TRIES, Port};
 use pagecalls_media::worker::{Reports, Worker};
 
 const USAGE: &str = "\
@@ -24,9 +29,11 @@ usage: pagecalls-media --socket PATH --data-dir DIR --data-dir-id HEX [options]
   --socket PATH         Unix socket to listen on for the control plane
   --data-dir DIR        where the certificate is kept
   --data-dir-id HEX     what `hello` must name
-  --host IP[,IP]        addresses to bind, at most one IPv4 and one IPv6 (127.0.0.1)
+  --host IP[,IP]        addresses to bind; 0.0.0.0 all of IPv4, :: all there are (127.0.0.1)
   --udp-port N          port of the first worker, the next ones follow; 0 takes any (0)
-  --workers N           threads that carry media (1)
+  --tcp-port N|off      port for media over TCP, of all workers; 0 takes any (off)
+  --workers N           threads that carry media, at most 64 (1)
+  --max-calls N         calls that may be up at the same time (2000 for each worker)
   --public-ip IP        address to tell to peers instead; may be given several times
   --engine-grace-s N    how long media goes on without a server (30)
   --drain-s N           how long calls may go on after SIGTERM (600)
@@ -36,6 +43,9 @@ usage: pagecalls-media --socket PATH --data-dir DIR --data-dir-id HEX [options]
   --version             print the version and end
 ";
 
+/// Descriptors that are not those of media connections: sockets of all addresses, half-open connections, control, files.
+const OTHER_DESCRIPTORS: usize = 512;
+
 /// What the arguments say.
 struct Arguments {
     socket: PathBuf,
@@ -43,7 +53,9 @@ struct Arguments {
     data_dir_id: String,
     hosts: Vec<IpAddr>,
     udp_port: u16,
+    tcp_port: Option<u16>,
     workers: u16,
+    max_calls: Option<u32>,
     public_ips: Vec<IpAddr>,
     patience: Patience,
     settings: String,
@@ -85,6 +97,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, String> {
     let mut hosts = vec![IpAddr::from([127, 0, 0, 1])];
     let (mut udp_port, mut workers, mut log) = (0, 1, tracing::Level::INFO);
     let (mut grace_s, mut drain_s, mut settings) = (30, 600, String::new());
+    let (mut tcp_port, mut max_calls) = (None, None);
     let mut public_ips = Vec::new();
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
@@ -107,6 +120,11 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, String> {
                     .collect::<Result<_, _>>()?;
             }
             "--udp-port" => udp_port = read(&word, &value()?)?,
+            "--tcp-port" => {
+                let text = value()?;
+                tcp_port = (text != "off").then(|| read(&word, &text)).transpose()?;
+            }
+            "--max-calls" => max_calls = Some(read(&word, &value()?)?),
             "--workers" => workers = read(&word, &value()?)?,
             "--public-ip" => public_ips.push(read(&word, &value()?)?),
             "--engine-grace-s" => grace_s = read(&word, &value()?)?,
@@ -116,8 +134,8 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, String> {
             _ => return Err(format!("unknown argument {word}")),
         }
     }
-    if workers == 0 {
-        return Err("--workers must be at least 1".into());
+    if !(1..=MAX_WORKERS).contains(&usize::from(workers)) {
+        return Err(format!("--workers must be between 1 and {MAX_WORKERS}"));
     }
     Ok(Task::Serve(Arguments {
         socket: socket.ok_or("--socket is missing")?,
@@ -125,7 +143,9 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Task, String> {
         data_dir_id: data_dir_id.ok_or("--data-dir-id is missing")?,
         hosts,
         udp_port,
+        tcp_port,
         workers,
+        max_calls,
         public_ips,
         patience: Patience {
             grace: Duration::from_secs(grace_s),
@@ -160,34 +180,49 @@ fn serve(arguments: Arguments) -> Result<(), String> {
         .map_err(|error| said("certificate")(&error))?;
     let context = Context::new(&certificate).map_err(|error| said("DTLS")(&error))?;
     let (reports, receiver, waker) = Reports::channel().map_err(|error| said("eventfd")(&error))?;
-    let told = told_addresses(&arguments).map_err(|error| said("interfaces")(&error))?;
+    let descriptors = raise_descriptor_limit().map_err(|error| said("descriptors")(&error))?;
+    let hosts = Hosts::find(&arguments).map_err(|error| said("interfaces")(&error))?;
+    let tcp = match arguments.tcp_port {
+        Some(number) => Some(
+            acceptor::listen(&hosts.bound, number)
+                .map_err(|error| format!("TCP port {number}: {error}"))?,
+        ),
+        None => None,
+    };
+    let tcp_port = tcp.as_ref().map(Listeners::number);
+    let ports = bind_ports(&hosts.bound, arguments.udp_port, arguments.workers)?;
     let mut workers = Vec::new();
-    for index in 0..arguments.workers {
-        let number = if arguments.udp_port == 0 {
-            0
-        } else {
-            arguments.udp_port.saturating_add(index)
-        };
-        let port = Port::bind(&arguments.hosts, number)
-            .map_err(|error| format!("UDP port {number}: {error}"))?;
-        let candidate = |ip: &IpAddr| Candidate {
-            proto: Proto::Udp,
-            ip: ip.to_string(),
-            port: port.number(),
-        };
-        let candidates: Vec<Candidate> = told.iter().map(candidate).collect();
-        tracing::info!(port = port.number(), addresses = ?told, "worker {index} listens");
+    for (index, port) in (0u32..).zip(ports) {
+        if let Ok(Some(bytes)) = port.missing_buffer() {
+            tracing::info!(
+                bytes,
+                "the kernel gave smaller socket buffers (net.core.rmem_max, wmem_max)"
+            );
+        }
+        let candidates = hosts.candidates(port.number(), tcp_port);
+        tracing::info!(port = port.number(), tcp_port, addresses = ?hosts.told, "worker {index} listens");
         let shard = Shard::new(
-            index.into(),
+            index,
             context.clone(),
             candidates.clone(),
             Fresh::new(Box::new(fill)),
             Instant::now(),
         );
-        let worker = Worker::start(index.into(), port, shard, candidates, reports.clone())
+        let worker = Worker::start(index, port, shard, candidates, reports.clone())
             .map_err(|error| said("worker")(&error))?;
         workers.push(worker);
     }
+    // What it hands to a worker that has ended is closed.
+    let _acceptor = match tcp {
+        Some(listeners) => {
+            let limit = connections_per_worker(descriptors, workers.len());
+            let doors = workers.iter().map(|worker| worker.door(Slots::new(limit)));
+            let acceptor = Acceptor::start(listeners, doors.collect(), acceptor::PATIENCE);
+            Some(acceptor.map_err(|error| said("TCP")(&error))?)
+        }
+        None => None,
+    };
+    let most = (MAX_CALLS * workers.len()) as u32;
     let hello = HelloOk {
         proto: protocol::PROTOCOL_VERSION,
         node: format!(
@@ -204,7 +239,7 @@ fn serve(arguments: Arguments) -> Result<(), String> {
             .iter()
             .map(|worker| worker.candidates.clone())
             .collect(),
-        capacity: (MAX_CALLS * workers.len()) as u32,
+        capacity: arguments.max_calls.map_or(most, |calls| calls.min(most)),
         settings: arguments.settings,
     };
     let listener = Listener::bind(&arguments.socket)
@@ -222,25 +257,91 @@ fn serve(arguments: Arguments) -> Result<(), String> {
     .map_err(|error| said("control")(&error))
 }
 
-/// The addresses that peers are told: the public ones, else those that are bound; for a wildcard, those of all interfaces, with
-/// loopback only where there is nothing else.
-fn told_addresses(arguments: &Arguments) -> std::io::Result<Vec<IpAddr>> {
-    if !arguments.public_ips.is_empty() {
-        return Ok(arguments.public_ips.clone());
-    }
-    let mut told = Vec::new();
-    for host in &arguments.hosts {
-        if !host.is_unspecified() {
-            told.push(*host);
-            continue;
+/// A port for each worker, one number after the other; from 0 on any that are free.
+fn bind_ports(hosts: &[IpAddr], first: u16, workers: u16) -> Result<Vec<Port>, String> {
+    let mut tries = if first == 0 { PORT_TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        let mut ports: Vec<Port> = Vec::new();
+        let mut taken = None;
+        for index in 0..workers {
+            let number = match ports.first() {
+                None => first,
+                Some(port) => port.number().saturating_add(index),
+            };
+            match Port::bind(hosts, number) {
+                Ok(port) => ports.push(port),
+                Err(error) => {
+                    taken = Some((error.kind(), format!("UDP port {number}: {error}")));
+                    break;
+                }
+            }
         }
-        let (loopback, others): (Vec<IpAddr>, Vec<IpAddr>) = interface_addresses()?
-            .into_iter()
-            .filter(|address| address.is_ipv4() == host.is_ipv4())
-            .partition(IpAddr::is_loopback);
-        told.extend(if others.is_empty() { loopback } else { others });
+        match taken {
+            None => return Ok(ports),
+            Some((ErrorKind::AddrInUse, _)) if tries > 0 => {}
+            Some((_, message)) => return Err(message),
+        }
     }
-    Ok(told)
+}
+
+/// Each leg may have as many connections as it may have TCP paths, as far as there are descriptors.
+fn connections_per_worker(descriptors: u64, workers: usize) -> usize {
+    let most = MAX_CALLS * 2 * MAX_STREAMS;
+    let left = usize::try_from(descriptors)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(OTHER_DESCRIPTORS);
+    most.min(left / workers)
+}
+
+/// The addresses of this start.
+struct Hosts {
+    /// Those that are listened on.
+    bound: Vec<IpAddr>,
+    /// Those that peers are told.
+    told: Vec<IpAddr>,
+}
+
+impl Hosts {
+    /// A wildcard stands for the addresses of all interfaces, `::` for those of both families, as in Linux. Peers are told the public
+    /// addresses, else those that are bound, with the loopback of a wildcard only where there is nothing else.
+    fn find(arguments: &Arguments) -> std::io::Result<Self> {
+        let (mut bound, mut told) = (Vec::new(), Vec::new());
+        for host in &arguments.hosts {
+            if !host.is_unspecified() {
+                bound.push(*host);
+                told.push(*host);
+                continue;
+            }
+            let (loopback, others): (Vec<IpAddr>, Vec<IpAddr>) = interface_addresses()?
+                .into_iter()
+                .filter(|address| address.is_ipv4() || host.is_ipv6())
+                .partition(IpAddr::is_loopback);
+            bound.extend(others.iter().chain(&loopback));
+            told.extend(if others.is_empty() { loopback } else { others });
+        }
+        if !arguments.public_ips.is_empty() {
+            told.clone_from(&arguments.public_ips);
+        }
+        for list in [&mut bound, &mut told] {
+            let mut seen = HashSet::new();
+            list.retain(|address| seen.insert(*address));
+        }
+        Ok(Self { bound, told })
+    }
+
+    fn candidates(&self, udp_port: u16, tcp_port: Option<u16>) -> Vec<Candidate> {
+        let all = |proto: Proto, port: u16| {
+            self.told.iter().map(move |ip| Candidate {
+                proto,
+                ip: ip.to_string(),
+                port,
+            })
+        };
+        all(Proto::Udp, udp_port)
+            .chain(tcp_port.into_iter().flat_map(|port| all(Proto::Tcp, port)))
+            .collect()
+    }
 }
 
 /// Random bytes that nobody can guess.

@@ -38,6 +38,10 @@ pub struct Outbox {
     pub events: Vec<Event>,
     /// Legs that ended.
     pub gone: Vec<Gone>,
+    /// Paths that their leg has given up.
+    pub lost: Vec<Path>,
+    /// TCP connections that no leg uses any more.
+    pub unused: Vec<u32>,
     /// Takes what a part writes before it becomes a datagram.
     scratch: Vec<u8>,
 }

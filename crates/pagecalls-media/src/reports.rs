@@ -11,6 +11,7 @@ use crate::call::{Call, Link};
 use crate::leg::{Leg, RTCP_BYTES};
 use crate::outbox::Outbox;
 use crate::outlet::Outlet;
+use crate::path::Path;
 use crate::protocol::AcceptedBy;
 use crate::rtcp::{
     self, Packet, ReportBlock, SenderInfo, Writer, feedback, packet_type, packets, report_blocks,
@@ -31,13 +32,14 @@ impl Call {
         &mut self,
         place: usize,
         packet: &mut [u8],
+        from: Path,
         now: Instant,
         outbox: &mut Outbox,
     ) {
         let Some(leg) = self.legs[place].as_mut() else {
             return;
         };
-        let Some(len) = leg.receive_rtcp(packet, now) else {
+        let Some(len) = leg.receive_rtcp(packet, from, now, outbox) else {
             return;
         };
         let compound = &packet[..len];

@@ -1,10 +1,11 @@
 //! All calls of one worker: finds the call for a datagram or a command, keeps the timers, and contains faults.
 //!
 //! STUN is led to its leg by the user fragment that we gave out; everything else by the path on which it came, which only an authentic
-//! STUN request can enter. A panic while one call is handled ends that call's legs and nothing else. No sockets, no clock.
+//! STUN request can enter. What comes on an unknown path and names no leg of ours costs one look-up and is not answered; what names
+//! one and may be false is bounded ([`crate::limit`]). A panic while one call is handled ends that call's legs and nothing else. No sockets, no clock.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,11 @@ use rustc_hash::FxHashMap;
 use crate::call::Call;
 use crate::demux::{Protocol, classify};
 use crate::dtls;
-use crate::fresh::Fresh;
+use crate::fresh::{Fresh, worker_char};
 use crate::leg::Leg;
+use crate::limit::{Bucket, Gate};
 use crate::outbox::Outbox;
-use crate::path::Path;
+use crate::path::{Path, Via};
 use crate::protocol::{
     CallCloseOk, CallCreate, CallCreateOk, CallRouteOk, Candidate, Code, Command, Done, LegApplyOk,
     LegCloseOk, LegCreate, LegCreateOk, LegDtmfOk, LegStats, Outcome, Refusal, SnapshotOk, Stats,
@@ -35,6 +37,16 @@ const STATS_SWEEPS: usize = 5;
 /// More legs than this do not share one `stats` event: a frame holds 1 MiB, and a leg takes about 1.5 KiB of it.
 const LEGS_PER_STATS: usize = 200;
 
+/// Steps of handshakes that one turn of the worker takes: a step that signs or derives keys takes up to a millisecond, and media
+/// comes in between.
+const HANDSHAKES_PER_TURN: usize = 1;
+
+/// Handshake datagrams that may wait for their turn; DTLS sends what is lost again.
+const MAX_WAITING: usize = 512;
+
+/// Of these from one path.
+const MAX_WAITING_PER_PATH: usize = 8;
+
 const UFRAG_CHARS: usize = 8;
 const PWD_CHARS: usize = 24;
 
@@ -43,6 +55,23 @@ const PWD_CHARS: usize = 24;
 struct LegAt {
     call: usize,
     place: usize,
+}
+
+/// A leg as a check finds it, and the false checks that have named it.
+struct Door {
+    at: LegAt,
+    charged: Bucket,
+}
+
+/// Datagrams that were not looked at, or answered nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TurnedAway {
+    /// On a path of no leg, and no check that names one.
+    pub strangers: u64,
+    /// Checks beyond what strangers may cause.
+    pub limited: u64,
+    /// Handshake datagrams beyond what may wait.
+    pub handshakes: u64,
 }
 
 /// A call with the time for which its timer is set.
@@ -60,8 +89,12 @@ pub struct Shard {
     calls: Vec<Option<Entry>>,
     calls_by_id: HashMap<String, usize>,
     legs_by_id: HashMap<String, LegAt>,
-    legs_by_ufrag: HashMap<String, LegAt>,
+    legs_by_ufrag: HashMap<String, Door>,
     legs_by_path: FxHashMap<Path, LegAt>,
+    gate: Gate,
+    turned_away: TurnedAway,
+    defers_handshakes: bool,
+    waiting: VecDeque<(Path, Vec<u8>)>,
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     next_sweep: Instant,
     sweeps: usize,
@@ -74,9 +107,11 @@ impl Shard {
         worker: u32,
         context: dtls::Context,
         candidates: Vec<Candidate>,
-        fresh: Fresh,
+        mut fresh: Fresh,
         now: Instant,
     ) -> Self {
+        let mut key = || u64::from(fresh.number()) << 32 | u64::from(fresh.number());
+        let gate = Gate::new((key(), key()));
         Self {
             worker,
             context,
@@ -87,10 +122,31 @@ impl Shard {
             legs_by_id: HashMap::new(),
             legs_by_ufrag: HashMap::new(),
             legs_by_path: FxHashMap::default(),
+            gate,
+            turned_away: TurnedAway::default(),
+            defers_handshakes: false,
+            waiting: VecDeque::new(),
             timers: BinaryHeap::new(),
             next_sweep: now + SWEEP,
             sweeps: 0,
         }
+    }
+
+    /// From now on handshakes wait for [`Self::handshakes`], so that a storm of them does not hold up media.
+    pub fn defer_handshakes(&mut self) {
+        self.defers_handshakes = true;
+    }
+
+    /// What was refused so far.
+    #[must_use]
+    pub fn turned_away(&self) -> TurnedAway {
+        self.turned_away
+    }
+
+    /// Whether a leg has this path.
+    #[must_use]
+    pub fn knows(&self, path: Path) -> bool {
+        self.legs_by_path.contains_key(&path)
     }
 
     // --- commands --------------------------------------------------------------------------------------------------
@@ -187,7 +243,8 @@ impl Shard {
             return Err(Refusal::new(Code::Exists, command.leg));
         }
         let ufrag = loop {
-            let ufrag = self.fresh.ice_text(UFRAG_CHARS);
+            let mut ufrag = self.fresh.ice_text(UFRAG_CHARS - 1);
+            ufrag.insert(0, worker_char(self.worker));
             if !self.legs_by_ufrag.contains_key(&ufrag) {
                 break ufrag;
             }
@@ -203,7 +260,9 @@ impl Shard {
         let place = self.with_call(call, now, outbox, |_, call, _| call.add_leg(leg))??;
         let at = LegAt { call, place };
         self.legs_by_id.insert(command.leg, at);
-        self.legs_by_ufrag.insert(ufrag.clone(), at);
+        let charged = Bucket::default();
+        self.legs_by_ufrag
+            .insert(ufrag.clone(), Door { at, charged });
         Ok(LegCreateOk {
             ufrag,
             pwd,
@@ -251,32 +310,82 @@ impl Shard {
             Some(Protocol::Stun) => self.stun(datagram, from, now, outbox),
             Some(protocol) => {
                 let Some(at) = self.legs_by_path.get(&from).copied() else {
+                    self.turned_away.strangers += 1;
                     return;
                 };
+                if protocol == Protocol::Dtls && self.defers_handshakes && !self.is_up(at) {
+                    self.wait(from, datagram);
+                    return;
+                }
                 let _ = self.with_call(at.call, now, outbox, |_, call, outbox| {
                     call.datagram(at.place, protocol, datagram, from, now, outbox);
                 });
             }
-            None => {}
+            None => self.turned_away.strangers += 1,
         }
     }
 
+    fn wait(&mut self, from: Path, datagram: &[u8]) {
+        let alike = self.waiting.iter().filter(|(path, _)| *path == from);
+        if self.waiting.len() >= MAX_WAITING || alike.count() >= MAX_WAITING_PER_PATH {
+            self.turned_away.handshakes += 1;
+        } else {
+            self.waiting.push_back((from, datagram.to_vec()));
+        }
+    }
+
+    /// Goes on with the handshakes that wait, as far as one turn allows. True if some still wait.
+    pub fn handshakes(&mut self, now: Instant, outbox: &mut Outbox) -> bool {
+        for _ in 0..HANDSHAKES_PER_TURN {
+            let Some((from, mut datagram)) = self.waiting.pop_front() else {
+                break;
+            };
+            let Some(at) = self.legs_by_path.get(&from).copied() else {
+                continue;
+            };
+            let _ = self.with_call(at.call, now, outbox, |_, call, outbox| {
+                call.datagram(at.place, Protocol::Dtls, &mut datagram, from, now, outbox);
+            });
+        }
+        !self.waiting.is_empty()
+    }
+
+    /// Forgets a path: what carried it is gone.
+    pub fn forget(&mut self, path: Path, now: Instant, outbox: &mut Outbox) {
+        if let Some(at) = self.legs_by_path.remove(&path) {
+            let _ = self.with_call(at.call, now, outbox, |_, call, outbox| {
+                call.forget(at.place, path, now, outbox);
+            });
+        }
+    }
+
+    fn is_up(&self, at: LegAt) -> bool {
+        let entry = self.calls.get(at.call).and_then(Option::as_ref);
+        entry.is_some_and(|entry| entry.call.is_up(at.place))
+    }
+
     fn stun(&mut self, datagram: &[u8], from: Path, now: Instant, outbox: &mut Outbox) {
-        let Some(at) = stun::peek_local_ufrag(datagram)
-            .and_then(|ufrag| self.legs_by_ufrag.get(ufrag))
-            .copied()
+        let Some((ufrag, door)) = stun::peek_local_ufrag(datagram)
+            .and_then(|ufrag| Some((ufrag, self.legs_by_ufrag.get(ufrag)?)))
         else {
+            self.turned_away.strangers += 1;
             return;
         };
+        let at = door.at;
+        let is_known = self.legs_by_path.get(&from) == Some(&at);
+        let ip = from.remote.ip();
+        if !is_known && !self.gate.admits(&door.charged, ip, now) {
+            self.turned_away.limited += 1;
+            return;
+        }
         let checked = self.with_call(at.call, now, outbox, |_, call, outbox| {
             call.stun(at.place, datagram, from, now, outbox)
         });
         let Ok(checked) = checked else { return };
-        if let Some(removed) = checked
-            .removed
-            .filter(|path| self.legs_by_path.get(path) == Some(&at))
-        {
-            self.legs_by_path.remove(&removed);
+        if checked.is_refused && !is_known {
+            if let Some(door) = self.legs_by_ufrag.get_mut(ufrag) {
+                self.gate.charge(&mut door.charged, ip, now);
+            }
         }
         // The leg may just have failed; then its paths are forgotten already.
         if let Some(added) = checked.added.filter(|_| self.holds(at)) {
@@ -389,13 +498,14 @@ impl Shard {
         for gone in outbox.gone.drain(..) {
             self.legs_by_id.remove(&gone.leg);
             self.legs_by_ufrag.remove(&gone.ufrag);
-            for source in gone.sources {
-                if self
-                    .legs_by_path
-                    .get(&source)
-                    .is_some_and(|found| found.call == at)
-                {
-                    self.legs_by_path.remove(&source);
+            outbox.lost.extend(gone.sources);
+        }
+        for path in outbox.lost.drain(..) {
+            let found = self.legs_by_path.get(&path);
+            if found.is_some_and(|found| found.call == at) {
+                self.legs_by_path.remove(&path);
+                if let Via::Tcp(connection) = path.via {
+                    outbox.unused.push(connection);
                 }
             }
         }

@@ -54,55 +54,125 @@ impl AsFd for Waker {
     }
 }
 
-/// A worker polls two sockets and its mailbox.
-const MAX_EVENTS: libc::c_int = 8;
+/// What one wait reports at most; the rest is reported by the next one.
+const MAX_EVENTS: libc::c_int = 256;
 
-/// Waits for several descriptors to become readable.
-pub struct Epoll(OwnedFd);
+const READ: u32 = libc::EPOLLIN as u32;
+const WRITE: u32 = libc::EPOLLOUT as u32;
+
+/// One descriptor that is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// What tells it from the others.
+    pub token: u64,
+    /// What can be done.
+    pub readiness: Readiness,
+}
+
+/// Waits for many descriptors.
+pub struct Epoll {
+    fd: OwnedFd,
+    events: Box<[libc::epoll_event]>,
+    count: usize,
+}
 
 impl Epoll {
     /// Waits for nothing yet.
     pub fn new() -> io::Result<Self> {
         // SAFETY: takes no pointers.
-        owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).map(Self)
+        let fd = owned(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        let events = vec![libc::epoll_event { events: 0, u64: 0 }; MAX_EVENTS as usize].into();
+        Ok(Self {
+            fd,
+            events,
+            count: 0,
+        })
     }
 
-    /// Waits for `fd` too; `token` tells it from the others.
+    /// Waits for `fd` to become readable too; `token` tells it from the others. It is forgotten when it is closed.
     pub fn add(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event {
-            events: libc::EPOLLIN as u32,
-            u64: token,
-        };
+        self.control(libc::EPOLL_CTL_ADD, fd, token, READ)
+    }
+
+    /// Says whether a descriptor that is waited for already shall be reported as writable, too.
+    pub fn set_wants_write(
+        &self,
+        fd: BorrowedFd<'_>,
+        token: u64,
+        wants_write: bool,
+    ) -> io::Result<()> {
+        let write = if wants_write { WRITE } else { 0 };
+        self.control(libc::EPOLL_CTL_MOD, fd, token, READ | write)
+    }
+
+    /// Does not wait for `fd` any more.
+    pub fn remove(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, fd, 0, 0)
+    }
+
+    fn control(
+        &self,
+        action: libc::c_int,
+        fd: BorrowedFd<'_>,
+        token: u64,
+        events: u32,
+    ) -> io::Result<()> {
+        let mut event = libc::epoll_event { events, u64: token };
         // SAFETY: both descriptors are open, and the event lives through the call.
         checked(unsafe {
-            libc::epoll_ctl(
-                self.0.as_raw_fd(),
-                libc::EPOLL_CTL_ADD,
-                fd.as_raw_fd(),
-                &raw mut event,
-            )
+            libc::epoll_ctl(self.fd.as_raw_fd(), action, fd.as_raw_fd(), &raw mut event)
         })
         .map(drop)
     }
 
-    /// Waits until something is readable or `timeout` is over, and returns the tokens as a set of bits; tokens are below 64.
-    pub fn wait(&self, timeout: Duration) -> io::Result<u64> {
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; MAX_EVENTS as usize];
+    /// Waits until something is ready or `timeout` is over, and returns how many are: [`Self::ready`] tells which.
+    pub fn wait(&mut self, timeout: Duration) -> io::Result<usize> {
         // Rounded up, so that a timer is really due when the wait is over.
         let timeout =
             libc::c_int::try_from(timeout.as_micros().div_ceil(1_000)).unwrap_or(libc::c_int::MAX);
         // SAFETY: the array lives through the call, and its length is given.
         let result = unsafe {
-            libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), MAX_EVENTS, timeout)
+            libc::epoll_wait(
+                self.fd.as_raw_fd(),
+                self.events.as_mut_ptr(),
+                MAX_EVENTS,
+                timeout,
+            )
         };
-        match checked(result) {
-            Ok(count) => Ok(events[..count.unsigned_abs() as usize]
-                .iter()
-                .fold(0, |bits, event| bits | 1 << { event.u64 })),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(0),
-            Err(error) => Err(error),
+        self.count = match checked(result) {
+            Ok(count) => count.unsigned_abs() as usize,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(error) => return Err(error),
+        };
+        Ok(self.count)
+    }
+
+    /// What the last wait found, at a place below its count.
+    #[must_use]
+    pub fn ready(&self, place: usize) -> Ready {
+        let libc::epoll_event { events, u64: token } = self.events[..self.count][place];
+        Ready {
+            token,
+            readiness: Readiness {
+                reads: events & !WRITE != 0,
+                writes: events & WRITE != 0,
+            },
         }
     }
+}
+
+/// Raises the number of descriptors that this process may have as far as the system allows, and returns it.
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the struct lives through the call.
+    checked(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: as above.
+    checked(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
+    Ok(limit.rlim_cur)
 }
 
 /// SIGTERM and SIGINT as a descriptor. Must be made before any thread is started, so that all of them inherit the mask.
@@ -286,14 +356,41 @@ mod tests {
 
     #[test]
     fn a_waker_wakes_once_for_many_rings() {
-        let (waker, epoll) = (Waker::new().unwrap(), Epoll::new().unwrap());
-        epoll.add(waker.as_fd(), 5).unwrap();
+        let (waker, mut epoll) = (Waker::new().unwrap(), Epoll::new().unwrap());
+        epoll.add(waker.as_fd(), u64::MAX).unwrap();
         assert_eq!(epoll.wait(Duration::ZERO).unwrap(), 0);
         waker.wake();
         waker.wake();
-        assert_eq!(epoll.wait(Duration::from_secs(5)).unwrap(), 1 << 5);
+        assert_eq!(epoll.wait(Duration::from_secs(5)).unwrap(), 1);
+        assert_eq!(epoll.ready(0).token, u64::MAX);
         waker.drain();
         assert_eq!(epoll.wait(Duration::ZERO).unwrap(), 0);
+    }
+
+    #[test]
+    fn many_descriptors_are_told_apart_and_writing_is_reported_on_demand() {
+        let pairs: Vec<_> = (0..300).map(|_| UnixStream::pair().unwrap()).collect();
+        let mut epoll = Epoll::new().unwrap();
+        for (token, (one, _)) in (0..).zip(&pairs) {
+            epoll.add(one.as_fd(), 1 << 32 | token).unwrap();
+        }
+        assert_eq!(epoll.wait(Duration::ZERO).unwrap(), 0);
+        let one = pairs[7].0.as_fd();
+        epoll.set_wants_write(one, 1 << 32 | 7, true).unwrap();
+        assert_eq!(epoll.wait(Duration::ZERO).unwrap(), 1);
+        let (reads, writes) = (false, true);
+        let readiness = Readiness { reads, writes };
+        let token = 1 << 32 | 7;
+        assert_eq!(epoll.ready(0), Ready { token, readiness });
+        epoll.set_wants_write(one, token, false).unwrap();
+        assert_eq!(epoll.wait(Duration::ZERO).unwrap(), 0);
+    }
+
+    #[test]
+    fn the_descriptor_limit_is_raised() {
+        let limit = raise_descriptor_limit().unwrap();
+        assert_eq!(raise_descriptor_limit().unwrap(), limit);
+        assert!(limit >= 256);
     }
 
     #[test]

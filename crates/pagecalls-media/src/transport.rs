@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::dtls::{Context, Fingerprint, Progress, Role, Session};
 use crate::error::{DtlsError, Error, SrtpError};
-use crate::ice::{Agent, MAX_SOURCES, Outcome};
+use crate::ice::{Agent, Outcome};
 use crate::outbox::Outbox;
 use crate::outlet::Wire;
 use crate::path::Path;
@@ -57,6 +57,8 @@ pub struct Checked {
     pub removed: Option<Path>,
     /// Where media goes from now on, if that is new.
     pub selected: Option<Path>,
+    /// It was no authentic check, and an error was answered.
+    pub is_refused: bool,
 }
 
 /// The handshake is done, and the certificate is the announced one.
@@ -71,13 +73,11 @@ pub struct Connected {
 /// One peer's transport.
 pub struct Transport {
     agent: Agent,
-    sources: Vec<Path>,
     session: Option<Session>,
     state: DtlsState,
     keys: Option<(Inbound, Outbound)>,
     profile: Option<Profile>,
     handshake_began: Option<Instant>,
-    media_heard: Option<Instant>,
     /// When the peer's `close_notify` came.
     pub closed_at: Option<Instant>,
     /// Packets that STUN or SRTP refused.
@@ -90,13 +90,11 @@ impl Transport {
     pub fn new(ufrag: String, pwd: &str) -> Self {
         Self {
             agent: Agent::new(ufrag, pwd),
-            sources: Vec::new(),
             session: None,
             state: DtlsState::New,
             keys: None,
             profile: None,
             handshake_began: None,
-            media_heard: None,
             closed_at: None,
             auth_failures: 0,
         }
@@ -109,9 +107,8 @@ impl Transport {
     }
 
     /// The paths on which the peer has proved itself.
-    #[must_use]
-    pub fn sources(&self) -> &[Path] {
-        &self.sources
+    pub fn sources(&self) -> impl Iterator<Item = Path> {
+        self.agent.sources()
     }
 
     /// Where media goes.
@@ -141,7 +138,7 @@ impl Transport {
     /// When something authentic came last.
     #[must_use]
     pub fn heard(&self) -> Option<Instant> {
-        self.media_heard.max(self.agent.last_heard())
+        self.agent.last_heard()
     }
 
     /// Learns who the peer is. The role counts the first time; fingerprints count until the handshake is done.
@@ -182,37 +179,45 @@ impl Transport {
         now: Instant,
         outbox: &mut Outbox,
     ) -> Checked {
-        let selected = match outbox.written(from, |answer| {
+        let outcome = outbox.written(from, |answer| {
             self.agent.handle(datagram, from, now, answer)
-        }) {
+        });
+        match outcome {
             Outcome::Checked {
-                selected_changed, ..
-            } => selected_changed,
-            Outcome::Ignored => return Checked::default(),
+                new_source,
+                removed,
+                selected_changed,
+            } => Checked {
+                added: new_source.then_some(from),
+                removed,
+                selected: selected_changed,
+                is_refused: false,
+            },
+            Outcome::Ignored => Checked::default(),
             Outcome::Refused => {
                 self.auth_failures += 1;
-                return Checked::default();
+                Checked {
+                    is_refused: true,
+                    ..Checked::default()
+                }
             }
-        };
-        if self.sources.contains(&from) {
-            return Checked {
-                selected,
-                ..Checked::default()
-            };
         }
-        let spare = |source: &Path| Some(*source) != self.agent.selected();
-        let oldest = self
-            .sources
-            .iter()
-            .position(spare)
-            .filter(|_| self.sources.len() >= MAX_SOURCES);
-        let removed = oldest.map(|place| self.sources.remove(place));
-        self.sources.push(from);
-        Checked {
-            added: Some(from),
-            removed,
-            selected,
-        }
+    }
+
+    /// Notes that authentic media came on this path; returns where media goes from now on, if that is new.
+    pub fn hear(&mut self, from: Path, now: Instant) -> Option<Path> {
+        self.agent.hear(from, now)
+    }
+
+    /// Forgets a path that is gone; returns where media goes from now on, if that is new.
+    pub fn forget(&mut self, path: Path, now: Instant) -> Option<Path> {
+        self.agent.forget(path, now)
+    }
+
+    /// TCP connections on which nothing authentic came for `limit`.
+    #[must_use]
+    pub fn idle_streams(&self, limit: Duration, now: Instant) -> Vec<Path> {
+        self.agent.idle_streams(limit, now).collect()
     }
 
     /// Begins the handshake if that is ours to do and the peer's address is known.
@@ -299,17 +304,16 @@ impl Transport {
         &mut self,
         packet: &mut [u8],
         header_len: usize,
-        now: Instant,
     ) -> Option<Result<usize, SrtpError>> {
         let opened = self.keys.as_mut()?.0.unprotect_rtp(packet, header_len);
-        self.count(opened, now);
+        self.count(opened);
         Some(opened)
     }
 
     /// Decrypts an RTCP packet in place; returns its length.
-    pub fn open_rtcp(&mut self, packet: &mut [u8], now: Instant) -> Option<usize> {
+    pub fn open_rtcp(&mut self, packet: &mut [u8]) -> Option<usize> {
         let opened = self.keys.as_mut()?.0.unprotect_rtcp(packet);
-        self.count(opened, now);
+        self.count(opened);
         opened.ok()
     }
 
@@ -340,13 +344,10 @@ impl Transport {
         }
     }
 
-    fn count(&mut self, opened: Result<usize, SrtpError>, now: Instant) {
-        match opened {
-            Ok(_) => self.media_heard = Some(now),
-            // The network may deliver twice or late; that is no attack.
-            Err(why) if why.is_repeat() => {}
-            Err(_) => self.auth_failures += 1,
-        }
+    fn count(&mut self, opened: Result<usize, SrtpError>) {
+        // The network may deliver twice or late; that is no attack.
+        let is_false = opened.is_err_and(|why| !why.is_repeat());
+        self.auth_failures += u64::from(is_false);
     }
 
     /// Sends what the session has written, and works out what its progress means.

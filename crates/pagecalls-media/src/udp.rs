@@ -1,7 +1,8 @@
-//! One worker's UDP port: at most one IPv4 and one IPv6 socket with the same number, and datagrams in batches.
+//! One worker's UDP port: a socket for each address, all with the same number, and datagrams in batches.
 //!
-//! Receiving never blocks; sending never does either: what the kernel does not take at once is dropped and counted, as a router
-//! would do. The slabs are made once.
+//! Each address has a socket of its own, so that an answer leaves from the address that was asked, whatever the routing table would
+//! choose. Receiving never blocks; sending never does either: what the kernel does not take at once is dropped and counted, as a
+//! router would do. The slabs are made once.
 
 use std::io;
 use std::mem::{size_of, zeroed};
@@ -18,11 +19,14 @@ pub const DATAGRAM_BYTES: usize = 2_048;
 /// Datagrams per system call.
 const BATCH: usize = 64;
 
+/// Addresses that one port may have.
+pub const MAX_HOSTS: usize = 32;
+
 /// Kernel buffers, as far as the system's limits allow: a burst of all calls must fit.
 const BUFFER_BYTES: libc::c_int = 4 * 1024 * 1024;
 
-/// How often two sockets try to get the same free port number.
-const PORT_TRIES: usize = 16;
+/// How often several sockets try to get the same free port number.
+pub const PORT_TRIES: usize = 16;
 
 /// The sockets of one port.
 pub struct Port {
@@ -31,33 +35,30 @@ pub struct Port {
 }
 
 impl Port {
-    /// Binds the port number (0: any that is free) on these addresses, at most one of each family.
+    /// Binds the port number (0: one that is free on all of them) on these addresses, at most [`MAX_HOSTS`].
     pub fn bind(hosts: &[IpAddr], number: u16) -> io::Result<Self> {
-        let v4 = hosts.iter().filter(|host| host.is_ipv4()).count();
-        if hosts.is_empty() || v4 > 1 || hosts.len() - v4 > 1 {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "name one address, or one IPv4 and one IPv6 address",
-            ));
-        }
-        let mut tries = if number == 0 { PORT_TRIES } else { 1 };
-        loop {
-            tries -= 1;
-            match Self::bind_all(hosts, number) {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
-                result => return result,
-            }
-        }
+        let sockets = on_all(hosts, number, |address| {
+            let socket = open(address)?;
+            let number = socket.local_addr()?.port();
+            Ok((socket, number))
+        })?;
+        let (sockets, numbers): (Vec<_>, Vec<_>) = sockets.into_iter().unzip();
+        Ok(Self {
+            sockets,
+            number: numbers[0],
+        })
     }
 
-    fn bind_all(hosts: &[IpAddr], mut number: u16) -> io::Result<Self> {
-        let mut sockets = Vec::new();
-        for host in hosts {
-            let socket = open(SocketAddr::new(*host, number))?;
-            number = socket.local_addr()?.port();
-            sockets.push(socket);
+    /// The smaller of what the kernel gave for receiving and for sending, if that is less than we asked for.
+    pub fn missing_buffer(&self) -> io::Result<Option<usize>> {
+        let mut least = BUFFER_BYTES;
+        for socket in &self.sockets {
+            for option in [libc::SO_RCVBUF, libc::SO_SNDBUF] {
+                // The kernel doubles what it is asked for, to have room for its own books (socket(7)).
+                least = least.min(get_option(socket, libc::SOL_SOCKET, option)? / 2);
+            }
         }
-        Ok(Self { sockets, number })
+        Ok((least < BUFFER_BYTES).then_some(least.unsigned_abs() as usize))
     }
 
     /// The port number.
@@ -70,29 +71,68 @@ impl Port {
     pub fn fds(&self) -> impl Iterator<Item = (u8, BorrowedFd<'_>)> {
         (0..).zip(self.sockets.iter().map(AsFd::as_fd))
     }
+}
 
-    fn fd_for(&self, via: Via) -> Option<RawFd> {
-        let Via::Udp(socket) = via else { return None };
-        self.sockets
-            .get(usize::from(socket))
-            .map(AsRawFd::as_raw_fd)
+/// Opens something on each address with one port number; with number 0 the first one finds a free one for all.
+pub(crate) fn on_all<T>(
+    hosts: &[IpAddr],
+    number: u16,
+    open: impl Fn(SocketAddr) -> io::Result<(T, u16)>,
+) -> io::Result<Vec<(T, u16)>> {
+    if hosts.is_empty() || hosts.len() > MAX_HOSTS {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("between one and {MAX_HOSTS} addresses"),
+        ));
+    }
+    let mut tries = if number == 0 { PORT_TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        let (mut opened, mut chosen) = (Vec::new(), number);
+        let result = hosts.iter().try_for_each(|host| {
+            let (one, number) = open(SocketAddr::new(*host, chosen))?;
+            chosen = number;
+            opened.push((one, number));
+            Ok::<_, io::Error>(())
+        });
+        match result {
+            Ok(()) => return Ok(opened),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {
-    let family = if address.is_ipv4() {
-        libc::AF_INET
-    } else {
-        libc::AF_INET6
-    };
+    let is_v4 = address.is_ipv4();
+    let family = if is_v4 { libc::AF_INET } else { libc::AF_INET6 };
     let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: takes no pointers; the descriptor is ours alone.
     let socket = unsafe { UdpSocket::from_raw_fd(checked(libc::socket(family, kind, 0))?) };
-    if address.is_ipv6() {
+    // The interface's MTU counts, and no ICMP message, which anybody can forge, makes it smaller: nothing of ours is longer than
+    // every path carries.
+    let (level, option, value) = if is_v4 {
+        (
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            libc::IP_PMTUDISC_INTERFACE,
+        )
+    } else {
         set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
-    }
-    for option in [libc::SO_RCVBUF, libc::SO_SNDBUF] {
-        set_option(&socket, libc::SOL_SOCKET, option, BUFFER_BYTES)?;
+        (
+            libc::IPPROTO_IPV6,
+            libc::IPV6_MTU_DISCOVER,
+            libc::IPV6_PMTUDISC_INTERFACE,
+        )
+    };
+    set_option(&socket, level, option, value)?;
+    for (forced, asked) in [
+        (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF),
+        (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF),
+    ] {
+        // Beyond the system's limit only an administrator may go; the kernel cuts what others ask for.
+        set_option(&socket, libc::SOL_SOCKET, forced, BUFFER_BYTES)
+            .or_else(|_| set_option(&socket, libc::SOL_SOCKET, asked, BUFFER_BYTES))?;
     }
     let (storage, len) = to_storage(&address);
     // SAFETY: the address lives through the call, and its length is given.
@@ -118,6 +158,26 @@ fn set_option(
         )
     })
     .map(drop)
+}
+
+fn get_option(
+    socket: &UdpSocket,
+    level: libc::c_int,
+    option: libc::c_int,
+) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut len = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: value and length live through the call and fit each other.
+    checked(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw mut value).cast(),
+            &raw mut len,
+        )
+    })?;
+    Ok(value)
 }
 
 /// Memory for one batch of datagrams. The headers point into the other boxes, which never move.
@@ -255,12 +315,24 @@ impl Sender {
         }
     }
 
-    /// Sends all waiting datagrams and forgets them.
-    pub fn send(&mut self, port: &Port, outbox: &mut Outbox) {
+    /// Sends all waiting datagrams and forgets them. Those for TCP connections go to `stream`, which says whether it took them.
+    pub fn send(
+        &mut self,
+        port: &Port,
+        outbox: &mut Outbox,
+        mut stream: impl FnMut(u32, &[u8]) -> bool,
+    ) {
         let mut count = 0;
         let mut socket: Option<RawFd> = None;
         for (to, bytes) in outbox.datagrams() {
-            let Some(fd) = port.fd_for(to.via) else {
+            let place = match to.via {
+                Via::Udp(place) => usize::from(place),
+                Via::Tcp(connection) => {
+                    self.dropped += u64::from(!stream(connection, bytes));
+                    continue;
+                }
+            };
+            let Some(fd) = port.sockets.get(place).map(AsRawFd::as_raw_fd) else {
                 self.dropped += 1;
                 continue;
             };
@@ -397,7 +469,7 @@ mod tests {
             outbox.commit(2, Path::udp(0, to));
         }
         let mut sender = Sender::new();
-        sender.send(&one, &mut outbox);
+        sender.send(&one, &mut outbox, |_, _| false);
         assert_eq!((sender.dropped, outbox.len()), (0, 0));
         let mut got = Vec::new();
         let mut receiver = Receiver::new();
@@ -428,7 +500,7 @@ mod tests {
             outbox.commit(1, to);
         }
         let mut sender = Sender::new();
-        sender.send(&port, &mut outbox);
+        sender.send(&port, &mut outbox, |_, _| false);
         assert_eq!(sender.dropped, 0);
         let mut from_v6 = None;
         Receiver::new()
@@ -444,7 +516,7 @@ mod tests {
         outbox.slot()[0] = 1;
         outbox.commit(1, Path::udp(1, (Ipv6Addr::LOCALHOST, 9).into()));
         let mut sender = Sender::new();
-        sender.send(&port, &mut outbox);
+        sender.send(&port, &mut outbox, |_, _| false);
         assert_eq!(sender.dropped, 1);
     }
 
@@ -467,8 +539,60 @@ mod tests {
     }
 
     #[test]
-    fn two_addresses_of_one_family_are_refused() {
-        let hosts = ["127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap()];
-        assert!(Port::bind(&hosts, 0).is_err());
+    fn answers_leave_from_the_address_that_was_asked() {
+        let port = loopback(&["127.0.0.2", "127.0.0.3", "::1"]);
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut receiver = Receiver::new();
+        let mut sender = Sender::new();
+        for (asked, host) in [(1, "127.0.0.3"), (0, "127.0.0.2")] {
+            peer.send_to(b"?", (host, port.number())).unwrap();
+            let mut came = Vec::new();
+            for (place, fd) in port.fds() {
+                receiver
+                    .receive(fd, |_, from| came.push(Path::udp(place, from)))
+                    .unwrap();
+            }
+            assert_eq!(came, [Path::udp(asked, peer.local_addr().unwrap())]);
+            let mut outbox = Outbox::new();
+            outbox.slot()[0] = 1;
+            outbox.commit(1, came[0]);
+            sender.send(&port, &mut outbox, |_, _| false);
+            let (_, from) = peer.recv_from(&mut [0; 8]).unwrap();
+            assert_eq!(from.ip().to_string(), host);
+        }
+    }
+
+    #[test]
+    fn datagrams_for_connections_go_there() {
+        let port = loopback(&["127.0.0.1"]);
+        let mut outbox = Outbox::new();
+        for connection in [7, 8] {
+            outbox.slot()[0] = connection as u8;
+            outbox.commit(1, Path::tcp(connection, "127.0.0.1:9".parse().unwrap()));
+        }
+        let (mut sender, mut got) = (Sender::new(), Vec::new());
+        sender.send(&port, &mut outbox, |connection, bytes| {
+            got.push((connection, bytes.to_vec()));
+            connection == 7
+        });
+        assert_eq!(got, [(7, vec![7]), (8, vec![8])]);
+        assert_eq!(sender.dropped, 1);
+    }
+
+    #[test]
+    fn addresses_are_bounded_and_a_taken_number_is_said() {
+        let host: IpAddr = "127.0.0.1".parse().unwrap();
+        for count in [0, MAX_HOSTS + 1] {
+            assert!(Port::bind(&vec![host; count], 0).is_err());
+        }
+        let first = loopback(&["127.0.0.1"]);
+        let error = Port::bind(&[host], first.number()).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(
+            first
+                .missing_buffer()
+                .unwrap()
+                .is_none_or(|bytes| bytes > 0)
+        );
     }
 }

@@ -1,19 +1,21 @@
-//! A worker: one thread with one port, one poll loop and one mailbox. Both legs of a call live on one worker.
+//! A worker: one thread with one port, its TCP connections, one poll loop and one mailbox. Both legs of a call live on one worker.
 //!
 //! The loop owns the drain: after each batch of datagrams, each command and each timer it sends what the outbox holds and hands
-//! the events on. The time is read once per turn.
+//! the events on. The time is read once per turn. In a turn media comes first, then timers, then a bounded part of the handshakes.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver as MailReceiver, Sender as MailSender, channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::acceptor::Door;
 use crate::outbox::Outbox;
-use crate::path::Path;
+use crate::path::{Path, Via};
 use crate::protocol::{Candidate, Command, Event, Outcome};
-use crate::shard::Shard;
+use crate::shard::{Shard, TurnedAway};
 use crate::sys::{Epoll, Waker};
+use crate::tcp::{Connections, Handed, Slots};
 use crate::udp::{Port, Receiver, Sender};
 
 /// Batches that are received before something else gets its turn.
@@ -22,12 +24,17 @@ const BATCHES_PER_TURN: usize = 8;
 /// Datagrams that may wait before they are sent, within one turn.
 const FLUSH_AT: usize = 64;
 
-const MAILBOX: u64 = 63;
+const MAILBOX: u64 = u64::MAX;
+
+/// What was refused is told this often, if it was anything.
+const TELL_REFUSED: Duration = Duration::from_secs(60);
 
 /// What a worker is told.
 pub enum Order {
     /// Carry out a command and report the outcome under this number.
     Command(u64, Box<Command>),
+    /// Take over a TCP connection that named one of our legs.
+    Adopt(Box<Handed>),
     /// Say goodbye to all peers, and end.
     Close,
 }
@@ -103,6 +110,16 @@ impl Worker {
         })
     }
 
+    /// The way in for TCP connections, of which there may be as many as `slots` has.
+    #[must_use]
+    pub fn door(&self, slots: Slots) -> Door {
+        Door {
+            orders: self.orders.clone(),
+            waker: Arc::clone(&self.waker),
+            slots,
+        }
+    }
+
     /// Sends an order. It is lost if the worker has ended, which is reported as [`Report::Closed`].
     pub fn order(&self, order: Order) {
         let _ = self.orders.send(order);
@@ -131,6 +148,7 @@ impl Drop for LastWord {
 
 struct Turn {
     port: Port,
+    connections: Connections,
     shard: Shard,
     mailbox: MailReceiver<Order>,
     waker: Arc<Waker>,
@@ -139,12 +157,15 @@ struct Turn {
     receiver: Receiver,
     sender: Sender,
     outbox: Outbox,
+    /// Connections that broke while we wrote to them.
+    broken: Vec<Path>,
+    told_refused: (Instant, TurnedAway),
 }
 
 impl Turn {
     fn new(
         port: Port,
-        shard: Shard,
+        mut shard: Shard,
         mailbox: MailReceiver<Order>,
         waker: Arc<Waker>,
         reports: Reports,
@@ -155,38 +176,63 @@ impl Turn {
         for (socket, fd) in port.fds() {
             epoll.add(fd, socket.into())?;
         }
-        let (receiver, sender, outbox) = (Receiver::new(), Sender::new(), Outbox::new());
+        shard.defer_handshakes();
         Ok(Self {
             port,
+            connections: Connections::new(),
+            told_refused: (Instant::now(), shard.turned_away()),
             shard,
             mailbox,
             waker,
             reports,
             epoll,
-            receiver,
-            sender,
-            outbox,
+            receiver: Receiver::new(),
+            sender: Sender::new(),
+            outbox: Outbox::new(),
+            broken: Vec::new(),
         })
     }
 
     fn run(mut self) {
         let _last_word = LastWord(self.reports.clone());
         match self.serve() {
-            Ok(()) => tracing::debug!(unsent = self.sender.dropped, "worker ends"),
+            Ok(()) => {
+                let refused = self.shard.turned_away();
+                tracing::debug!(unsent = self.sender.dropped, ?refused, "worker ends");
+            }
             Err(error) => tracing::error!(%error, "worker fails"),
         }
     }
 
     fn serve(&mut self) -> io::Result<()> {
+        let mut handshakes_wait = false;
         loop {
-            let ready = self.epoll.wait(
-                self.shard
-                    .next_due()
-                    .saturating_duration_since(Instant::now()),
-            )?;
             let now = Instant::now();
-            self.receive(ready, now)?;
-            if ready & 1 << MAILBOX != 0 {
+            let wait = if handshakes_wait {
+                Duration::ZERO
+            } else {
+                self.shard.next_due().saturating_duration_since(now)
+            };
+            let count = self.epoll.wait(wait)?;
+            let now = Instant::now();
+            let mut has_mail = false;
+            for place in 0..count {
+                let ready = self.epoll.ready(place);
+                match Connections::of_token(ready.token) {
+                    _ if ready.token == MAILBOX => has_mail = true,
+                    None => self.receive(ready.token as u8, now)?,
+                    Some(number) => {
+                        if ready.readiness.writes {
+                            self.broken
+                                .extend(self.connections.write(number, &self.epoll));
+                        }
+                        if ready.readiness.reads {
+                            self.read(number, now);
+                        }
+                    }
+                }
+            }
+            if has_mail {
                 self.waker.drain();
                 if !self.obey(now) {
                     return Ok(());
@@ -194,38 +240,81 @@ impl Turn {
             }
             if now >= self.shard.next_due() {
                 self.shard.on_time(now, &mut self.outbox);
+                self.connections.sweep(now);
+                self.tell_refused(now);
             }
-            self.flush();
+            self.flush(now);
+            handshakes_wait = self.shard.handshakes(now, &mut self.outbox);
+            self.flush(now);
         }
     }
 
-    fn receive(&mut self, ready: u64, now: Instant) -> io::Result<()> {
+    fn receive(&mut self, socket: u8, now: Instant) -> io::Result<()> {
         let Self {
-            port,
             shard,
             receiver,
             sender,
             outbox,
+            connections,
+            port,
             ..
         } = self;
-        for (socket, fd) in port.fds() {
-            let mut batches = if ready & 1 << socket == 0 {
-                0
-            } else {
-                BATCHES_PER_TURN
-            };
-            while batches > 0
-                && receiver.receive(fd, |datagram, from| {
-                    shard.datagram(datagram, Path::udp(socket, from), now, outbox);
-                })?
-            {
-                batches -= 1;
-                if outbox.len() >= FLUSH_AT {
-                    sender.send(port, outbox);
-                }
+        let Some((_, fd)) = port.fds().nth(usize::from(socket)) else {
+            return Ok(());
+        };
+        for _ in 0..BATCHES_PER_TURN {
+            let may_be_more = receiver.receive(fd, |datagram, from| {
+                shard.datagram(datagram, Path::udp(socket, from), now, outbox);
+            })?;
+            if outbox.len() >= FLUSH_AT {
+                sender.send(port, outbox, |to, bytes| connections.push(to, bytes));
+            }
+            if !may_be_more {
+                break;
             }
         }
         Ok(())
+    }
+
+    fn read(&mut self, number: u32, now: Instant) {
+        let Self {
+            shard,
+            outbox,
+            connections,
+            ..
+        } = self;
+        let over = connections.read(number, |datagram, from| {
+            shard.datagram(datagram, from, now, outbox);
+        });
+        if let Some(path) = over {
+            shard.forget(path, now, outbox);
+        }
+    }
+
+    /// Takes a connection in. It stays only if its first frame was an authentic check.
+    fn adopt(&mut self, handed: Handed, now: Instant) {
+        let (path, mut bytes) = match self.connections.adopt(handed, &self.epoll) {
+            Ok(adopted) => adopted,
+            Err(error) => {
+                tracing::warn!(%error, "a TCP connection is lost");
+                return;
+            }
+        };
+        let Via::Tcp(number) = path.via else { return };
+        let Self {
+            shard,
+            outbox,
+            connections,
+            ..
+        } = self;
+        let is_sound = connections.feed(number, &mut bytes, |datagram| {
+            shard.datagram(datagram, path, now, outbox);
+        });
+        if !is_sound {
+            self.shard.forget(path, now, &mut self.outbox);
+        } else if !self.shard.knows(path) {
+            self.outbox.unused.push(number);
+        }
     }
 
     /// Works through the mailbox; false when it is time to end.
@@ -235,12 +324,16 @@ impl Turn {
                 Order::Command(number, command) => {
                     let outcome = self.shard.command(*command, now, &mut self.outbox);
                     // Events that came before the outcome are told before it.
-                    self.flush();
+                    self.flush(now);
                     self.reports.tell(Report::Outcome(number, outcome));
+                }
+                Order::Adopt(handed) => {
+                    self.adopt(*handed, now);
+                    self.flush(now);
                 }
                 Order::Close => {
                     self.shard.close(now, &mut self.outbox);
-                    self.flush();
+                    self.flush(now);
                     return false;
                 }
             }
@@ -248,12 +341,36 @@ impl Turn {
         true
     }
 
-    fn flush(&mut self) {
-        if !self.outbox.is_empty() {
-            self.sender.send(&self.port, &mut self.outbox);
+    fn flush(&mut self, now: Instant) {
+        let Self {
+            connections,
+            outbox,
+            epoll,
+            ..
+        } = self;
+        if !outbox.is_empty() {
+            self.sender
+                .send(&self.port, outbox, |to, bytes| connections.push(to, bytes));
+        }
+        connections.flush(epoll, &mut self.broken);
+        for number in outbox.unused.drain(..) {
+            connections.leave(number, epoll, now);
+        }
+        // The leg chooses another path, if it has one, for what comes next.
+        for path in self.broken.drain(..) {
+            self.shard.forget(path, now, outbox);
         }
         for event in self.outbox.events.drain(..) {
             self.reports.tell(Report::Event(event));
+        }
+    }
+
+    fn tell_refused(&mut self, now: Instant) {
+        let refused = self.shard.turned_away();
+        let (told_at, told) = self.told_refused;
+        if refused != told && now >= told_at + TELL_REFUSED {
+            self.told_refused = (now, refused);
+            tracing::warn!(?refused, "datagrams were turned away so far");
         }
     }
 }

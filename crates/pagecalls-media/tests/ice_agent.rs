@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pagecalls_media::ice::{Agent, MAX_SOURCES, Outcome};
+use pagecalls_media::ice::{Agent, MAX_SOURCES, MAX_STREAMS, Outcome};
 use pagecalls_media::path::Path;
 use pagecalls_media::stun::{Builder, Class, Key, Message};
 
@@ -77,6 +77,7 @@ impl Check {
 fn checked(new_source: bool, selected_changed: Option<Path>) -> Outcome {
     Outcome::Checked {
         new_source,
+        removed: None,
         selected_changed,
     }
 }
@@ -282,23 +283,25 @@ fn sources_are_bounded_and_the_selected_one_stays() {
     Check::nominating().sent_to(&mut agent, path(0), start);
     for last in 1..=3 * MAX_SOURCES as u8 {
         let now = start + Duration::from_secs(u64::from(last));
+        Check::default().sent_to(&mut agent, path(0), now);
+        let Outcome::Checked {
+            new_source: true,
+            removed,
+            selected_changed: None,
+        } = Check::default().sent_to(&mut agent, path(last), now)
+        else {
+            panic!("{last}")
+        };
+        let pushed_out = usize::from(last).checked_sub(MAX_SOURCES - 1);
         assert_eq!(
-            Check::default().sent_to(&mut agent, path(last), now),
-            checked(true, None)
+            removed,
+            pushed_out
+                .filter(|last| *last > 0)
+                .map(|last| path(last as u8))
         );
         assert!(agent.sources().count() <= MAX_SOURCES);
     }
     assert!(agent.sources().any(|source| source == path(0)));
-    let later = start + Duration::from_secs(100);
-    assert_eq!(
-        Check::default().sent_to(&mut agent, path(0), later),
-        checked(false, None)
-    );
-    assert_eq!(
-        Check::default().sent_to(&mut agent, path(1), later),
-        checked(true, None),
-        "was pushed out"
-    );
     assert_eq!(agent.selected(), Some(path(0)));
 }
 
@@ -309,4 +312,111 @@ fn a_dual_stack_socket_names_ipv4_addresses_as_ipv4() {
     agent().handle(&Check::default().bytes(), from, Instant::now(), &mut out);
     let answer = Message::parse(&out).unwrap();
     assert_eq!(answer.mapped, Some("192.0.2.7:4000".parse().unwrap()));
+}
+
+fn at(start: Instant, ms: u64) -> Instant {
+    start + Duration::from_millis(ms)
+}
+
+#[test]
+fn media_on_another_proven_path_leads_there_when_the_selected_one_is_silent() {
+    let (mut agent, start) = (agent(), Instant::now());
+    Check::nominating().sent_to(&mut agent, path(1), start);
+    assert_eq!(agent.hear(path(1), at(start, 5_000)), None);
+    Check::default().sent_to(&mut agent, path(2), at(start, 5_100));
+    assert_eq!(
+        agent.hear(path(2), at(start, 5_200)),
+        None,
+        "late packets are no silence"
+    );
+    assert_eq!(agent.hear(path(2), at(start, 5_999)), None);
+    assert_eq!(agent.hear(path(2), at(start, 6_000)), Some(path(2)));
+    assert_eq!(agent.selected(), Some(path(2)));
+    assert_eq!(agent.hear(path(1), at(start, 6_001)), None, "no flapping");
+    assert_eq!(
+        agent.hear(path(3), at(start, 60_000)),
+        None,
+        "never without a check"
+    );
+}
+
+#[test]
+fn a_check_leads_to_its_path_only_after_a_long_silence() {
+    let (mut agent, start) = (agent(), Instant::now());
+    Check::nominating().sent_to(&mut agent, path(1), start);
+    for second in 1..30 {
+        // Consent checks on the selected path every 6 s, those of a spare path more often.
+        if second % 6 == 0 {
+            Check::default().sent_to(&mut agent, path(1), at(start, second * 1_000));
+        }
+        Check::default().sent_to(&mut agent, path(2), at(start, second * 1_000 + 1));
+        assert_eq!(agent.selected(), Some(path(1)));
+    }
+    assert_eq!(
+        Check::default().sent_to(&mut agent, path(2), at(start, 31_000)),
+        checked(false, Some(path(2)))
+    );
+}
+
+#[test]
+fn a_repeated_nomination_steals_the_media_for_a_second_and_not_again() {
+    let (mut agent, start) = (agent(), Instant::now());
+    let (peer, thief, new) = (path(1), path(66), path(2));
+    Check::nominating().sent_to(&mut agent, peer, start);
+    let mut stolen_ms = 0;
+    for ms in (20..20_000).step_by(20) {
+        let now = at(start, ms);
+        agent.hear(peer, now);
+        if ms > 500 {
+            Check::nominating().sent_to(&mut agent, thief, now);
+        }
+        stolen_ms += if agent.selected() == Some(thief) {
+            20
+        } else {
+            0
+        };
+    }
+    assert!((900..1_100).contains(&stolen_ms), "{stolen_ms}");
+    // The peer moves in earnest all the same: its media proves it.
+    let now = at(start, 20_000);
+    Check::nominating().sent_to(&mut agent, new, now);
+    agent.hear(new, now);
+    Check::nominating().sent_to(&mut agent, new, at(start, 20_050));
+    assert_eq!(agent.selected(), Some(new));
+}
+
+#[test]
+fn when_a_path_is_gone_the_one_heard_last_takes_over() {
+    let (mut agent, now) = (agent(), Instant::now());
+    let stream = Path::tcp(7, ([192, 0, 2, 1], 5000).into());
+    Check::default().sent_to(&mut agent, path(1), now);
+    Check::default().sent_to(&mut agent, path(2), at(now, 10));
+    Check::nominating().sent_to(&mut agent, stream, at(now, 20));
+    assert_eq!(agent.forget(path(1), at(now, 30)), None);
+    assert_eq!(agent.forget(stream, at(now, 30)), Some(path(2)));
+    assert_eq!(agent.forget(path(2), at(now, 30)), None);
+    assert_eq!(agent.selected(), None);
+    assert_eq!(
+        Check::default().sent_to(&mut agent, path(3), at(now, 40)),
+        checked(true, Some(path(3)))
+    );
+}
+
+#[test]
+fn connections_are_bounded_apart() {
+    let (mut agent, now) = (agent(), Instant::now());
+    let stream = |number: u32| Path::tcp(number, ([192, 0, 2, 1], 5000).into());
+    Check::nominating().sent_to(&mut agent, path(0), now);
+    for number in 0..20 {
+        let outcome = Check::default().sent_to(&mut agent, stream(number), at(now, number.into()));
+        let Outcome::Checked { removed, .. } = outcome else {
+            panic!()
+        };
+        assert_eq!(removed, number.checked_sub(MAX_STREAMS as u32).map(stream));
+    }
+    assert_eq!(agent.sources().count(), 1 + MAX_STREAMS);
+    let idle: Vec<_> = agent
+        .idle_streams(Duration::from_secs(1), at(now, 1_017))
+        .collect();
+    assert_eq!(idle, [stream(16), stream(17)]);
 }

@@ -1,8 +1,8 @@
-//! The engine as a process: its Unix socket, its UDP port, and how it ends.
+//! The engine as a process: its Unix socket, its UDP and TCP ports, and how it ends.
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -455,19 +455,125 @@ fn it_prints_what_it_is_asked_to() {
     }
 }
 
-/// A peer on a real UDP socket.
+/// What carries a peer's datagrams.
+enum Wire {
+    Udp(UdpSocket),
+    /// Framed (RFC 4571); `split` writes each frame in two parts.
+    Tcp {
+        stream: TcpStream,
+        split: bool,
+    },
+}
+
+impl Wire {
+    fn udp(engine: SocketAddr) -> Self {
+        let any: IpAddr = match engine {
+            SocketAddr::V4(_) => "0.0.0.0".parse().unwrap(),
+            SocketAddr::V6(_) => "::".parse().unwrap(),
+        };
+        let socket = UdpSocket::bind((any, 0)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        // From now on only what leaves from this very address is received.
+        socket.connect(engine).unwrap();
+        Self::Udp(socket)
+    }
+
+    fn tcp(engine: SocketAddr, split: bool) -> Self {
+        let stream = TcpStream::connect(engine).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self::Tcp { stream, split }
+    }
+
+    fn send(&mut self, datagram: &[u8]) {
+        self.send_all(&[datagram]);
+    }
+
+    /// On a stream, all of them in one piece.
+    fn send_all(&mut self, datagrams: &[&[u8]]) {
+        match self {
+            Self::Udp(socket) => {
+                for datagram in datagrams {
+                    socket.send(datagram).unwrap();
+                }
+            }
+            Self::Tcp { stream, split } => {
+                let framed = |datagram: &&[u8]| {
+                    let head = (datagram.len() as u16).to_be_bytes();
+                    [&head, *datagram].concat()
+                };
+                let bytes: Vec<u8> = datagrams.iter().flat_map(framed).collect();
+                let cut = if *split { bytes.len() / 2 } else { 0 };
+                stream.write_all(&bytes[..cut]).unwrap();
+                stream.write_all(&bytes[cut..]).unwrap();
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Vec<u8> {
+        let mut bytes = vec![0; 2_000];
+        let len = match self {
+            Self::Udp(socket) => socket.recv(&mut bytes).unwrap(),
+            Self::Tcp { stream, .. } => {
+                let mut head = [0; 2];
+                stream.read_exact(&mut head).unwrap();
+                let len = usize::from(u16::from_be_bytes(head));
+                stream.read_exact(&mut bytes[..len]).unwrap();
+                len
+            }
+        };
+        bytes.truncate(len);
+        bytes
+    }
+
+    fn is_closed(&mut self) -> bool {
+        let Self::Tcp { stream, .. } = self else {
+            return false;
+        };
+        match stream.read(&mut [0; 4_096]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() == ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+/// Where an engine listens for a protocol, of what `leg.create` said.
+fn candidate(offer: &Value, proto: &str, is_v6: bool) -> SocketAddr {
+    let mut candidates = offer["candidates"].as_array().unwrap().iter();
+    let found = candidates.find(|candidate| {
+        candidate["proto"] == proto && candidate["ip"].as_str().unwrap().contains(':') == is_v6
+    });
+    let found = found.unwrap_or_else(|| panic!("no {proto} in {offer}"));
+    let ip: IpAddr = found["ip"].as_str().unwrap().parse().unwrap();
+    (ip, found["port"].as_u64().unwrap() as u16).into()
+}
+
+/// A peer on a real socket.
 struct Peer {
-    socket: UdpSocket,
+    wire: Wire,
+    offer: Value,
     session: Session,
     keys: Option<(Inbound, Outbound)>,
     is_closed: bool,
 }
 
 impl Peer {
-    /// Creates the leg, tells it of a peer, and connects that.
+    /// Creates the leg, tells it of a peer, and connects that over UDP and IPv4.
     fn connect(client: &mut Client, leg: &str, pt: u8, fingerprint: &Value) -> Self {
+        let wire = |offer: &Value| Wire::udp(candidate(offer, "udp", false));
+        Self::connect_over(client, "c", leg, pt, fingerprint, wire)
+    }
+
+    fn connect_over(
+        client: &mut Client,
+        call: &str,
+        leg: &str,
+        pt: u8,
+        fingerprint: &Value,
+        wire: impl FnOnce(&Value) -> Wire,
+    ) -> Self {
         let certificate = Certificate::generate().unwrap();
-        let offer = client.ok(json!({"op": "leg.create", "call": "c", "leg": leg}));
+        let offer = client.ok(json!({"op": "leg.create", "call": call, "leg": leg}));
         let codecs = json!([{"key": "opus/48000/2", "pt": pt}]);
         client.ok(json!({
             "op": "leg.apply", "leg": leg, "rev": 1, "timers": {},
@@ -478,12 +584,6 @@ impl Peer {
             "recv": [{"track": "in", "mid": "0", "kind": "audio", "codecs": codecs, "ext": {}}],
             "send": [{"track": "out", "kind": "audio", "cname": "n", "codecs": codecs, "ext": {}, "outputs": [{"ssrc": 7, "mid": "0"}]}],
         }));
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let port = u16::try_from(offer["candidates"][0]["port"].as_u64().unwrap()).unwrap();
-        socket
-            .connect(SocketAddr::from(([127, 0, 0, 1], port)))
-            .unwrap();
         let mut session = Session::new(&Context::new(&certificate).unwrap(), Role::Active).unwrap();
         session.set_expected(&[Fingerprint::parse(
             "sha-256",
@@ -491,12 +591,13 @@ impl Peer {
         )
         .unwrap()]);
         let mut peer = Self {
-            socket,
+            wire: wire(&offer),
+            offer,
             session,
             keys: None,
             is_closed: false,
         };
-        peer.check(&offer);
+        peer.check();
         let progress = peer.session.start(Instant::now());
         peer.note(progress.unwrap());
         while peer.keys.is_none() {
@@ -505,24 +606,14 @@ impl Peer {
         peer
     }
 
-    fn check(&mut self, offer: &Value) {
-        let mut bytes = Vec::new();
-        Builder::new(&mut bytes, Class::Request, *b"twelve bytes")
-            .username(&format!("{}:peer", offer["ufrag"].as_str().unwrap()))
-            .controlling(1)
-            .use_candidate()
-            .finish(Some(&Key::new(offer["pwd"].as_str().unwrap())));
-        self.socket.send(&bytes).unwrap();
-        let mut answer = [0; 200];
-        assert!(self.socket.recv(&mut answer).unwrap() > 20);
-        assert_eq!(answer[..2], [1, 1]);
+    fn check(&mut self) {
+        self.wire.send(&check(&self.offer, &self.offer["pwd"]));
+        while self.wire.receive()[..2] != [1, 1] {}
     }
 
     /// Takes one datagram; returns the payload of a media packet.
     fn receive(&mut self) -> Option<Vec<u8>> {
-        let mut bytes = vec![0; 2_000];
-        let len = self.socket.recv(&mut bytes).unwrap();
-        bytes.truncate(len);
+        let mut bytes = self.wire.receive();
         if (20..64).contains(&bytes[0]) {
             let progress = self.session.receive(&bytes, Instant::now()).unwrap();
             self.note(progress);
@@ -556,11 +647,25 @@ impl Peer {
         }
         let mut datagram = Vec::new();
         while self.session.poll_transmit(&mut datagram).is_some() {
-            self.socket.send(&datagram).unwrap();
+            self.wire.send(&datagram);
+        }
+    }
+
+    /// The next media packet.
+    fn hear(&mut self) -> Vec<u8> {
+        loop {
+            if let Some(payload) = self.receive() {
+                return payload;
+            }
         }
     }
 
     fn speak(&mut self, pt: u8, seq: u16, payload: &[u8]) {
+        let packet = self.packet(pt, seq, payload);
+        self.wire.send(&packet);
+    }
+
+    fn packet(&mut self, pt: u8, seq: u16, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; 300];
         let fields = Fields {
             pt,
@@ -580,8 +685,30 @@ impl Peer {
             .1
             .protect_rtp(&mut bytes, header_len, len)
             .unwrap();
-        self.socket.send(&bytes[..len]).unwrap();
+        bytes.truncate(len);
+        bytes
     }
+}
+
+fn check(offer: &Value, pwd: &Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Builder::new(&mut bytes, Class::Request, *b"twelve bytes")
+        .username(&format!("{}:peer", offer["ufrag"].as_str().unwrap()))
+        .controlling(1)
+        .use_candidate()
+        .finish(Some(&Key::new(pwd.as_str().unwrap())));
+    bytes
+}
+
+/// Both directions between the legs.
+fn route(client: &mut Client, call: &str, one: &str, other: &str) {
+    let end = |leg: &str, track: &str| json!({"leg": leg, "track": track});
+    client.ok(
+        json!({"op": "call.route", "call": call, "rev": 1, "routes": [
+            {"from": end(one, "in"), "to": end(other, "out")},
+            {"from": end(other, "in"), "to": end(one, "out")},
+        ]}),
+    );
 }
 
 #[test]
@@ -631,4 +758,240 @@ fn a_call_over_real_sockets_up_to_the_goodbye() {
         }
     }
     assert!(engine.wait().success());
+}
+
+/// A client that owns the engine, and the engine's hello.
+fn greeted(engine: &Engine) -> (Client, Value) {
+    let mut client = engine.connect();
+    let hello = client.ok(json!({"op": "hello", "proto": 2, "data_dir": "0123456789abcdef"}));
+    (client, hello)
+}
+
+#[test]
+fn a_call_over_tcp_and_ipv6_that_loses_its_connection() {
+    let engine = Engine::start_with(&["--host", "127.0.0.1,::1", "--tcp-port", "0"]);
+    let (mut client, hello) = greeted(&engine);
+    let print = &hello["fingerprint"];
+    client.ok(json!({"op": "call.create", "call": "c"}));
+    let mut business = Peer::connect_over(&mut client, "c", "b", 111, print, |offer| {
+        Wire::udp(candidate(offer, "udp", true))
+    });
+    let mut consumer = Peer::connect_over(&mut client, "c", "k", 109, print, |offer| {
+        Wire::tcp(candidate(offer, "tcp", false), true)
+    });
+    route(&mut client, "c", "b", "k");
+    business.speak(111, 1, b"is there anybody");
+    assert_eq!(consumer.hear(), b"is there anybody");
+    let merged = [
+        consumer.packet(109, 1, b"yes"),
+        consumer.packet(109, 2, b"yes!"),
+    ];
+    consumer.wire.send_all(&[&merged[0], &merged[1]]);
+    assert_eq!(
+        (business.hear(), business.hear()),
+        (b"yes".to_vec(), b"yes!".to_vec())
+    );
+
+    // The connection breaks; the peer goes on over UDP.
+    consumer.wire = Wire::udp(candidate(&consumer.offer, "udp", false));
+    consumer.check();
+    business.speak(111, 2, b"still here");
+    assert_eq!(consumer.hear(), b"still here");
+    consumer.speak(109, 3, b"me too");
+    assert_eq!(business.hear(), b"me too");
+
+    // And back to TCP, over IPv6, where it is told goodbye and the connection ends.
+    consumer.wire = Wire::tcp(candidate(&consumer.offer, "tcp", true), false);
+    consumer.check();
+    business.speak(111, 3, b"again");
+    assert_eq!(consumer.hear(), b"again");
+    client.ok(json!({"op": "call.close", "call": "c"}));
+    while !consumer.is_closed {
+        consumer.receive();
+    }
+    assert!(consumer.wire.is_closed());
+    let remotes = ["127.0.0.1:", "127.0.0.1:", "[::1]:"];
+    for remote in ["[::1]:"].into_iter().chain(remotes) {
+        let told = client.event("leg.ice");
+        assert!(
+            told["remote"].as_str().unwrap().starts_with(remote),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn what_does_not_prove_itself_over_tcp_is_closed_and_leaves_nothing_behind() {
+    let engine = Engine::start_with(&["--tcp-port", "0", "--workers", "2"]);
+    let (mut client, _) = greeted(&engine);
+    client.ok(json!({"op": "call.create", "call": "c"}));
+    let offer = client.ok(json!({"op": "leg.create", "call": "c", "leg": "l"}));
+    let address = candidate(&offer, "tcp", false);
+    let folder = format!("/proc/{}/fd", engine.child.id());
+    let descriptors = || fs::read_dir(&folder).unwrap().count();
+    let before = descriptors();
+    for _ in 0..20 {
+        let mut rude = Wire::tcp(address, false);
+        rude.send(b"GET / HTTP/1.1");
+        assert!(rude.is_closed());
+        let mut guessing = Wire::tcp(address, false);
+        guessing.send(&check(&offer, &json!("a password that is wrong")));
+        assert_eq!(
+            guessing.receive()[..2],
+            [1, 0x11],
+            "an error, and then the end"
+        );
+        assert!(guessing.is_closed());
+    }
+    let mut good = Wire::tcp(address, false);
+    good.send(&check(&offer, &offer["pwd"]));
+    assert_eq!(good.receive()[..2], [1, 1]);
+    // A frame that no datagram of ours has ends even a good one.
+    let Wire::Tcp { stream, .. } = &mut good else {
+        panic!()
+    };
+    stream.write_all(&[255, 255, 0]).unwrap();
+    assert!(good.is_closed());
+    let until = Instant::now() + PATIENCE;
+    while descriptors() > before {
+        assert!(Instant::now() < until, "descriptors leak");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn behind_a_wildcard_every_address_answers_for_itself() {
+    let engine = Engine::start_with(&["--host", "::", "--tcp-port", "0"]);
+    let (mut client, _) = greeted(&engine);
+    client.ok(json!({"op": "call.create", "call": "c"}));
+    let offer = client.ok(json!({"op": "leg.create", "call": "c", "leg": "l"}));
+    let port = offer["candidates"][0]["port"].as_u64().unwrap() as u16;
+    let addresses = pagecalls_media::sys::interface_addresses().unwrap();
+    for address in &addresses {
+        // Connected: an answer from another address would not arrive.
+        let mut wire = Wire::udp((*address, port).into());
+        wire.send(&check(&offer, &offer["pwd"]));
+        assert_eq!(wire.receive()[..2], [1, 1], "{address}");
+    }
+    let told: Vec<IpAddr> = offer["candidates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|candidate| candidate["ip"].as_str().unwrap().parse().unwrap())
+        .collect();
+    let only_loopback = addresses.iter().all(IpAddr::is_loopback);
+    assert!(
+        told.iter().all(|ip| only_loopback || !ip.is_loopback()),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn behind_a_nat_peers_are_told_the_public_addresses() {
+    let public = ["--public-ip", "203.0.113.7", "--public-ip", "2001:db8::7"];
+    let arguments = [&["--host", "127.0.0.1,::1", "--tcp-port", "0"][..], &public].concat();
+    let engine = Engine::start_with(&arguments);
+    let (mut client, _) = greeted(&engine);
+    client.ok(json!({"op": "call.create", "call": "c"}));
+    let offer = client.ok(json!({"op": "leg.create", "call": "c", "leg": "l"}));
+    let told: Vec<_> = offer["candidates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|candidate| {
+            (
+                candidate["proto"].as_str().unwrap(),
+                candidate["ip"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("udp", "203.0.113.7"),
+            ("udp", "2001:db8::7"),
+            ("tcp", "203.0.113.7"),
+            ("tcp", "2001:db8::7")
+        ]
+    );
+}
+
+#[test]
+fn calls_go_to_the_worker_with_the_fewest_and_share_the_tcp_port() {
+    let engine = Engine::start_with(&["--workers", "2", "--tcp-port", "0", "--max-calls", "4"]);
+    let (mut client, hello) = greeted(&engine);
+    assert_eq!(hello["capacity"], 4);
+    let port = |worker: usize, proto: &str| {
+        let candidates = json!({"candidates": hello["candidates"][worker]});
+        candidate(&candidates, proto, false).port()
+    };
+    assert_ne!(port(0, "udp"), port(1, "udp"));
+    assert_eq!(port(0, "tcp"), port(1, "tcp"));
+    let mut place = |call: &str| {
+        let worker = client.ok(json!({"op": "call.create", "call": call}))["worker"].clone();
+        worker.as_u64().unwrap()
+    };
+    let (one, two) = (place("one"), place("two"));
+    assert_ne!(one, two);
+    place("three");
+    place("four");
+    assert_eq!(
+        client.code(json!({"op": "call.create", "call": "five"})),
+        "full"
+    );
+    // Two calls end on the same worker: the next two go there.
+    let mut ended = 0;
+    for call in ["one", "two", "three", "four"] {
+        if ended < 1 || call == "three" {
+            client.ok(json!({"op": "call.close", "call": call}));
+            ended += 1;
+        }
+    }
+    for call in ["five", "six"] {
+        let placed = client.ok(json!({"op": "call.create", "call": call}));
+        assert_eq!(placed["worker"], one);
+    }
+    // Each worker serves its own legs over the one TCP port.
+    for (call, leg) in [("five", "a"), ("two", "b")] {
+        let mut peer = Peer::connect_over(
+            &mut client,
+            call,
+            leg,
+            111,
+            &hello["fingerprint"],
+            |offer| Wire::tcp(candidate(offer, "tcp", false), false),
+        );
+        let legs = client.ok(json!({"op": "snapshot", "call": call}))["legs"].clone();
+        assert_eq!(legs[0]["dtls"], "connected");
+        client.ok(json!({"op": "call.close", "call": call}));
+        while !peer.is_closed {
+            peer.receive();
+        }
+    }
+}
+
+#[test]
+fn ports_that_are_taken_are_named() {
+    let engine = Engine::start_with(&["--tcp-port", "0"]);
+    let (mut client, _) = greeted(&engine);
+    client.ok(json!({"op": "call.create", "call": "c"}));
+    let offer = client.ok(json!({"op": "leg.create", "call": "c", "leg": "l"}));
+    for (proto, option, says) in [
+        ("tcp", "--tcp-port", "TCP port"),
+        ("udp", "--udp-port", "UDP port"),
+    ] {
+        let folder = folder();
+        let port = candidate(&offer, proto, false).port().to_string();
+        let output = Engine::command(&folder, 30)
+            .args([option, &port])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            said.contains(&format!("{says} {port}")) && said.contains("Address already in use"),
+            "{said}"
+        );
+    }
 }

@@ -244,7 +244,7 @@ impl Peer {
         }
     }
 
-    fn check(&self, nominate: bool) -> Vec<u8> {
+    pub fn check(&self, nominate: bool) -> Vec<u8> {
         let mut bytes = Vec::new();
         let username = format!("{}:peer{}", self.offer.ufrag, self.leg);
         let mut builder = Builder::new(&mut bytes, Class::Request, *b"twelve bytes")
@@ -312,6 +312,8 @@ pub struct Rig {
     pub certificate: Certificate,
     /// While it is there, what the shard sends goes here, with the peer that it is for, and to nobody else.
     pub caught: Option<Vec<(usize, Vec<u8>)>>,
+    /// TCP connections that the shard gave up.
+    pub unused: Vec<u32>,
     outbox: Outbox,
 }
 
@@ -342,6 +344,7 @@ impl Rig {
             peers: Vec::new(),
             certificate,
             caught: None,
+            unused: Vec::new(),
             outbox: Outbox::new(),
         }
     }
@@ -546,11 +549,35 @@ impl Rig {
         self.datagram_from(self.peers[peer].path, bytes);
     }
 
+    /// How many datagrams the shard sends back to where this one comes from.
+    pub fn answers_to(&mut self, from: Path, bytes: &[u8]) -> usize {
+        let mut bytes = bytes.to_vec();
+        self.shard
+            .datagram(&mut bytes, from, self.now, &mut self.outbox);
+        let answers = self.outbox.datagrams().filter(|(to, _)| *to == from);
+        let count = answers.count();
+        self.deliver();
+        count
+    }
+
     pub fn datagram_from(&mut self, from: Path, bytes: &[u8]) {
         let mut bytes = bytes.to_vec();
         self.shard
             .datagram(&mut bytes, from, self.now, &mut self.outbox);
         self.deliver();
+    }
+
+    /// What carried this path is gone.
+    pub fn lose(&mut self, path: Path) {
+        self.shard.forget(path, self.now, &mut self.outbox);
+        self.deliver();
+    }
+
+    /// One turn's share of the handshakes that wait, where they do; whether more wait.
+    pub fn handshakes(&mut self) -> bool {
+        let more = self.shard.handshakes(self.now, &mut self.outbox);
+        self.deliver();
+        more
     }
 
     pub fn send(&mut self, peer: usize, packet: &Packet) {
@@ -596,6 +623,7 @@ impl Rig {
     fn deliver(&mut self) {
         loop {
             self.events.append(&mut self.outbox.events);
+            self.unused.append(&mut self.outbox.unused);
             let datagrams: VecDeque<_> = self
                 .outbox
                 .datagrams()

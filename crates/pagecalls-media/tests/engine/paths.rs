@@ -1,0 +1,172 @@
+//! Where a leg's media goes when its peer has several paths, moves, or loses one.
+
+use pagecalls_media::ice::MAX_STREAMS;
+use pagecalls_media::path::Path;
+use pagecalls_media::protocol::{CallClose, Event};
+
+use crate::rig::{BUSINESS, CONSUMER, Packet, Rig};
+
+fn elsewhere() -> Path {
+    Path::udp(0, "203.0.113.9:6000".parse().unwrap())
+}
+
+fn stream(number: u32) -> Path {
+    Path::tcp(number, "198.51.100.1:40000".parse().unwrap())
+}
+
+/// The addresses of the `leg.ice` events since the last call.
+fn moves(rig: &mut Rig) -> Vec<String> {
+    let events = rig.take_events().into_iter();
+    events
+        .filter_map(|event| match event {
+            Event::LegIce(ice) if ice.leg == "k" => Some(ice.remote),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Both speak for so long, from where the consumer is now; returns how many packets reached each.
+fn talk(rig: &mut Rig, seq: &mut u16, ms: u64) -> (usize, usize) {
+    for _ in 0..ms / 20 {
+        rig.advance_ms(20);
+        *seq += 1;
+        let ts = u32::from(*seq) * 960;
+        rig.send(BUSINESS, &Packet::audio(111, 100, *seq, ts));
+        rig.send(CONSUMER, &Packet::audio(109, 200, *seq, ts));
+    }
+    (
+        rig.peers[BUSINESS].take().len(),
+        rig.peers[CONSUMER].take().len(),
+    )
+}
+
+#[test]
+fn a_rebound_nat_is_followed_without_a_nomination() {
+    let (mut rig, mut seq) = (Rig::call(), 0);
+    assert_eq!(talk(&mut rig, &mut seq, 1_000), (50, 50));
+    rig.take_events();
+    rig.peers[CONSUMER].path = elsewhere();
+    assert_eq!(
+        talk(&mut rig, &mut seq, 3_000),
+        (0, 0),
+        "nothing proves the new address yet"
+    );
+    rig.check_without_nomination(CONSUMER);
+    assert_eq!(
+        talk(&mut rig, &mut seq, 1_000),
+        (50, 49),
+        "the old path has been silent: media leads at once"
+    );
+    assert_eq!(moves(&mut rig), ["203.0.113.9:6000"]);
+}
+
+#[test]
+fn rtcp_leads_a_peer_that_only_listens() {
+    let mut rig = Rig::call();
+    rig.advance_ms(2_000);
+    rig.take_events();
+    rig.peers[CONSUMER].path = elsewhere();
+    rig.check_without_nomination(CONSUMER);
+    rig.send(BUSINESS, &Packet::audio(111, 100, 1, 0));
+    assert!(rig.peers[CONSUMER].take().is_empty());
+    // An empty receiver report.
+    rig.send_rtcp(CONSUMER, &[0x80, 201, 0, 1, 0, 0, 0, 9]);
+    rig.send(BUSINESS, &Packet::audio(111, 100, 2, 960));
+    assert_eq!(rig.peers[CONSUMER].take().len(), 1);
+    assert_eq!(moves(&mut rig), ["203.0.113.9:6000"]);
+}
+
+#[test]
+fn a_silent_peer_is_followed_by_its_checks() {
+    let mut rig = Rig::call();
+    rig.take_events();
+    rig.peers[CONSUMER].path = elsewhere();
+    for _ in 0..7 {
+        rig.check_without_nomination(CONSUMER);
+        assert_eq!(moves(&mut rig), [""; 0]);
+        rig.advance_ms(1_000);
+    }
+    rig.check_without_nomination(CONSUMER);
+    assert_eq!(moves(&mut rig), ["203.0.113.9:6000"]);
+}
+
+#[test]
+fn a_captured_check_moves_media_for_a_second_once() {
+    let (mut rig, mut seq) = (Rig::call(), 0);
+    talk(&mut rig, &mut seq, 1_000);
+    rig.take_events();
+    let captured = rig.peers[CONSUMER].check(true);
+    let mut reached = 0;
+    for _ in 0..50 {
+        rig.datagram_from(elsewhere(), &captured);
+        reached += talk(&mut rig, &mut seq, 200).1;
+    }
+    assert!(
+        (440..=455).contains(&reached),
+        "{reached} of 500 reached the peer"
+    );
+    assert_eq!(moves(&mut rig), ["203.0.113.9:6000", "198.51.100.1:5001"]);
+}
+
+#[test]
+fn a_closed_connection_leaves_the_media_to_the_path_heard_before() {
+    let (mut rig, mut seq) = (Rig::call(), 0);
+    let udp = rig.peers[CONSUMER].path;
+    rig.take_events();
+    rig.peers[CONSUMER].path = stream(7);
+    rig.check(CONSUMER);
+    assert_eq!(talk(&mut rig, &mut seq, 100), (5, 5));
+    rig.lose(stream(7));
+    assert_eq!(
+        talk(&mut rig, &mut seq, 100),
+        (0, 0),
+        "its path proves nothing any more"
+    );
+    rig.peers[CONSUMER].path = udp;
+    assert_eq!(talk(&mut rig, &mut seq, 100), (5, 5));
+    assert_eq!(moves(&mut rig), ["198.51.100.1:40000", "198.51.100.1:5001"]);
+    assert!(rig.unused.is_empty(), "it is closed already");
+}
+
+#[test]
+fn without_another_path_media_waits_for_the_next_check() {
+    let (mut rig, mut seq) = (Rig::call(), 0);
+    let udp = rig.peers[CONSUMER].path;
+    rig.peers[CONSUMER].path = stream(7);
+    rig.check(CONSUMER);
+    rig.lose(udp);
+    rig.lose(stream(7));
+    rig.take_events();
+    assert_eq!(talk(&mut rig, &mut seq, 100), (0, 0));
+    rig.peers[CONSUMER].path = stream(8);
+    rig.check_without_nomination(CONSUMER);
+    assert_eq!(talk(&mut rig, &mut seq, 100), (5, 5));
+    assert_eq!(moves(&mut rig).len(), 1);
+}
+
+#[test]
+fn connections_end_with_their_leg_and_when_nobody_uses_them() {
+    let mut rig = Rig::call();
+    let udp = rig.peers[CONSUMER].path;
+    for number in 0..=MAX_STREAMS as u32 {
+        rig.peers[CONSUMER].path = stream(number);
+        rig.check_without_nomination(CONSUMER);
+        rig.advance_ms(10);
+    }
+    assert_eq!(rig.unused, [0], "one too many");
+    // The leg lives on UDP; the second connection is the only other one with a sign of life.
+    for second in 0..31 {
+        rig.peers[CONSUMER].path = udp;
+        rig.check(CONSUMER);
+        rig.check(BUSINESS);
+        if second == 10 {
+            rig.peers[CONSUMER].path = stream(2);
+            rig.check_without_nomination(CONSUMER);
+        }
+        rig.advance_ms(1_000);
+    }
+    rig.unused.sort_unstable();
+    assert_eq!(rig.unused, [0, 1, 3, 4]);
+    rig.command(CallClose { call: "c".into() }).unwrap();
+    assert_eq!(rig.unused, [0, 1, 3, 4, 2]);
+}
