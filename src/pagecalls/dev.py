@@ -62,7 +62,7 @@ class DevConsumer(msgspec.Struct, frozen=True):
 
 
 class DevMedia(msgspec.Struct, frozen=True):
-    """`media` of dev.json: `address:port` of every candidate; `tcp` is null while none is offered."""
+    """`media` of dev.json: `address:port` of every UDP candidate and of the first TCP candidate; null where there is no TCP."""
 
     udp: list[str]
     tcp: str | None = None

@@ -38,9 +38,9 @@ from pagecalls.graph.options import GraphOptions, TraceIds
 from pagecalls.http import HostGuard
 from pagecalls.media.launch import EngineSettings
 from pagecalls.media.process import EngineProcess
-from pagecalls.media.protocol import EngineError, HelloOk, MediaEngine
+from pagecalls.media.protocol import Candidate, EngineError, HelloOk, MediaEngine
 from pagecalls.metrics import Metrics
-from pagecalls.settings import Settings, SettingsError
+from pagecalls.settings import Settings, SettingsError, media_hosts
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.adoption import adopt
 from pagecalls.switchboard.business import Business
@@ -246,9 +246,8 @@ async def running(
         metrics = Metrics(registry, calls, courier.counters)
         directory = Directory(store, clock, Verifier(sender))
         hosts = HostGuard.of(settings.allowed_hosts | {settings.host, *settings.public_ips})
-        udp = [f"{c.ip}:{c.port}" for worker in engine.hello.candidates for c in worker if c.proto == "udp"]
         base_url = f"http://{_url_host(listener)}:{listener.getsockname()[1]}"
-        dev_file = dev.publish(dev_path, dev_file, base_url, dev.DevMedia(udp))
+        dev_file = dev.publish(dev_path, dev_file, base_url, _media_addresses(engine.hello))
         server = Server(dev_file, calls, courier, clock, settings.drain_s)
         server.app = Router(
             graph=build_graph(Business(calls), directory, clock, GraphOptions(on_request=metrics.on_request)),
@@ -339,12 +338,33 @@ def _sole_server(data_dir: Path) -> Iterator[None]:
 def _engine_settings(settings: Settings) -> EngineSettings:
     return EngineSettings(
         data_dir=settings.data_dir,
-        host=settings.host,
+        host=media_hosts(settings.host, _has_ipv6_loopback()),
         udp_port=settings.udp_port,
+        tcp_port=settings.media_tcp_port,
+        workers=settings.workers,
+        max_calls=settings.max_calls,
         public_ips=settings.public_ips,
         grace_s=settings.engine_grace_s,
         binary=settings.engine_binary,
     )
+
+
+def _has_ipv6_loopback() -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
+def _media_addresses(hello: HelloOk) -> dev.DevMedia:
+    """All workers' UDP addresses; the TCP port is one for all, and its first address stands for it."""
+
+    def address(candidate: Candidate) -> str:
+        return f"[{candidate.ip}]:{candidate.port}" if ":" in candidate.ip else f"{candidate.ip}:{candidate.port}"
+
+    candidates = [each for worker in hello.candidates for each in worker]
+    tcp = next((address(each) for each in candidates if each.proto == "tcp"), None)
+    return dev.DevMedia([address(each) for each in candidates if each.proto == "udp"], tcp)
 
 
 def _url_host(listener: socket.socket) -> str:

@@ -11,6 +11,10 @@ DEFAULT_PORT = 8080
 DEFAULT_UDP_PORT = 40_000
 
 
+MAX_WORKERS = 64
+"""The media engine tells its workers apart by one character of 64."""
+
+
 class SettingsError(Exception):
     """A setting that cannot work; the text says which and what would."""
 
@@ -23,12 +27,14 @@ def default_data_dir() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of one server. `port` and `udp_port` 0: any free one. `public_ips`: addresses to advertise instead of the bound
-    ones. `engine_grace_s`: how long media goes on without a server. `drain_s`: how long a stop waits for live calls."""
+    """Settings of one server. `port`, `udp_port` and `media_tcp_port` 0: any free one; `media_tcp_port` `None`: no media over
+    TCP. `public_ips`: addresses to advertise instead of the bound ones. `engine_grace_s`: how long media goes on without a
+    server. `drain_s`: how long a stop waits for live calls. `max_calls` `None`: as many as the media workers take."""
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     udp_port: int = DEFAULT_UDP_PORT
+    media_tcp_port: int | None = None
     public_ips: tuple[str, ...] = ()
     data_dir: Path = field(default_factory=default_data_dir)
     webhook: str | None = None
@@ -39,12 +45,18 @@ class Settings:
     engine_binary: Path | None = None
     engine_grace_s: int = 30
     drain_s: float = 0
+    workers: int = 1
+    max_calls: int | None = None
 
     def check(self) -> None:
         """Raises `SettingsError`."""
-        for port in (self.port, self.udp_port):
+        for port in (self.port, self.udp_port, self.media_tcp_port or 0):
             if not 0 <= port <= 65_535:
                 raise SettingsError(f"{port} is not a port; use 0 to 65535")
+        if not 1 <= self.workers <= MAX_WORKERS:
+            raise SettingsError(f"--workers {self.workers} is not between 1 and {MAX_WORKERS}")
+        if self.udp_port and self.udp_port + self.workers - 1 > 65_535:
+            raise SettingsError(f"{self.workers} workers need as many UDP ports from {self.udp_port} on, and the last is 65535")
         for address in self.public_ips:
             try:
                 ipaddress.ip_address(address)
@@ -60,6 +72,18 @@ class Settings:
                 f"development mode listens on loopback only: anyone who reaches {self.host} could open consumer sessions. "
                 "Add --expose-development if that is what you want"
             )
+
+
+def default_workers() -> int:
+    """Media workers: one core is left to the server itself."""
+    return max(1, min(MAX_WORKERS, len(os.sched_getaffinity(0)) - 1))
+
+
+def media_hosts(host: str, has_ipv6_loopback: bool) -> str:
+    """Where the media engine listens for a server on `host`, with commas: on loopback both families, if it has both."""
+    if host not in ("localhost", "127.0.0.1"):
+        return host
+    return "127.0.0.1,::1" if has_ipv6_loopback else "127.0.0.1"
 
 
 def is_loopback(host: str) -> bool:

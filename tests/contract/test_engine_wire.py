@@ -230,7 +230,7 @@ async def _next_hello(engine: EngineProcess, pid: int) -> HelloOk:
 async def _launched(settings: EngineSettings) -> Running:
     path = socket_path(settings.data_dir_id, os.environ)
     secure_folder(path.parent)
-    command = arguments(find_binary(None, os.environ), path, settings, 0)
+    command = arguments(find_binary(None, os.environ), path, settings, 0, None)
     return await launch(command, path, settings.data_dir_id, lambda line: None)
 
 

@@ -447,3 +447,49 @@ async def test_a_lost_engine_is_told_once_and_answers_nothing(rig: Rig) -> None:
 async def test_exit_is_a_loss_too(rig: Rig) -> None:
     await rig.engine.ask(Exit(), Done)
     assert await rig.next_event() is None
+
+
+# --- capacity ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["fake", "real"])
+async def small(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Commands]:
+    """An engine that takes two calls."""
+    if request.param == "fake":
+        yield FakeEngine(SteppedClock(), capacity=2)
+        return
+    engine = EngineProcess(EngineSettings(data_dir=tmp_path, max_calls=2, workers=2, tcp_port=0))
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.stop()
+
+
+async def test_a_full_engine_takes_a_call_when_another_has_ended(small: Commands) -> None:
+    await small.call_create("one")
+    await small.call_create("two")
+    assert await code_of(small.call_create("three")) == "full"
+    await small.call_close("one")
+    await small.call_create("three")
+
+
+async def test_media_over_tcp_is_one_more_candidate_and_survives_a_restart(tmp_path: Path) -> None:
+    engine = EngineProcess(EngineSettings(data_dir=tmp_path, tcp_port=0, workers=2))
+    before = await engine.start()
+    try:
+        kinds = [[each.proto for each in worker] for worker in before.candidates]
+        assert kinds == [["udp", "tcp"], ["udp", "tcp"]]
+        os.kill(before.pid, signal.SIGKILL)
+        async with asyncio.timeout(10):
+            assert await anext(engine.events()) is None
+            while True:
+                try:
+                    after = engine.hello
+                    break
+                except EngineError:
+                    await asyncio.sleep(0.01)
+        assert after.pid != before.pid
+        assert after.candidates == before.candidates
+    finally:
+        await engine.stop()

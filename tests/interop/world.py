@@ -56,13 +56,16 @@ class Applied(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a call is set up. `business_offer` and `consumer_offer` may change the text of an offer before it is sent."""
+    """How a call is set up. `business_offer` and `consumer_offer` may change the text of an offer before it is sent;
+    `to_business` and `to_consumer` that of every description before the peer gets it."""
 
     business: Applied = Applied.AT_ONCE
     consumer: Applied = Applied.AT_ONCE
     gather: bool = True
     business_offer: Callable[[str], str] = str
     consumer_offer: Callable[[str], str] = str
+    to_business: Callable[[str], str] = str
+    to_consumer: Callable[[str], str] = str
 
 
 @dataclass(slots=True)
@@ -147,7 +150,7 @@ class World:
         started = await self.device.request("call.start", page_id=self.dev.page.id, session=offered(offer))
         call = Call(started["call_id"], business, consumer)
         self.calls.append(call.id)
-        await consumer.apply_answer(started["session"]["sdp_response"]["sdp"])
+        await consumer.apply_answer(plan.to_consumer(started["session"]["sdp_response"]["sdp"]))
         await self.app.expect("connect", call.id, call_direction="user_initiated")
         return call
 
@@ -155,10 +158,12 @@ class World:
         """The business's half."""
         offer = plan.business_offer(await call.business.offer(gather=plan.gather))
         accepted = await self.app.call("accept", call_id=call.id, session=offered(offer))
-        await call.business.apply_answer(accepted["session"]["sdp_response"]["sdp"])
-        await self._renegotiate(call, call.business, plan.business, accepted["session"]["sdp_renegotiation"]["sdp"])
+        await call.business.apply_answer(plan.to_business(accepted["session"]["sdp_response"]["sdp"]))
+        business_offer = plan.to_business(accepted["session"]["sdp_renegotiation"]["sdp"])
+        await self._renegotiate(call, call.business, plan.business, business_offer)
         told = await self.device.expect("call.accepted", call_id=call.id)
-        await self._renegotiate(call, call.consumer, plan.consumer, told.params["session"]["sdp_renegotiation"]["sdp"])
+        consumer_offer = plan.to_consumer(told.params["session"]["sdp_renegotiation"]["sdp"])
+        await self._renegotiate(call, call.consumer, plan.consumer, consumer_offer)
 
     async def business_calls(self, business: Peer, consumer: Peer, plan: Plan | None = None) -> Call:
         """The business calls the consumer, who picks up; returns when both legs are up."""
@@ -168,7 +173,7 @@ class World:
         connected = await self.app.call("connect", to=self.psid, session=offered(offer))
         call = Call(connected["call_id"], business, consumer)
         self.calls.append(call.id)
-        await business.apply_answer(connected["session"]["sdp_response"]["sdp"])
+        await business.apply_answer(plan.to_business(connected["session"]["sdp_response"]["sdp"]))
         await self.pick_up(call, plan)
         return call
 
@@ -177,10 +182,12 @@ class World:
         await self.device.expect("call.incoming", call_id=call.id)
         offer = plan.consumer_offer(await call.consumer.offer(gather=plan.gather))
         accepted = await self.device.request("call.accept", call_id=call.id, session=offered(offer))
-        await call.consumer.apply_answer(accepted["session"]["sdp_response"]["sdp"])
-        await self._renegotiate(call, call.consumer, plan.consumer, accepted["session"]["sdp_renegotiation"]["sdp"])
+        await call.consumer.apply_answer(plan.to_consumer(accepted["session"]["sdp_response"]["sdp"]))
+        consumer_offer = plan.to_consumer(accepted["session"]["sdp_renegotiation"]["sdp"])
+        await self._renegotiate(call, call.consumer, plan.consumer, consumer_offer)
         update = (await self.app.expect("media_update", call.id)).item
-        await self._renegotiate(call, call.business, plan.business, update["session"]["sdp_renegotiation"]["sdp"])
+        business_offer = plan.to_business(update["session"]["sdp_renegotiation"]["sdp"])
+        await self._renegotiate(call, call.business, plan.business, business_offer)
         await self.device.expect("call.connected", call_id=call.id)
 
     async def _renegotiate(self, call: Call, peer: Peer, applied: Applied, offer: str) -> None:

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import click
@@ -21,22 +22,30 @@ from pagecalls.logs import LogFormat, start_logging
 from pagecalls.media.launch import EngineStartError
 from pagecalls.media.protocol import EngineError
 from pagecalls.server import DEV_FILE, listen, running, serve_until_stopped
-from pagecalls.settings import DEFAULT_PORT, DEFAULT_UDP_PORT, Settings, SettingsError, default_data_dir
+from pagecalls.settings import (
+    DEFAULT_PORT,
+    DEFAULT_UDP_PORT,
+    MAX_WORKERS,
+    Settings,
+    SettingsError,
+    default_data_dir,
+    default_workers,
+)
 from pagecalls.store.migrate import UnusableDatabase
 
 PORT = click.IntRange(0, 65_535)
 """0 takes any free one."""
 
 
-class TcpPort(click.ParamType[int | None]):
+class TcpPort(click.ParamType[int | Literal["off"]]):
     """`off`, or a port."""
 
     name = "PORT|off"
 
-    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        """`None` for `off`."""
-        if str(value) == "off":
-            return None
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int | Literal["off"]:
+        """0 takes any free one."""
+        if value == "off":
+            return "off"
         if not str(value).isdecimal() or int(value) > 65_535:
             self.fail(f"{value!r} is neither a port nor 'off'", param, ctx)
         return int(value)
@@ -85,9 +94,33 @@ class HttpUrl(click.ParamType[str]):
 )
 @click.option("--port", type=PORT, metavar="PORT", default=DEFAULT_PORT, show_default=True, help="HTTP port; 0 = any free one.")
 @click.option(
-    "--udp-port", type=PORT, metavar="PORT", default=DEFAULT_UDP_PORT, show_default=True, help="Media port; 0 = any free one."
+    "--udp-port",
+    type=PORT,
+    metavar="PORT",
+    default=DEFAULT_UDP_PORT,
+    show_default=True,
+    help="Media port of the first worker, the next ones follow; 0 = any free ones.",
 )
-@click.option("--media-tcp-port", type=TcpPort(), default="off", help="Media over TCP; this version has UDP only.")
+@click.option(
+    "--media-tcp-port",
+    type=TcpPort(),
+    default=None,
+    help="Media over TCP, for networks without UDP; 0 = any free one.  [default: the number of --udp-port]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    metavar="N",
+    default=None,
+    help="Threads that carry media, each with a UDP port.  [default: all cores but one]",
+)
+@click.option(
+    "--max-calls",
+    type=click.IntRange(1),
+    metavar="N",
+    default=None,
+    help="Calls that may be up at the same time.  [default: 2000 for each worker]",
+)
 @click.option(
     "--public-ip",
     "public_ips",
@@ -121,7 +154,9 @@ def serve(
     host: str,
     port: int,
     udp_port: int,
-    media_tcp_port: int | None,
+    media_tcp_port: int | Literal["off"] | None,
+    workers: int | None,
+    max_calls: int | None,
     public_ips: tuple[str, ...],
     data_dir: Path | None,
     webhook: str | None,
@@ -139,6 +174,9 @@ def serve(
         host=host,
         port=port,
         udp_port=udp_port,
+        media_tcp_port=tcp_port(media_tcp_port, udp_port),
+        workers=workers or default_workers(),
+        max_calls=max_calls,
         public_ips=public_ips,
         data_dir=(data_dir or default_data_dir()).resolve(),
         webhook=webhook,
@@ -148,15 +186,32 @@ def serve(
         drain_s=drain_s,
         dev_seed=os.environ.get("PAGECALLS_DEV_SEED"),
     )
-    if media_tcp_port is not None:
-        click.echo("pagecalls: ICE-TCP is not offered in this version; media goes over UDP only", err=True)
     try:
         uvloop.run(_serve(settings, as_json))
     except EngineStartError as error:
-        hint = " --udp-port 0 takes any free port." if "Address already in use" in str(error) else ""
-        raise click.ClickException(f"{error}{hint}") from error
+        raise click.ClickException(f"{error}{_port_hint(str(error))}") from error
     except (SettingsError, EngineError, UnusableDatabase) as error:
         raise click.ClickException(str(error)) from error
+
+
+def tcp_port(asked: int | Literal["off"] | None, udp_port: int) -> int | None:
+    """The port for media over TCP: unless another is named, the number of the UDP port, so that one number is to be opened in a
+    firewall, and servers that share a machine keep apart by the number that they need anyway."""
+    match asked:
+        case "off":
+            return None
+        case None:
+            return udp_port
+        case _:
+            return asked
+
+
+def _port_hint(error: str) -> str:
+    if "Address already in use" not in error:
+        return ""
+    if "TCP port" in error:
+        return " --media-tcp-port 0 takes any free port, --media-tcp-port off does without."
+    return " --udp-port 0 takes any free port."
 
 
 async def _serve(settings: Settings, as_json: bool) -> None:
@@ -178,6 +233,7 @@ def _announce(dev: DevFile, settings: Settings, as_json: bool) -> None:
     for name, value in (
         ("Graph API", f"{dev.base_url}/v26.0"),
         ("Media (UDP)", ", ".join(dev.media.udp)),
+        ("Media (TCP)", dev.media.tcp or "off"),
         ("App", dev.app.id),
         ("App secret", dev.app.secret),
         ("Verify token", dev.verify_token),

@@ -110,14 +110,17 @@ class EngineSilent(EngineStartError):
 class EngineSettings:
     """How to run the engine.
 
-    `host` is one address or several with commas; `udp_port` 0 takes any free one; `binary` `None` looks in the usual places.
-    `patience_s` of real time without an answer make it count as lost.
+    `host` is one address or several with commas; `udp_port` and `tcp_port` 0 take any free one, `tcp_port` `None` offers no media
+    over TCP; `max_calls` `None` leaves it to the engine; `binary` `None` looks in the usual places. `patience_s` of real time
+    without an answer make it count as lost.
     """
 
     data_dir: Path
     host: str = "127.0.0.1"
     udp_port: int = 0
+    tcp_port: int | None = None
     workers: int = 1
+    max_calls: int | None = None
     public_ips: tuple[str, ...] = ()
     grace_s: int = 30
     log_level: str = "info"
@@ -175,14 +178,15 @@ def remove_socket(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def arguments(binary: Path, socket: Path, settings: EngineSettings, udp_port: int) -> list[str]:
-    """The engine's command line."""
+def arguments(binary: Path, socket: Path, settings: EngineSettings, udp_port: int, tcp_port: int | None) -> list[str]:
+    """The engine's command line. The ports are those of this start, which may be those of the one before."""
     options = {
         "--socket": str(socket),
         "--data-dir": str(settings.data_dir),
         "--data-dir-id": settings.data_dir_id,
         "--host": settings.host,
         "--udp-port": str(udp_port),
+        "--tcp-port": "off" if tcp_port is None else str(tcp_port),
         "--workers": str(settings.workers),
         "--engine-grace-s": str(settings.grace_s),
         "--log": settings.log_level,
@@ -192,13 +196,16 @@ def arguments(binary: Path, socket: Path, settings: EngineSettings, udp_port: in
         line += [name, value]
     for ip in settings.public_ips:
         line += ["--public-ip", ip]
+    if settings.max_calls is not None:
+        line += ["--max-calls", str(settings.max_calls)]
     return line
 
 
 def settings_digest(binary: Path, socket: Path, settings: EngineSettings) -> str:
     """What tells an engine that was started in this way from one that was not: 16 hex digits of its program and arguments."""
     facts = binary.stat()
-    words = [*arguments(binary, socket, settings, settings.udp_port), str(facts.st_mtime_ns), str(facts.st_size)]
+    line = arguments(binary, socket, settings, settings.udp_port, settings.tcp_port)
+    words = [*line, str(facts.st_mtime_ns), str(facts.st_size)]
     return hashlib.sha256(b"\0".join(os.fsencode(word) for word in words)).hexdigest()[:16]
 
 

@@ -1,7 +1,7 @@
 """The engine as the server sees it: one object that stays while processes come and go.
 
 Takes over the engine that an earlier server left, or starts one; notices when it is lost or no longer answers, says so by `None`
-among the events, and starts it again on the same UDP port, after 0.1 s and then longer, up to 5 s (ruling 14). Between two
+among the events, and starts it again on the same ports, after 0.1 s and then longer, up to 5 s (ruling 14). Between two
 engines every command fails with `gone`. How one process is started and ended is `launch.py`'s; this knows no frame and no call.
 """
 
@@ -68,6 +68,12 @@ def restart_delay_s(attempt: int) -> float:
     return float(min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(attempt, 16)))
 
 
+def _ports(hello: HelloOk) -> tuple[int, int | None]:
+    """The first worker's UDP port, and all workers' port for media over TCP."""
+    ports = {each.proto: each.port for each in hello.candidates[0]}
+    return ports["udp"], ports.get("tcp")
+
+
 class EngineProcess(Commands):
     """A `MediaEngine` that is a process of ours. `start` before anything else, `stop` once."""
 
@@ -76,6 +82,7 @@ class EngineProcess(Commands):
         self._log_line = log_line
         self._running: Running | Adopted | None = None
         self._udp_port = settings.udp_port
+        self._tcp_port = settings.tcp_port
         self._supervisor: asyncio.Task[None] | None = None
         self._events: asyncio.Queue[AnyEvent | type[StopAsyncIteration] | None] = asyncio.Queue()
 
@@ -86,7 +93,7 @@ class EngineProcess(Commands):
         digest = settings_digest(find_binary(settings.binary, os.environ), socket, settings)
         left = await take_over(socket, settings.data_dir_id, digest, settings.patience_s)
         self._running = left or await self._launch()
-        self._udp_port = self.hello.candidates[0][0].port
+        self._udp_port, self._tcp_port = _ports(self.hello)
         self._supervisor = asyncio.create_task(self._supervise())
         return self.hello
 
@@ -150,7 +157,7 @@ class EngineProcess(Commands):
     async def _launch(self) -> Running:
         settings, socket = self._settings, self._socket()
         binary = find_binary(settings.binary, os.environ)
-        command = arguments(binary, socket, settings, self._udp_port)
+        command = arguments(binary, socket, settings, self._udp_port, self._tcp_port)
         command += ["--settings", settings_digest(binary, socket, settings)]
         return await launch(command, socket, settings.data_dir_id, self._log_line, settings.patience_s)
 

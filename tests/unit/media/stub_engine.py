@@ -67,6 +67,9 @@ def answer(command: dict[str, object], manner: str) -> dict[str, object]:
     if manner == "refuses" or command["data_dir"] != argument("--data-dir-id"):
         return {"err": {"code": "data_dir_mismatch", "message": "another one"}}
     port = int(argument("--udp-port")) or 40123
+    candidates = [{"proto": "udp", "ip": "127.0.0.1", "port": port}]
+    if (tcp_port := argument("--tcp-port")) != "off":
+        candidates.append({"proto": "tcp", "ip": "127.0.0.1", "port": int(tcp_port) or 40124})
     return {
         "ok": {
             "proto": 2,
@@ -74,7 +77,7 @@ def answer(command: dict[str, object], manner: str) -> dict[str, object]:
             "node": "stub",
             "pid": os.getpid(),
             "fingerprint": {"alg": "sha-256", "value": ":".join(["AB"] * 32)},
-            "candidates": [[{"proto": "udp", "ip": "127.0.0.1", "port": port}]],
+            "candidates": [candidates],
             "capacity": 1,
             "settings": argument("--settings") if "--settings" in sys.argv else "",
         }

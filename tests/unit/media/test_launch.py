@@ -123,12 +123,17 @@ def test_a_data_directory_has_one_id_however_it_is_written(tmp_path: Path) -> No
 
 
 def test_the_command_line() -> None:
-    settings = EngineSettings(data_dir=Path("/d"), host="127.0.0.1,::1", workers=2, public_ips=("1.2.3.4", "5.6.7.8"))
-    assert arguments(Path("/bin/e"), Path("/s"), settings, 99) == [
+    public_ips = ("1.2.3.4", "5.6.7.8")
+    settings = EngineSettings(data_dir=Path("/d"), host="127.0.0.1,::1", workers=2, public_ips=public_ips, max_calls=7)
+    assert arguments(Path("/bin/e"), Path("/s"), settings, 99, None) == [
         *("/bin/e", "--socket", "/s", "--data-dir", "/d", "--data-dir-id", settings.data_dir_id),
-        *("--host", "127.0.0.1,::1", "--udp-port", "99", "--workers", "2", "--engine-grace-s", "30", "--log", "info"),
-        *("--public-ip", "1.2.3.4", "--public-ip", "5.6.7.8"),
+        *("--host", "127.0.0.1,::1", "--udp-port", "99", "--tcp-port", "off"),
+        *("--workers", "2", "--engine-grace-s", "30", "--log", "info"),
+        *("--public-ip", "1.2.3.4", "--public-ip", "5.6.7.8", "--max-calls", "7"),
     ]
+    line = arguments(Path("/bin/e"), Path("/s"), EngineSettings(data_dir=Path("/d")), 99, 98)
+    assert line[line.index("--tcp-port") + 1] == "98"
+    assert "--max-calls" not in line
 
 
 # --- one process ------------------------------------------------------------------------------------------------------
@@ -146,7 +151,7 @@ class Stage:
         (self.settings.data_dir / "manner").write_text(text)
 
     def command(self) -> list[str]:
-        return [sys.executable, *arguments(STUB, self.socket, self.settings, 0)]
+        return [sys.executable, *arguments(STUB, self.socket, self.settings, 0, 0)]
 
     async def launch(self) -> module.Running:
         return await launch(self.command(), self.socket, self.settings.data_dir_id, self.lines.append)
@@ -167,7 +172,7 @@ def is_alive(pid: int) -> bool:
 
 async def test_an_engine_is_started_in_its_own_session_and_asked_to_go(stage: Stage) -> None:
     running = await stage.launch()
-    assert running.client.hello.candidates[0][0].port == 40123
+    assert [each.port for each in running.client.hello.candidates[0]] == [40123, 40124]
     assert os.getsid(running.process.pid) == running.process.pid
     await running.end(is_orderly=True)
     assert running.process.returncode == 0

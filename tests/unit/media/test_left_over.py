@@ -34,7 +34,7 @@ class Stage:
     async def leave(self, manner: str = "", settings: str = SETTINGS) -> Running:
         """Start the stub as an earlier server would have, and let go of it."""
         (self.settings.data_dir / "manner").write_text(manner)
-        command = [sys.executable, *arguments(STUB, self.socket, self.settings, 0), "--settings", settings]
+        command = [sys.executable, *arguments(STUB, self.socket, self.settings, 0, None), "--settings", settings]
         self.left = await launch(command, self.socket, self.settings.data_dir_id, lambda line: None)
         await self.left.client.close()
         return self.left

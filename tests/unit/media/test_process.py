@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 async def engine(folder: Path) -> AsyncIterator[EngineProcess]:
-    engine = EngineProcess(EngineSettings(data_dir=folder, binary=folder / "engine"), lambda line: None)
+    engine = EngineProcess(EngineSettings(data_dir=folder, binary=folder / "engine", tcp_port=0), lambda line: None)
     yield engine
     await engine.stop()
 
@@ -55,8 +55,8 @@ async def until_started(folder: Path, times: int) -> None:
             await asyncio.sleep(0.005)
 
 
-def port_of(line: list[str]) -> str:
-    return line[line.index("--udp-port") + 1]
+def ports_of(line: list[str]) -> tuple[str, str]:
+    return line[line.index("--udp-port") + 1], line[line.index("--tcp-port") + 1]
 
 
 async def lose(engine: EngineProcess, events: AsyncIterator[object]) -> None:
@@ -113,7 +113,7 @@ async def test_a_lost_engine_comes_back_on_its_port(engine: EngineProcess, folde
     await engine.call_close("c")
     await lose(engine, events)
     await again(engine, pid)
-    assert [port_of(line) for line in starts(folder)] == ["0", "40123", "40123"]
+    assert [ports_of(line) for line in starts(folder)] == [("0", "0"), ("40123", "40124"), ("40123", "40124")]
 
 
 async def test_an_engine_that_does_not_start_is_tried_again(
@@ -154,11 +154,11 @@ async def test_an_engine_that_hangs_is_lost_and_replaced(folder: Path, monkeypat
 
 
 async def test_an_engine_of_an_earlier_server_is_taken_over_and_watched(folder: Path) -> None:
-    settings = EngineSettings(data_dir=folder, binary=folder / "engine")
+    settings = EngineSettings(data_dir=folder, binary=folder / "engine", tcp_port=0)
     socket = socket_path(settings.data_dir_id, os.environ)
     secure_folder(socket.parent)
     binary = folder / "engine"
-    command = [*arguments(binary, socket, settings, 0), "--settings", settings_digest(binary, socket, settings)]
+    command = [*arguments(binary, socket, settings, 0, 0), "--settings", settings_digest(binary, socket, settings)]
     left = await launch(command, socket, settings.data_dir_id, lambda line: None)
     await left.client.close()
     engine = EngineProcess(settings, lambda line: None)
@@ -174,7 +174,7 @@ async def test_an_engine_of_an_earlier_server_is_taken_over_and_watched(folder: 
     await third.stop()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-    assert [port_of(line) for line in starts(folder)] == ["0", "40123"]
+    assert [ports_of(line) for line in starts(folder)] == [("0", "0"), ("40123", "40124")]
     await engine.stop()
     await left.end(is_orderly=False)
 
@@ -192,7 +192,7 @@ async def test_an_engine_left_by_an_earlier_server_is_replaced(engine: EnginePro
     settings = EngineSettings(data_dir=folder)
     socket = socket_path(settings.data_dir_id, os.environ)
     secure_folder(socket.parent)
-    left = await launch(arguments(folder / "engine", socket, settings, 0), socket, settings.data_dir_id, lambda line: None)
+    left = await launch(arguments(folder / "engine", socket, settings, 0, None), socket, settings.data_dir_id, lambda line: None)
     await left.client.close()
     assert (await engine.start()).pid != left.process.pid
     assert await left.process.wait() == 0
