@@ -31,6 +31,7 @@ def seeds(target: str) -> list[bytes]:
         "rtcp": _rtcp,
         "srtp_unprotect": lambda: (bytes([12]) + packet for packet in _rtp()),
         "dtls_record": _dtls,
+        "framing": _frames,
     }
     return list(makers[target]()) if target in makers else []
 
@@ -47,6 +48,14 @@ def _stun() -> Iterator[bytes]:
     for extra in (b"", _attribute(USE_CANDIDATE, b""), _attribute(0x7FFF, b"what nobody knows")):
         body = _attribute(USERNAME, b"ours:them") + _attribute(PRIORITY, b"\x6e\x00\x01\xff")
         yield _signed(body + _attribute(CONTROLLING, bytes(8)) + extra)
+
+
+def _frames() -> Iterator[bytes]:
+    """Streams of RFC 4571: one check, and a check with more behind it."""
+    for message in _stun():
+        frame = struct.pack("!H", len(message)) + message
+        yield frame
+        yield frame + bytes([0, 3]) + b"RTP" + frame[:9]
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
