@@ -232,6 +232,21 @@ async def test_the_source_address_of_a_browser_changes(world: World, start: Star
         await world.hang_up(bad.call)
 
 
+AIORTC_CHECKS_EVERY_S = 6.0
+"""At most, and never with USE-CANDIDATE once a pair is nominated (RFC 7675 5.1: 5 s, more or less by a fifth)."""
+
+
+async def test_the_source_address_of_a_peer_that_does_not_nominate_again_changes(world: World, start: Start) -> None:
+    """As behind a NAT that forgot it: its media shows where it is, once a check from there has proved the address."""
+    async with linked(world, start, *two_aiortc()) as bad:
+        sources = [f"{address}:{port}" for address, port in bad.business.change_source(None)]
+        await until_heard_again(bad.business, within_s=AIORTC_CHECKS_EVERY_S + 2)
+        await bad.check_heard()
+        now_at = [facts["remote"] for facts in await world.journal(bad.call.id, "ice") if facts["side"] == "business"][-1]
+        assert now_at in sources
+        await world.hang_up(bad.call)
+
+
 async def silence_at(peer: Peer) -> Heard:
     """What a peer hears within a second, which should be nothing."""
     return await peer.hear(window_s=0.3, timeout_s=1.0)
