@@ -64,6 +64,9 @@ DATABASE = "pagecalls.db"
 DEV_FILE = "dev.json"
 IDLE_CONNECTION_S = 75
 """Longer than clients keep an idle connection (aiohttp 15 s): a request that meets a connection just closing is lost."""
+LAST_ANSWER_S = 1.0
+LAST_ANSWER_TURNS = 100
+"""How long the end of a drain waits for requests that are being served, and how often it looks."""
 LAST_WEBHOOKS_S = 3.0
 """How long the stop waits for the webhooks of the calls that it ended; what is left goes out at the next start."""
 
@@ -156,6 +159,11 @@ class Server:
         finally:
             for wait in waits:
                 wait.cancel()
+        # Whoever ended the last call still waits for an answer on a socket that is about to be closed.
+        for _ in range(LAST_ANSWER_TURNS):
+            if not self.calls.locks.count:
+                break
+            await asyncio.sleep(LAST_ANSWER_S / LAST_ANSWER_TURNS)
 
     async def _end_drain(self) -> None:
         self._in_a_hurry.set()
