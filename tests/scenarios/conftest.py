@@ -75,6 +75,8 @@ class World:
             await asyncio.sleep(0)
         await self.server.calls.settled()
         await self.server.courier.idle()
+        # A webhook that was taken hands an offer over.
+        await self.server.calls.settled()
 
     async def device(self, token: str | None = None) -> ConsumerDevice:
         """A connected device; by default that of the development consumer."""
