@@ -170,7 +170,7 @@ async def test_another_port_waits_for_the_calls_to_end(tmp_path: Path, app: Busi
         assert is_alive(engine)
         second.kill()
     async with a_host(tmp_path, app, options) as third:
-        assert third.server.dev.media.udp == [f"127.0.0.1:{port}"]
+        assert f"127.0.0.1:{port}" in third.server.dev.media.udp
         assert not is_alive(engine)
 
 
