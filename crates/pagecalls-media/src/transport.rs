@@ -15,6 +15,11 @@ use crate::path::Path;
 use crate::protocol::{self, Code, DtlsState, HashName, Refusal, Remote, Why};
 use crate::srtp::{Inbound, Outbound, Profile};
 
+/// A peer that sends media has finished its handshake, unless its keys are out before their time. So much later no repeat comes any more.
+const SETTLED_WITH_MEDIA: Duration = Duration::from_secs(5);
+/// Of a peer that sends none, twice the longest life of a segment (RFC 6347 4.2.4, RFC 793 3.3).
+const SETTLED_IN_SILENCE: Duration = Duration::from_secs(240);
+
 /// Why a leg is over.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -78,6 +83,10 @@ pub struct Transport {
     keys: Option<(Inbound, Outbound)>,
     profile: Option<Profile>,
     handshake_began: Option<Instant>,
+    /// When the handshake was done, while the session still could repeat it.
+    unsettled_since: Option<Instant>,
+    /// Whether authentic media has come.
+    has_heard_media: bool,
     /// When the peer's `close_notify` came.
     pub closed_at: Option<Instant>,
     /// Packets that STUN or SRTP refused.
@@ -95,6 +104,8 @@ impl Transport {
             keys: None,
             profile: None,
             handshake_began: None,
+            unsettled_since: None,
+            has_heard_media: false,
             closed_at: None,
             auth_failures: 0,
         }
@@ -206,6 +217,7 @@ impl Transport {
 
     /// Notes that authentic media came on this path; returns where media goes from now on, if that is new.
     pub fn hear(&mut self, from: Path, now: Instant) -> Option<Path> {
+        self.has_heard_media = true;
         self.agent.hear(from, now)
     }
 
@@ -271,6 +283,11 @@ impl Transport {
     /// When [`Self::on_time`] is due.
     #[must_use]
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
+        self.repeat_due(now).or(self.settle_due())
+    }
+
+    /// When DTLS repeats what was lost.
+    fn repeat_due(&self, now: Instant) -> Option<Instant> {
         let session = self
             .session
             .as_ref()
@@ -278,9 +295,25 @@ impl Transport {
         session.and_then(|session| session.next_timeout(now))
     }
 
-    /// Repeats what DTLS lost, if it is time to.
+    /// When the peer cannot ask for a repeat of ours any more. Each leg has its own time for it, so that the work is spread.
+    fn settle_due(&self) -> Option<Instant> {
+        let wait = if self.has_heard_media {
+            SETTLED_WITH_MEDIA
+        } else {
+            SETTLED_IN_SILENCE
+        };
+        self.unsettled_since.map(|since| since + wait)
+    }
+
+    /// Repeats what DTLS lost, and gives back what only a handshake needs, each if it is time to.
     pub fn on_time(&mut self, now: Instant, outbox: &mut Outbox) -> Result<(), Failure> {
-        if self.next_due(now).is_none_or(|due| due > now) {
+        if self.settle_due().is_some_and(|due| due <= now) {
+            self.unsettled_since = None;
+            if let Some(session) = &mut self.session {
+                session.settle();
+            }
+        }
+        if self.repeat_due(now).is_none_or(|due| due > now) {
             return Ok(());
         }
         let (Some(session), Some(to)) = (self.session.as_mut(), self.agent.selected()) else {
@@ -370,6 +403,7 @@ impl Transport {
                 self.keys = Some((Inbound::new(profile, &remote.0, &remote.1)?, outbound));
                 self.profile = Some(profile);
                 self.state = DtlsState::Connected;
+                self.unsettled_since = Some(now);
                 // The same datagram may have held a goodbye, too.
                 if let Some(session) = &mut self.session {
                     let progress = session.poll();

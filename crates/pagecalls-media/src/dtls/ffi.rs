@@ -1,10 +1,11 @@
 //! The few calls that the `openssl` crate has no safe name for.
 
-use std::ffi::{c_int, c_long, c_uint, c_void};
+use std::ffi::{CStr, c_int, c_long, c_uint, c_void};
 use std::ptr;
 use std::time::Duration;
 
 use foreign_types::ForeignTypeRef;
+use openssl::error::ErrorStack;
 use openssl::ssl::{SslRef, SslStream};
 use openssl_sys as sys;
 
@@ -17,6 +18,7 @@ type TimerCallback = extern "C" fn(*mut sys::SSL, c_uint) -> c_uint;
 unsafe extern "C" {
     fn DTLS_set_timer_cb(ssl: *mut sys::SSL, callback: TimerCallback);
     fn SSL_free_buffers(ssl: *mut sys::SSL) -> c_int;
+    fn OPENSSL_cleanse(start: *mut c_void, len: usize);
 }
 
 /// The first wait for an answer. RFC 6347 4.2.4.1 advises a second, and less where a call is being set up.
@@ -66,4 +68,22 @@ pub fn handle_timeout<S>(stream: &mut SslStream<S>) -> Result<(), ()> {
 pub fn free_buffers<S>(stream: &mut SslStream<S>) {
     // SAFETY: the pointer is a live SSL. The library refuses, and says so, while data is pending.
     let _ = unsafe { SSL_free_buffers(stream.ssl().as_ptr()) };
+}
+
+/// Overwrites octets that were secret, in a way that no optimiser leaves out.
+pub fn cleanse(secret: &mut [u8]) {
+    // SAFETY: start and length are those of a slice that is ours to write.
+    unsafe { OPENSSL_cleanse(secret.as_mut_ptr().cast(), secret.len()) }
+}
+
+/// The name of an alert (RFC 5246 7.2).
+pub fn alert_text(description: u8) -> String {
+    // SAFETY: the function takes any number and returns a text that lives as long as the program.
+    let text = unsafe { CStr::from_ptr(sys::SSL_alert_desc_string_long(description.into())) };
+    text.to_string_lossy().into_owned()
+}
+
+/// Empties this thread's queue of OpenSSL errors: one that another session left would be taken for this one's.
+pub fn forget_errors() {
+    drop(ErrorStack::get());
 }

@@ -5,13 +5,19 @@
 //!
 //! - [`Certificate`] is the engine's own, one for all legs and all restarts; [`Fingerprint`] is a peer's, as SDP announced it.
 //! - [`Context`] is shared by all sessions of the process, [`Session`] is one peer's.
+//! - `handshake` is OpenSSL's part of a session; [`alerts`] is what is left of it some seconds later, with [`keys`] and [`record`]s of
+//!   our own (`docs/decisions/0028-settled-dtls.md`).
 //!
 //! The retransmission timer is OpenSSL's and reads the system's wall clock. It runs during handshakes only; see
 //! `docs/decisions/0004-openssl-dtls.md`.
 
+pub mod alerts;
 mod certificate;
 mod context;
 mod ffi;
+mod handshake;
+pub mod keys;
+pub mod record;
 mod session;
 mod wire;
 

@@ -1,28 +1,18 @@
-//! One peer's handshake and what follows it.
+//! One peer's session: the handshake, the check of the certificate, and what follows.
 
 use std::fmt;
 use std::time::Instant;
 
-use openssl::error::ErrorStack;
-use openssl::ssl::{self, ErrorCode, Ssl, SslStream};
-
+use super::Fingerprint;
+use super::alerts::{Alerts, Heard};
 use super::context::Context;
-use super::wire::Wire;
-use super::{Fingerprint, MTU, ffi};
+use super::handshake::Handshake;
+use super::record::is_plausible;
 use crate::error::{DtlsError, Error};
 use crate::srtp::{Keys, MasterKey, Profile};
 
 /// RFC 5764 4.2.
 const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";
-/// `SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE` in `openssl/sslerr.h`.
-const REASON_NO_CERTIFICATE: i32 = 199;
-/// Octets of a record's header.
-const RECORD_HEADER_LEN: usize = 13;
-/// Octets of nonce and tag that AES-GCM adds (RFC 5288); no other cipher is agreed on.
-const SHORTEST_ENCRYPTED: usize = 8 + 16;
-/// The first content type; alert and handshake lie between it and the last.
-const CHANGE_CIPHER_SPEC: u8 = 20;
-const APPLICATION_DATA: u8 = 23;
 
 /// Who begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,12 +66,20 @@ enum State {
     Over,
 }
 
+/// Who holds the connection.
+enum Line {
+    /// OpenSSL, with some 41 KB.
+    OpenSsl(Handshake),
+    /// We, with the two keys that are still needed.
+    Settled(Box<Alerts>),
+}
+
 /// One peer's session. Dropping it tells the peer nothing; [`close`](Self::close) does.
 ///
 /// After every call that may write, drain [`poll_transmit`](Self::poll_transmit). An error is said once; then the session is over and
 /// ignores what it gets.
 pub struct Session {
-    stream: SslStream<Wire>,
+    line: Line,
     role: Role,
     state: State,
     expected: Vec<Fingerprint>,
@@ -92,15 +90,8 @@ pub struct Session {
 impl Session {
     /// A session that has sent nothing yet.
     pub fn new(context: &Context, role: Role) -> Result<Self, Error> {
-        let mut ssl = Ssl::new(&context.0)?;
-        ssl.set_mtu(MTU)?;
-        match role {
-            Role::Passive => ssl.set_accept_state(),
-            Role::Active => ssl.set_connect_state(),
-        }
-        ffi::set_timer(&mut ssl);
         Ok(Self {
-            stream: SslStream::new(ssl, Wire::default())?,
+            line: Line::OpenSsl(Handshake::new(context, role)?),
             role,
             state: State::Handshaking,
             expected: Vec::new(),
@@ -123,10 +114,15 @@ impl Session {
 
     /// Begins the handshake of an active session; a passive one waits for its peer.
     pub fn start(&mut self, _now: Instant) -> Result<Progress, DtlsError> {
-        if self.role == Role::Active && self.state == State::Handshaking {
-            self.drive()?;
+        match &mut self.line {
+            Line::OpenSsl(handshake)
+                if self.role == Role::Active && self.state == State::Handshaking =>
+            {
+                let heard = handshake.begin();
+                self.note(heard)
+            }
+            _ => self.poll(),
         }
-        self.poll()
     }
 
     /// Takes a datagram. What is no DTLS record, or not one for this moment, is ignored.
@@ -134,12 +130,11 @@ impl Session {
         if self.state == State::Over || !is_plausible(datagram) {
             return Ok(Progress::Nothing);
         }
-        self.stream.get_mut().put(datagram);
-        let driven = self.drive();
-        self.stream.get_mut().clear();
-        self.release();
-        driven?;
-        self.poll()
+        let heard = match &mut self.line {
+            Line::OpenSsl(handshake) => handshake.receive(datagram),
+            Line::Settled(alerts) => alerts.receive(datagram),
+        };
+        self.note(heard)
     }
 
     /// What became ready: keys once both handshake and fingerprints are there, or the peer's goodbye.
@@ -157,7 +152,10 @@ impl Session {
 
     /// Writes the next datagram to send over what is in `out`; returns its length.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<usize> {
-        let datagram = self.stream.get_mut().take()?;
+        let datagram = match &mut self.line {
+            Line::OpenSsl(handshake) => handshake.take(),
+            Line::Settled(alerts) => alerts.take(),
+        }?;
         out.clear();
         out.extend_from_slice(&datagram);
         Some(out.len())
@@ -166,31 +164,53 @@ impl Session {
     /// When [`handle_timeout`](Self::handle_timeout) is due; `None` while nothing waits for an answer.
     #[must_use]
     pub fn next_timeout(&self, now: Instant) -> Option<Instant> {
-        if self.state != State::Handshaking {
-            return None;
+        match &self.line {
+            Line::OpenSsl(handshake) if self.state == State::Handshaking => {
+                handshake.timeout().map(|left| now + left)
+            }
+            _ => None,
         }
-        ffi::timeout(self.stream.ssl()).map(|left| now + left)
     }
 
     /// Sends the last flight again if its time has come; early calls do nothing. Fails half a minute after the peer went silent.
-    pub fn handle_timeout(&mut self, _now: Instant) -> Result<(), DtlsError> {
-        if self.state != State::Handshaking {
-            return Ok(());
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsError> {
+        match &mut self.line {
+            Line::OpenSsl(handshake) if self.state == State::Handshaking => handshake
+                .handle_timeout(now)
+                .inspect_err(|_| self.state = State::Over),
+            _ => Ok(()),
         }
-        forget_errors();
-        ffi::handle_timeout(&mut self.stream).map_err(|()| {
-            self.state = State::Over;
-            forget_errors();
-            DtlsError::Handshake("the peer does not answer".to_owned())
-        })
+    }
+
+    /// Gives back what only a handshake needs. For a connected session whose peer certainly has our last flight: a repeat of its own is
+    /// not answered from now on, and neither is a new handshake, as before. Goodbyes are still said and heard.
+    ///
+    /// Does nothing before there are keys, and while there is something to send.
+    pub fn settle(&mut self) {
+        let alerts = match &self.line {
+            Line::OpenSsl(handshake) if self.is_connected() => handshake.alerts(self.role),
+            _ => None,
+        };
+        if let Some(alerts) = alerts {
+            self.line = Line::Settled(Box::new(alerts));
+            self.expected = Vec::new();
+        }
+    }
+
+    /// Whether [`settle`](Self::settle) has done its work.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        matches!(self.line, Line::Settled(_))
     }
 
     /// Says goodbye, if there is a connection to end. What is to be sent then lies in [`poll_transmit`](Self::poll_transmit).
     pub fn close(&mut self) {
         let up = matches!(self.state, State::Unchecked | State::Connected);
         self.state = State::Over;
-        if up {
-            self.say_goodbye();
+        match &mut self.line {
+            Line::OpenSsl(handshake) if up => handshake.say_goodbye(),
+            Line::Settled(alerts) if up => alerts.say_goodbye(),
+            _ => {}
         }
     }
 
@@ -200,113 +220,66 @@ impl Session {
         self.state == State::Connected
     }
 
-    /// Lets OpenSSL work on what lies in the wire.
-    fn drive(&mut self) -> Result<(), DtlsError> {
-        forget_errors();
-        if self.state == State::Handshaking {
-            match self.stream.do_handshake() {
-                Ok(()) => self.state = State::Unchecked,
-                Err(error) if waits(&error) => return Ok(()),
-                Err(error) => return Err(self.fail(&error)),
-            }
+    /// Works out what a datagram has changed.
+    fn note(&mut self, heard: Result<Heard, DtlsError>) -> Result<Progress, DtlsError> {
+        match heard.inspect_err(|_| self.state = State::Over)? {
+            Heard::Nothing => {}
+            Heard::Goodbye => self.peer_closed = true,
         }
-        self.drain()
-    }
-
-    /// Reads records behind the handshake: repeats of the peer's last flight are answered, data is dropped, alerts end the session.
-    fn drain(&mut self) -> Result<(), DtlsError> {
-        let mut dropped = [0; 2048];
-        loop {
-            match self.stream.ssl_read(&mut dropped) {
-                Ok(_) => {}
-                Err(error) if waits(&error) => return Ok(()),
-                Err(error) if error.code() == ErrorCode::ZERO_RETURN => {
-                    self.peer_closed = true;
-                    return Ok(());
-                }
-                Err(error) => return Err(self.fail(&error)),
-            }
+        let is_done = matches!(&self.line, Line::OpenSsl(handshake) if handshake.is_done());
+        if self.state == State::Handshaking && is_done {
+            self.state = State::Unchecked;
         }
-    }
-
-    fn fail(&mut self, error: &ssl::Error) -> DtlsError {
-        let before = std::mem::replace(&mut self.state, State::Over);
-        let reasons = error
-            .ssl_error()
-            .map(ErrorStack::errors)
-            .unwrap_or_default();
-        if reasons
-            .iter()
-            .any(|reason| reason.reason_code() == REASON_NO_CERTIFICATE)
-        {
-            return DtlsError::FingerprintMismatch;
-        }
-        let why = reasons
-            .iter()
-            .find_map(openssl::error::Error::reason)
-            .unwrap_or("closed by the peer");
-        match before {
-            State::Handshaking => DtlsError::Handshake(why.to_owned()),
-            State::Unchecked | State::Connected | State::Over => DtlsError::Alert(why.to_owned()),
-        }
+        self.poll()
     }
 
     /// Compares the certificate, and only then asks for keys.
     fn check(&mut self) -> Result<Progress, DtlsError> {
-        let result = self.export();
+        let Line::OpenSsl(handshake) = &self.line else {
+            unreachable!("a session settles after this check");
+        };
+        let result = export(handshake, self.role, &self.expected);
         match result {
             Ok(_) => self.state = State::Connected,
             Err(_) => self.close(),
         }
         result
     }
+}
 
-    fn export(&self) -> Result<Progress, DtlsError> {
-        let ssl = self.stream.ssl();
-        let shown = ssl
-            .peer_certificate()
-            .ok_or(DtlsError::FingerprintMismatch)?;
-        if !self
-            .expected
-            .iter()
-            .any(|fingerprint| fingerprint.matches(&shown))
-        {
-            return Err(DtlsError::FingerprintMismatch);
-        }
-        let profile = ssl
-            .selected_srtp_profile()
-            .and_then(|selected| Profile::from_openssl_id(selected.id()))
-            .ok_or(DtlsError::NoSrtpProfile)?;
-        let mut exported = vec![0; Keys::exported_len(profile)];
-        ssl.export_keying_material(&mut exported, EXPORTER_LABEL, None)
-            .map_err(|stack| DtlsError::Handshake(stack.to_string()))?;
-        let keys = Keys::split(profile, &exported).expect("the exporter was asked for this length");
-        let (local, remote) = match self.role {
-            Role::Passive => (keys.server, keys.client),
-            Role::Active => (keys.client, keys.server),
-        };
-        Ok(Progress::Connected {
-            profile,
-            local,
-            remote,
-        })
+/// The SRTP keys of a handshake with a peer that showed one of the expected certificates.
+fn export(
+    handshake: &Handshake,
+    role: Role,
+    expected: &[Fingerprint],
+) -> Result<Progress, DtlsError> {
+    let ssl = handshake.ssl();
+    let shown = ssl
+        .peer_certificate()
+        .ok_or(DtlsError::FingerprintMismatch)?;
+    if !expected
+        .iter()
+        .any(|fingerprint| fingerprint.matches(&shown))
+    {
+        return Err(DtlsError::FingerprintMismatch);
     }
-
-    fn say_goodbye(&mut self) {
-        forget_errors();
-        // A read makes anew the buffers that `release` freed; writing an alert without them would crash OpenSSL 3.0.
-        let _ = self.stream.ssl_read(&mut [0; 16]);
-        // Neither can fail for want of a network, and a session that is over has nobody to report to.
-        let _ = self.stream.shutdown();
-        self.release();
-    }
-
-    /// Gives back the record buffers, more than 16 KB each way, unless they are needed: a handshake repeats its last flight through them.
-    fn release(&mut self) {
-        if self.state != State::Handshaking {
-            ffi::free_buffers(&mut self.stream);
-        }
-    }
+    let profile = ssl
+        .selected_srtp_profile()
+        .and_then(|selected| Profile::from_openssl_id(selected.id()))
+        .ok_or(DtlsError::NoSrtpProfile)?;
+    let mut exported = vec![0; Keys::exported_len(profile)];
+    ssl.export_keying_material(&mut exported, EXPORTER_LABEL, None)
+        .map_err(|stack| DtlsError::Handshake(stack.to_string()))?;
+    let keys = Keys::split(profile, &exported).expect("the exporter was asked for this length");
+    let (local, remote) = match role {
+        Role::Passive => (keys.server, keys.client),
+        Role::Active => (keys.client, keys.server),
+    };
+    Ok(Progress::Connected {
+        profile,
+        local,
+        remote,
+    })
 }
 
 impl fmt::Debug for Session {
@@ -316,59 +289,4 @@ impl fmt::Debug for Session {
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
-}
-
-/// Whether a datagram is made of whole DTLS records that may be true.
-///
-/// The rest is dropped here, for OpenSSL 3.0 would not ignore all of it: an encrypted record that is too short for its own tag ends
-/// the session with an internal error, and anyone who knows the address could send one.
-fn is_plausible(datagram: &[u8]) -> bool {
-    let mut rest = datagram;
-    while !rest.is_empty() {
-        let Some((record, behind)) = split_record(rest) else {
-            return false;
-        };
-        let may_be_true = match (record.epoch, record.kind) {
-            (0, kind) => (CHANGE_CIPHER_SPEC..APPLICATION_DATA).contains(&kind), // data in clear is nobody's
-            (1, kind) => {
-                (CHANGE_CIPHER_SPEC..=APPLICATION_DATA).contains(&kind)
-                    && record.len >= SHORTEST_ENCRYPTED
-            }
-            _ => false, // keys change once
-        };
-        if !may_be_true {
-            return false;
-        }
-        rest = behind;
-    }
-    !datagram.is_empty()
-}
-
-struct Record {
-    kind: u8,
-    epoch: u16,
-    len: usize,
-}
-
-/// The header of the first record (RFC 6347 4.1) and what follows the record.
-fn split_record(bytes: &[u8]) -> Option<(Record, &[u8])> {
-    let (header, body) = bytes.split_at_checked(RECORD_HEADER_LEN)?;
-    let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
-    let record = Record {
-        kind: header[0],
-        epoch: word(3),
-        len: usize::from(word(11)),
-    };
-    let is_dtls = header[1] == 0xfe;
-    let behind = body.get(record.len..)?;
-    is_dtls.then_some((record, behind))
-}
-
-fn waits(error: &ssl::Error) -> bool {
-    matches!(error.code(), ErrorCode::WANT_READ | ErrorCode::WANT_WRITE)
-}
-
-/// Empties this thread's queue of OpenSSL errors: one that another session left would be taken for this one's.
-fn forget_errors() {
-    drop(ErrorStack::get());
 }

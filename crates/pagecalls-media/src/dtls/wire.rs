@@ -3,12 +3,15 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
+use super::alerts::Written;
+
 /// What OpenSSL takes for its socket.
 #[derive(Default)]
 pub struct Wire {
     /// The datagram that is being received.
     inbound: Option<Vec<u8>>,
     outbound: VecDeque<Vec<u8>>,
+    written: Option<Written>,
 }
 
 impl Wire {
@@ -20,6 +23,16 @@ impl Wire {
     /// Takes back what was not read.
     pub fn clear(&mut self) {
         self.inbound = None;
+    }
+
+    /// Whether nothing waits to be sent.
+    pub fn is_empty(&self) -> bool {
+        self.outbound.is_empty()
+    }
+
+    /// The last encrypted record that OpenSSL wrote.
+    pub fn written(&self) -> Option<Written> {
+        self.written
     }
 
     /// The next datagram to send.
@@ -46,6 +59,7 @@ impl Read for Wire {
 
 impl Write for Wire {
     fn write(&mut self, datagram: &[u8]) -> io::Result<usize> {
+        self.written = Written::last_of(datagram).or(self.written);
         self.outbound.push_back(datagram.to_vec());
         Ok(datagram.len())
     }
