@@ -23,6 +23,7 @@ use crate::protocol::{
     PROTOCOL_VERSION, Refusal, Reply, Snapshot,
 };
 use crate::sys::{self, Signal, Signals, Waker};
+use crate::tidy::Tidy;
 use crate::worker::{Order, Report, Worker};
 
 /// How long the workers may take to say goodbye.
@@ -129,6 +130,7 @@ pub struct Control {
     /// Which call has a leg.
     legs: HashMap<String, String>,
     closed: usize,
+    tidy: Tidy,
 }
 
 impl Control {
@@ -162,6 +164,7 @@ impl Control {
             calls: BTreeMap::new(),
             legs: HashMap::new(),
             closed: 0,
+            tidy: Tidy::default(),
         }
     }
 
@@ -169,12 +172,14 @@ impl Control {
     /// worker has failed.
     pub fn run(mut self) -> io::Result<()> {
         loop {
-            let wait = self
-                .ends_at()
-                .map_or(LONG, |at| at.saturating_duration_since(Instant::now()));
+            let due = self.ends_at().into_iter().chain(self.tidy.due()).min();
+            let wait = due.map_or(LONG, |due| due.saturating_duration_since(Instant::now()));
             if self.turn(wait)? {
                 tracing::info!("ends on request");
                 break;
+            }
+            if self.tidy.take(Instant::now()) {
+                sys::give_memory_back();
             }
             if self.closed > 0 {
                 return Err(io::Error::other("a worker failed"));
@@ -517,6 +522,9 @@ impl Control {
         if let Event::LegFailed(failed) = &event {
             self.legs.remove(&failed.leg);
         }
+        if let Event::LegDtls(_) | Event::LegFailed(_) = event {
+            self.tidy.stir(Instant::now());
+        }
         self.seq += 1;
         if let Some(connection) = self.owner.and_then(|key| self.connections.get_mut(&key)) {
             connection.queue(&protocol::encode_event(&Numbered {
@@ -557,10 +565,12 @@ impl Control {
                 outcome
             }
             Waiting::LegClose(leg) => {
+                self.tidy.stir(Instant::now());
                 self.legs.remove(&leg);
                 outcome
             }
             Waiting::CallClose(call) => {
+                self.tidy.stir(Instant::now());
                 self.calls.remove(&call);
                 self.legs.retain(|_, of| *of != call);
                 outcome

@@ -12,7 +12,7 @@
 //! | module | story |
 //! |---|---|
 //! | [`protocol`] | the control protocol as data, twin of `src/pagecalls/media/protocol.py` |
-//! | [`control`], [`frames`], [`pages`] | the Unix socket: commands in, events out, what happens without a parent; its frames; snapshots |
+//! | [`control`], [`frames`], [`pages`], [`tidy`] | the Unix socket: commands in, events out, what happens without a parent; its frames; snapshots; memory |
 //! | [`worker`], [`udp`], [`sys`] | the thread: one port, one poll loop, one mailbox; datagrams in batches; system calls |
 //! | [`acceptor`], [`tcp`], [`framing`] | ICE-TCP: who may connect, the connections of a worker, datagrams on a stream |
 //! | [`shard`], [`limit`] | all calls of one worker: who gets a datagram, timers, faults contained; what strangers may cost |
@@ -62,6 +62,7 @@ pub mod stats;
 pub mod stun;
 pub mod sys;
 pub mod tcp;
+pub mod tidy;
 pub mod translate;
 pub mod transport;
 pub mod udp;

@@ -101,24 +101,32 @@ fn noise_is_ignored_before_within_and_after_the_handshake() {
 
 #[test]
 fn what_was_in_clear_does_not_touch_a_live_session() {
-    let mut clock = Clock::new();
-    let (mut client, mut server) = connected(&mut clock);
-    let alert = |level, kind| vec![21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 1, 0, 0, 2, level, kind];
-    let (_, context) = ours();
-    let mut stranger = End::new(&context, Role::Active);
-    let started = stranger.session.start(clock.now);
-    stranger.note(started);
-    let mut forged = vec![alert(2, 40), alert(1, 0), alert(2, 80)];
-    forged.extend(stranger.sent()); // another ClientHello
-    for datagram in forged {
-        client.receive(&datagram, clock.now);
-        server.receive(&datagram, clock.now);
-    }
-    for end in [&mut client, &mut server] {
-        assert_eq!((end.closed, end.errors.len()), (0, 0));
-        assert!(end.session.is_connected());
-        end.session.close();
-        assert_eq!(end.sent().len(), 1, "it still can say goodbye");
+    for settled in [false, true] {
+        let mut clock = Clock::new();
+        let (mut client, mut server) = connected(&mut clock);
+        if settled {
+            client.session.settle();
+            server.session.settle();
+        }
+        let alert = |level, kind| vec![21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 1, 0, 0, 2, level, kind];
+        let (_, context) = ours();
+        let mut stranger = End::new(&context, Role::Active);
+        let started = stranger.session.start(clock.now);
+        stranger.note(started);
+        let mut forged = vec![alert(2, 40), alert(1, 0), alert(2, 80)];
+        forged.extend(stranger.sent()); // another ClientHello
+        forged.extend(noise());
+        for datagram in forged {
+            client.receive(&datagram, clock.now);
+            server.receive(&datagram, clock.now);
+        }
+        for end in [&mut client, &mut server] {
+            assert_eq!((end.closed, end.errors.len()), (0, 0));
+            assert!(end.session.is_connected());
+            assert_eq!(end.sent().len(), 0, "nothing of it is answered");
+            end.session.close();
+            assert_eq!(end.sent().len(), 1, "it still can say goodbye");
+        }
     }
 }
 
@@ -141,19 +149,28 @@ fn a_replayed_handshake_does_nothing() {
         }
     }
     assert!(server.session.is_connected());
-    clock.advance(MINUTE);
-    for datagram in &tape {
-        server.receive(datagram, clock.now);
+    for settled in [false, true] {
+        clock.advance(MINUTE);
+        if settled {
+            server.session.settle();
+        }
+        for datagram in &tape {
+            server.receive(datagram, clock.now);
+        }
+        assert_eq!((server.closed, server.errors.len()), (0, 0));
+        assert!(server.session.is_connected());
     }
-    assert_eq!((server.closed, server.errors.len()), (0, 0));
-    assert!(server.session.is_connected());
 }
 
 /// A record as a stranger would forge it: any kind, epoch, number and content.
 fn forged_record() -> impl Strategy<Value = Vec<u8>> {
     let kind = prop_oneof![8 => 20u8..25, 1 => any::<u8>()];
     let epoch = prop_oneof![4 => Just(1u16), 2 => Just(0u16), 1 => any::<u16>()];
-    let body = prop::collection::vec(any::<u8>(), 0..80);
+    // As long as an alert in some, as anything in others.
+    let body = prop_oneof![
+        prop::collection::vec(any::<u8>(), 26),
+        prop::collection::vec(any::<u8>(), 0..80)
+    ];
     (kind, epoch, 0u8..40, body).prop_map(|(kind, epoch, number, body)| {
         let mut record = vec![kind, 0xfe, 0xfd];
         record.extend(epoch.to_be_bytes());
@@ -167,11 +184,15 @@ fn forged_record() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A live session outlives all of it and still hears its peer's goodbye.
+    /// A live session outlives all of it and still hears its peer's goodbye, settled or not.
     #[test]
-    fn forged_records_do_not_end_a_live_session(datagrams in prop::collection::vec(prop::collection::vec(forged_record(), 1..4), 1..60)) {
+    fn forged_records_do_not_end_a_live_session(settled in any::<bool>(), datagrams in prop::collection::vec(prop::collection::vec(forged_record(), 1..4), 1..60)) {
         let mut clock = Clock::new();
         let (mut client, mut server) = connected(&mut clock);
+        if settled {
+            client.session.settle();
+            server.session.settle();
+        }
         for records in datagrams {
             let datagram = records.concat();
             client.receive(&datagram, clock.now);

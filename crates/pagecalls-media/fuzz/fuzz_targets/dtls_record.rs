@@ -1,4 +1,5 @@
-//! Any datagrams at a fresh session of either role and at a live one: no crash, no keys, and the live one lives on.
+//! Any datagrams at a fresh session of either role and at two live ones, of which one has settled: no crash, no keys, and the live ones
+//! live on.
 //!
 //! The input is cut into datagrams at each length octet.
 
@@ -15,6 +16,8 @@ struct Ends {
     expected: [Fingerprint; 1],
     /// Connected with a peer that is gone.
     live: Session,
+    /// The same, some seconds later.
+    settled: Session,
 }
 
 impl Ends {
@@ -24,28 +27,38 @@ impl Ends {
         let expected = Fingerprint::parse("sha-256", &certificate.fingerprint_sha256())
             .expect("our own spelling");
         let expected = [expected];
-        let (mut client, mut live) = (
-            session(&context, Role::Active, &expected),
-            session(&context, Role::Passive, &expected),
-        );
-        let mut datagram = Vec::new();
-        while !live.is_connected() {
-            while client.poll_transmit(&mut datagram).is_some() {
-                live.receive(&datagram, Instant::now())
-                    .expect("a clean handshake");
-            }
-            while live.poll_transmit(&mut datagram).is_some() {
-                client
-                    .receive(&datagram, Instant::now())
-                    .expect("a clean handshake");
-            }
-        }
+        let live = connected(&context, &expected);
+        let mut settled = connected(&context, &expected);
+        settled.settle();
+        assert!(settled.is_settled());
         Self {
             context,
             expected,
             live,
+            settled,
         }
     }
+}
+
+fn connected(context: &Context, expected: &[Fingerprint]) -> Session {
+    let (mut client, mut server) = (
+        session(context, Role::Active, expected),
+        session(context, Role::Passive, expected),
+    );
+    let mut datagram = Vec::new();
+    while !server.is_connected() {
+        while client.poll_transmit(&mut datagram).is_some() {
+            server
+                .receive(&datagram, Instant::now())
+                .expect("a clean handshake");
+        }
+        while server.poll_transmit(&mut datagram).is_some() {
+            client
+                .receive(&datagram, Instant::now())
+                .expect("a clean handshake");
+        }
+    }
+    server
 }
 
 fn session(context: &Context, role: Role, expected: &[Fingerprint]) -> Session {
@@ -79,11 +92,13 @@ fuzz_target!(|input: &[u8]| {
                 while fresh.poll_transmit(&mut out).is_some() {}
             }
         }
-        for datagram in datagrams(input) {
-            let result = ends.live.receive(datagram, Instant::now());
-            assert!(matches!(result, Ok(Progress::Nothing)), "{result:?}");
-            while ends.live.poll_transmit(&mut out).is_some() {}
+        for live in [&mut ends.live, &mut ends.settled] {
+            for datagram in datagrams(input) {
+                let result = live.receive(datagram, Instant::now());
+                assert!(matches!(result, Ok(Progress::Nothing)), "{result:?}");
+                while live.poll_transmit(&mut out).is_some() {}
+            }
+            assert!(live.is_connected());
         }
-        assert!(ends.live.is_connected());
     });
 });
