@@ -26,27 +26,28 @@ fn connected(clock: &mut Clock) -> (End, End) {
     (client, server)
 }
 
+fn record(kind: u8, epoch: u8, body: &[u8]) -> Vec<u8> {
+    let mut record = vec![
+        kind,
+        0xfe,
+        0xfd,
+        0,
+        epoch,
+        0,
+        0,
+        0,
+        0,
+        0,
+        9,
+        0,
+        body.len() as u8,
+    ];
+    record.extend(body);
+    record
+}
+
 /// Datagrams that are no DTLS, or none for any moment.
 fn noise() -> Vec<Vec<u8>> {
-    let record = |kind: u8, epoch: u8, body: &[u8]| {
-        let mut record = vec![
-            kind,
-            0xfe,
-            0xfd,
-            0,
-            epoch,
-            0,
-            0,
-            0,
-            0,
-            0,
-            9,
-            0,
-            body.len() as u8,
-        ];
-        record.extend(body);
-        record
-    };
     vec![
         vec![],
         vec![22],
@@ -116,6 +117,12 @@ fn what_was_in_clear_does_not_touch_a_live_session() {
         let mut forged = vec![alert(2, 40), alert(1, 0), alert(2, 80)];
         forged.extend(stranger.sent()); // another ClientHello
         forged.extend(noise());
+        // What another version's record holds must not be read as records of this one.
+        for minor in [0xff, 0xfe, 0xfc] {
+            let mut nested = record(22, 0, &record(21, 1, &[2, 40]));
+            nested[2] = minor;
+            forged.push(nested);
+        }
         for datagram in forged {
             client.receive(&datagram, clock.now);
             server.receive(&datagram, clock.now);

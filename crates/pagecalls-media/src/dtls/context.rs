@@ -19,8 +19,13 @@ const GROUPS: &str = "X25519:P-256:P-384";
 pub struct Context(pub(super) SslContext);
 
 impl Context {
-    /// A context that shows `certificate` to every peer.
+    /// A context that shows `certificate` to every peer and takes every SRTP profile.
     pub fn new(certificate: &Certificate) -> Result<Self, Error> {
+        Self::offering(certificate, &Profile::OFFER_ORDER)
+    }
+
+    /// The same with these SRTP profiles alone, the preferred one first.
+    pub fn offering(certificate: &Certificate, profiles: &[Profile]) -> Result<Self, Error> {
         let mut builder = SslContext::builder(SslMethod::dtls())?;
         builder.set_min_proto_version(Some(SslVersion::DTLS1_2))?;
         builder.set_max_proto_version(Some(SslVersion::DTLS1_2))?;
@@ -29,8 +34,11 @@ impl Context {
         builder.set_certificate(&certificate.x509)?;
         builder.set_private_key(&certificate.key)?;
         builder.check_private_key()?;
-        let profiles = Profile::OFFER_ORDER.map(Profile::openssl_name).join(":");
-        builder.set_tlsext_use_srtp(&profiles)?;
+        let names: Vec<&str> = profiles
+            .iter()
+            .map(|profile| profile.openssl_name())
+            .collect();
+        builder.set_tlsext_use_srtp(&names.join(":"))?;
         // Peers sign their certificates themselves. The hash in SDP is what counts, and the session compares it (RFC 8827 6.5).
         let must_show = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
         builder.set_verify_callback(must_show, |_, _| true);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
 use super::alerts::Written;
+use super::record::set_version;
 
 /// What OpenSSL takes for its socket.
 #[derive(Default)]
@@ -15,9 +16,11 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Lays a datagram ready to be read.
+    /// Lays a datagram of plausible records ready to be read.
     pub fn put(&mut self, datagram: &[u8]) {
-        self.inbound = Some(datagram.to_vec());
+        let mut datagram = datagram.to_vec();
+        set_version(&mut datagram);
+        self.inbound = Some(datagram);
     }
 
     /// Takes back what was not read.

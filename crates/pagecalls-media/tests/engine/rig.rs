@@ -16,7 +16,7 @@ use pagecalls_media::protocol::{
 use pagecalls_media::rtcp;
 use pagecalls_media::rtp::{Fields, Header, write_header};
 use pagecalls_media::shard::Shard;
-use pagecalls_media::srtp::{Inbound, Outbound, SrtpError};
+use pagecalls_media::srtp::{Inbound, Outbound, Profile, SrtpError};
 use pagecalls_media::stun::{Builder, Class, Key};
 
 pub const OPUS: &str = "opus/48000/2";
@@ -314,7 +314,9 @@ pub struct Rig {
     pub caught: Option<Vec<(usize, Vec<u8>)>>,
     /// TCP connections that the shard gave up.
     pub unused: Vec<u32>,
-    outbox: Outbox,
+    pub outbox: Outbox,
+    /// What peers offer that come from now on.
+    pub profiles: Vec<Profile>,
 }
 
 pub const BUSINESS: usize = 0;
@@ -346,13 +348,21 @@ impl Rig {
             caught: None,
             unused: Vec::new(),
             outbox: Outbox::new(),
+            profiles: Profile::OFFER_ORDER.into(),
         }
     }
 
     /// A call with a connected business leg `b` and a connected consumer leg `k`, routed both ways: what the business sends on
     /// `in` goes to the consumer's `out`, and the other way round. Sources are 100 and 200, outputs 1000 (mid 0) and 2000 (mid a).
     pub fn call() -> Self {
-        let mut rig = Self::unrouted();
+        Self::call_with(&Profile::OFFER_ORDER)
+    }
+
+    /// The same with peers that offer these SRTP profiles alone.
+    pub fn call_with(profiles: &[Profile]) -> Self {
+        let mut rig = Self::new();
+        rig.profiles = profiles.into();
+        rig.connect_both();
         rig.route(
             1,
             &[
@@ -366,25 +376,29 @@ impl Rig {
     /// The same without routes.
     pub fn unrouted() -> Self {
         let mut rig = Self::new();
-        rig.command(CallCreate { call: "c".into() }).unwrap();
+        rig.connect_both();
+        rig
+    }
+
+    fn connect_both(&mut self) {
+        self.command(CallCreate { call: "c".into() }).unwrap();
         for leg in ["b", "k"] {
-            rig.add_peer(leg);
+            self.add_peer(leg);
         }
-        rig.apply(
+        self.apply(
             BUSINESS,
             1,
             Rig::business_recv(),
             vec![Rig::business_send(&[(1000, "0")])],
         );
-        rig.apply(
+        self.apply(
             CONSUMER,
             1,
             Rig::consumer_recv(),
             vec![Rig::consumer_send()],
         );
-        rig.connect(BUSINESS);
-        rig.connect(CONSUMER);
-        rig
+        self.connect(BUSINESS);
+        self.connect(CONSUMER);
     }
 
     pub fn business_codecs() -> Vec<Codec> {
@@ -441,7 +455,8 @@ impl Rig {
             panic!("no leg: {created:?}")
         };
         let certificate = Certificate::generate().unwrap();
-        let mut session = Session::new(&Context::new(&certificate).unwrap(), Role::Active).unwrap();
+        let context = Context::offering(&certificate, &self.profiles).unwrap();
+        let mut session = Session::new(&context, Role::Active).unwrap();
         let ours = Fingerprint::parse("sha-256", &self.certificate.fingerprint_sha256()).unwrap();
         session.set_expected(&[ours]);
         self.peers.push(Peer {
