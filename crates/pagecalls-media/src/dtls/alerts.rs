@@ -105,7 +105,7 @@ impl Alerts {
         let (nonce, sealed) = body.split_first_chunk()?;
         let (sealed, tag) = sealed.split_first_chunk::<ALERT_LEN>()?;
         let mut alert = *sealed;
-        let opened = decrypt(&self.read, record.seq, nonce, &mut alert, tag);
+        let opened = decrypt(&self.read, record.seq, *nonce, &mut alert, tag);
         if opened.is_err() {
             ffi::forget_errors();
         }
@@ -119,7 +119,7 @@ impl Alerts {
         let Written { seq, nonce } = self.written;
         let nonce = nonce.to_be_bytes();
         let mut tag = [0; TAG_LEN];
-        encrypt(&self.write, seq, &nonce, &mut alert, &mut tag)?;
+        encrypt(&self.write, seq, nonce, &mut alert, &mut tag)?;
         let mut record = [0; RECORD_LEN];
         let parts: [&[u8]; 7] = [
             &[ALERT],
@@ -161,17 +161,17 @@ fn associated(seq: u64) -> [u8; 13] {
     data
 }
 
-fn whole_nonce(salt: [u8; SALT_LEN], explicit: &[u8; NONCE_LEN]) -> [u8; SALT_LEN + NONCE_LEN] {
+fn whole_nonce(salt: [u8; SALT_LEN], explicit: [u8; NONCE_LEN]) -> [u8; SALT_LEN + NONCE_LEN] {
     let mut nonce = [0; SALT_LEN + NONCE_LEN];
     nonce[..SALT_LEN].copy_from_slice(&salt);
-    nonce[SALT_LEN..].copy_from_slice(explicit);
+    nonce[SALT_LEN..].copy_from_slice(&explicit);
     nonce
 }
 
 fn encrypt(
     key: &RecordKey,
     seq: u64,
-    explicit: &[u8; NONCE_LEN],
+    explicit: [u8; NONCE_LEN],
     alert: &mut [u8; ALERT_LEN],
     tag: &mut [u8; TAG_LEN],
 ) -> Result<(), ErrorStack> {
@@ -187,7 +187,7 @@ fn encrypt(
 fn decrypt(
     key: &RecordKey,
     seq: u64,
-    explicit: &[u8; NONCE_LEN],
+    explicit: [u8; NONCE_LEN],
     alert: &mut [u8; ALERT_LEN],
     tag: &[u8],
 ) -> Result<(), ErrorStack> {

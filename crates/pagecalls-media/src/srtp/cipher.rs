@@ -2,12 +2,12 @@
 //!
 //! It knows where header, payload, tag and index lie; which index a packet has, and whether it is new, is decided elsewhere.
 
-use hmac::{Hmac, Mac};
 use openssl::cipher::Cipher as Algorithm;
 use openssl::cipher_ctx::CipherCtx;
 use openssl::error::ErrorStack;
-use sha1::Sha1;
 
+use super::block::{BLOCK, BlockCipher};
+use super::hmac::{HmacSha1, MAC_LEN};
 use super::kdf::SessionKeys;
 use super::{Profile, RTCP_HEADER_LEN, RTCP_INDEX_LEN, RTP_HEADER_LEN, check_len};
 use crate::error::{Error, SrtpError};
@@ -76,7 +76,7 @@ impl Cipher {
             Self::Cm(cm) => {
                 cm.apply_keystream(&cm.iv(rtp_ssrc(header), index), payload)?;
                 let roc = ((index >> 16) as u32).to_be_bytes();
-                tag.copy_from_slice(&cm.mac(&[plain, &roc]).finalize().into_bytes()[..SHA1_80_TAG]);
+                tag.copy_from_slice(&cm.mac.of(&[plain, &roc])[..SHA1_80_TAG]);
             }
         }
         Ok(end)
@@ -146,7 +146,7 @@ impl Cipher {
                 cm.apply_keystream(&cm.iv(rtcp_ssrc(header), u64::from(index)), payload)?;
                 packet[len..len + RTCP_INDEX_LEN].copy_from_slice(&word);
                 let (signed, tag) = packet.split_at_mut(len + RTCP_INDEX_LEN);
-                tag.copy_from_slice(&cm.mac(&[signed]).finalize().into_bytes()[..SHA1_80_TAG]);
+                tag.copy_from_slice(&cm.mac.of(&[signed])[..SHA1_80_TAG]);
             }
         }
         Ok(end)
@@ -294,59 +294,65 @@ impl Gcm {
     }
 }
 
+/// Counter blocks that are encrypted in one go; sound needs no more.
+const BLOCKS: usize = 16;
+
 /// AES counter mode with HMAC-SHA1.
+///
+/// The key stream is made block by block here, and OpenSSL only encrypts: to give its own counter mode a new start costs a multiple of that.
 pub struct Cm {
-    ctx: CipherCtx,
+    cipher: BlockCipher,
     salt: [u8; 14],
-    /// HMAC after its padded key; a packet starts from a copy.
-    mac: Hmac<Sha1>,
+    mac: HmacSha1,
 }
 
 impl Cm {
     fn new(keys: &SessionKeys) -> Result<Self, Error> {
-        let mut ctx = CipherCtx::new()?;
-        ctx.encrypt_init(Some(Algorithm::aes_128_ctr()), Some(&keys.encryption), None)?;
+        let cipher = BlockCipher::new(&keys.encryption)?;
         let mut salt = [0; 14];
         salt.copy_from_slice(&keys.salt);
-        let mac =
-            Hmac::new_from_slice(&keys.authentication).expect("HMAC takes keys of any length");
-        Ok(Self { ctx, salt, mac })
+        let mac = HmacSha1::new(&keys.authentication);
+        Ok(Self { cipher, salt, mac })
     }
 
     /// `(salt << 16) ^ (SSRC << 64) ^ (index << 16)` (RFC 3711 4.1.1).
-    fn iv(&self, ssrc: u32, index: u64) -> [u8; 16] {
-        let mut iv = [0; 16];
+    fn iv(&self, ssrc: u32, index: u64) -> [u8; BLOCK] {
+        let mut iv = [0; BLOCK];
         iv[..14].copy_from_slice(&self.salt);
         xor(&mut iv[4..8], &ssrc.to_be_bytes());
         xor(&mut iv[8..14], &index.to_be_bytes()[2..]);
         iv
     }
 
-    fn apply_keystream(&mut self, iv: &[u8; 16], data: &mut [u8]) -> Result<(), SrtpError> {
-        if data.is_empty() {
-            return Ok(());
+    /// Block n of the key stream is the encryption of `iv + n`; the last 16 bits of `iv` are zero and count (RFC 3711 4.1.1).
+    fn apply_keystream(&mut self, iv: &[u8; BLOCK], data: &mut [u8]) -> Result<(), SrtpError> {
+        if data.len() > BLOCK << 16 {
+            return Err(SrtpError::NoRoom);
         }
-        let len = data.len();
-        self.ctx
-            .encrypt_init(None, None, Some(iv))
-            .and_then(|()| self.ctx.cipher_update_inplace(data, len))
-            .map(|_| ())
-            .map_err(|_| SrtpError::Crypto)
-    }
-
-    fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha1> {
-        let mut mac = self.mac.clone();
-        for part in parts {
-            mac.update(part);
+        let (mut counters, mut stream) = ([*iv; BLOCKS], [[0; BLOCK]; BLOCKS]);
+        let mut number = 0u16;
+        for part in data.chunks_mut(BLOCKS * BLOCK) {
+            let counters = &mut counters[..part.len().div_ceil(BLOCK)];
+            for counter in &mut *counters {
+                counter[BLOCK - 2..].copy_from_slice(&number.to_be_bytes());
+                number = number.wrapping_add(1);
+            }
+            self.cipher
+                .encrypt(counters, &mut stream)
+                .map_err(|_| SrtpError::Crypto)?;
+            xor(part, stream.as_flattened());
         }
-        mac
+        Ok(())
     }
 
     /// Compares in constant time.
     fn verify(&self, parts: &[&[u8]], tag: &[u8]) -> Result<(), SrtpError> {
-        self.mac(parts)
-            .verify_truncated_left(tag)
-            .map_err(|_| SrtpError::AuthenticationFailed)
+        let mac: [u8; MAC_LEN] = self.mac.of(parts);
+        if openssl::memcmp::eq(&mac[..SHA1_80_TAG], tag) {
+            Ok(())
+        } else {
+            Err(SrtpError::AuthenticationFailed)
+        }
     }
 }
 

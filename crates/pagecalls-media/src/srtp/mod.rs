@@ -5,12 +5,14 @@
 //!
 //! - [`Profile`] names a protection profile and its sizes, [`Keys`] are the two directions that a DTLS exporter gives.
 //! - [`Inbound`] believes packets of one peer, [`Outbound`] protects packets for it. Each holds one direction with all its SSRCs.
-//! - `kdf` derives session keys, `cipher` turns one packet, `replay` estimates and remembers indices.
+//! - `kdf` derives session keys, `cipher` turns one packet with the help of `block` and `hmac`, `replay` estimates and remembers indices.
 //!
-//! Nothing is allocated per packet: ciphers keep their expanded keys, HMAC keeps its padded key, and only the IV changes.
+//! Nothing is allocated per packet: ciphers keep their expanded keys, HMAC keeps its padded key, and only counters and IVs change.
 
+mod block;
 mod cipher;
 mod context;
+mod hmac;
 pub mod kdf;
 mod replay;
 

@@ -1,0 +1,111 @@
+//! Nothing is allocated for a media packet: not by us, and not by OpenSSL. A program of its own, for it counts every allocation.
+
+#[allow(
+    dead_code,
+    reason = "the rig of the engine's tests, of which this needs a part"
+)]
+#[path = "engine/rig.rs"]
+mod rig;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pagecalls_media::srtp::Profile;
+use rig::{BUSINESS, CONSUMER, Packet, Rig};
+
+static OURS: AtomicUsize = AtomicUsize::new(0);
+static OPENSSLS: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: all is handed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        OURS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+unsafe extern "C" {
+    fn CRYPTO_set_mem_functions(
+        malloc: extern "C" fn(usize, *const c_char, c_int) -> *mut c_void,
+        realloc: extern "C" fn(*mut c_void, usize, *const c_char, c_int) -> *mut c_void,
+        free: extern "C" fn(*mut c_void, *const c_char, c_int),
+    ) -> c_int;
+}
+
+extern "C" fn malloc(len: usize, _file: *const c_char, _line: c_int) -> *mut c_void {
+    OPENSSLS.fetch_add(1, Ordering::Relaxed);
+    // SAFETY: any length is fine.
+    unsafe { libc::malloc(len) }
+}
+
+extern "C" fn realloc(
+    old: *mut c_void,
+    len: usize,
+    _file: *const c_char,
+    _line: c_int,
+) -> *mut c_void {
+    OPENSSLS.fetch_add(1, Ordering::Relaxed);
+    // SAFETY: OpenSSL gives back what it got from here.
+    unsafe { libc::realloc(old, len) }
+}
+
+extern "C" fn free(old: *mut c_void, _file: *const c_char, _line: c_int) {
+    // SAFETY: OpenSSL gives back what it got from here.
+    unsafe { libc::free(old) }
+}
+
+fn counted() -> (usize, usize) {
+    (
+        OURS.load(Ordering::Relaxed),
+        OPENSSLS.load(Ordering::Relaxed),
+    )
+}
+
+#[test]
+fn a_forwarded_packet_allocates_nothing() {
+    // SAFETY: nothing of OpenSSL has run before, which is when it may be told.
+    let told = unsafe { CRYPTO_set_mem_functions(malloc, realloc, free) };
+    assert_eq!(told, 1);
+    for profile in Profile::OFFER_ORDER {
+        let mut rig = Rig::call_with(&[profile]);
+        for (from, pt, ssrc, payload) in [
+            (BUSINESS, 111, 100, 80),
+            (CONSUMER, 109, 200, 80),
+            (BUSINESS, 111, 100, 1_100),
+        ] {
+            let first = 1_000 * (payload / 1_000) as u16;
+            let mut packets: Vec<Vec<u8>> = (first..first + 200)
+                .map(|seq| {
+                    let packet = Packet::audio(pt, ssrc, seq, 960 * u32::from(seq));
+                    rig.peers[from].encrypt(&packet.with_payload(&vec![7; payload]))
+                })
+                .collect();
+            let path = rig.peers[from].path;
+            let mut forwarded = 0;
+            let mut before = counted();
+            assert!(before.0 > 0 && before.1 > 0, "allocations are counted");
+            for (number, packet) in packets.iter_mut().enumerate() {
+                if number == 50 {
+                    before = counted(); // buffers have grown, the stream is known
+                }
+                rig.shard.datagram(packet, path, rig.now, &mut rig.outbox);
+                forwarded += rig.outbox.len();
+                rig.outbox.clear_datagrams();
+            }
+            assert_eq!(forwarded, 200);
+            assert_eq!(counted(), before, "{profile:?}, {payload} octets");
+        }
+    }
+}
