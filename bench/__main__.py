@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench import bench_api, bench_compare, bench_engine, bench_impair, bench_sdp
+from bench import bench_api, bench_compare, bench_engine, bench_impair, bench_relay, bench_sdp
 from bench.figure import Figure, Options, merged
 
 TABLE_WIDTH = 120
@@ -31,6 +31,7 @@ PARTS: dict[str, Part] = {
     "load": bench_engine.load_figures,
     "engine": bench_engine.figures,
     "impair": always(bench_impair.figures),
+    "relay": always(bench_relay.figures),
     "compare": bench_compare.figures,
 }
 

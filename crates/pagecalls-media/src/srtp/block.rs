@@ -1,4 +1,4 @@
-//! Encryption of single AES blocks, without what the `openssl` crate asks a context beforehand.
+//! Encryption of single AES blocks.
 
 use openssl::cipher::Cipher;
 use openssl::cipher_ctx::CipherCtx;
@@ -25,18 +25,14 @@ impl BlockCipher {
     /// Encrypts each block by itself into the one of `out` at its place. The blocks of a key stream, not of a text.
     ///
     /// # Panics
-    /// When `out` has fewer blocks.
+    /// When `out` has not one block more than `blocks`; the last is the room that the safe call wants, and is not written.
     pub fn encrypt(
         &mut self,
         blocks: &[[u8; BLOCK]],
         out: &mut [[u8; BLOCK]],
     ) -> Result<(), ErrorStack> {
-        let out = &mut out[..blocks.len()];
-        // SAFETY: the input is whole blocks and there is no padding, so as many octets are written as are read, and both slices have them.
-        unsafe {
-            self.0
-                .cipher_update_unchecked(blocks.as_flattened(), Some(out.as_flattened_mut()))
-        }
-        .map(drop)
+        self.0
+            .cipher_update(blocks.as_flattened(), Some(out.as_flattened_mut()))
+            .map(drop)
     }
 }

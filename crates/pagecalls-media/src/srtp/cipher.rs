@@ -329,7 +329,7 @@ impl Cm {
         if data.len() > BLOCK << 16 {
             return Err(SrtpError::NoRoom);
         }
-        let (mut counters, mut stream) = ([*iv; BLOCKS], [[0; BLOCK]; BLOCKS]);
+        let (mut counters, mut stream) = ([*iv; BLOCKS], [[0; BLOCK]; BLOCKS + 1]);
         let mut number = 0u16;
         for part in data.chunks_mut(BLOCKS * BLOCK) {
             let counters = &mut counters[..part.len().div_ceil(BLOCK)];
