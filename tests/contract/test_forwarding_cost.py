@@ -12,8 +12,8 @@ ALLOWANCE = 0.05
 
 
 @pytest.fixture(scope="module", autouse=True)
-async def built() -> None:
-    await bench_relay.build()
+def built() -> None:
+    bench_relay.build()
 
 
 @pytest.mark.parametrize("flow", COMMITTED, ids=str)
