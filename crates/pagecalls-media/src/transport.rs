@@ -217,7 +217,6 @@ impl Transport {
 
     /// Notes that authentic media came on this path; returns where media goes from now on, if that is new.
     pub fn hear(&mut self, from: Path, now: Instant) -> Option<Path> {
-        self.has_heard_media = true;
         self.agent.hear(from, now)
     }
 
@@ -340,6 +339,7 @@ impl Transport {
     ) -> Option<Result<usize, SrtpError>> {
         let opened = self.keys.as_mut()?.0.unprotect_rtp(packet, header_len);
         self.count(opened);
+        self.has_heard_media |= opened.is_ok();
         Some(opened)
     }
 
@@ -347,6 +347,7 @@ impl Transport {
     pub fn open_rtcp(&mut self, packet: &mut [u8]) -> Option<usize> {
         let opened = self.keys.as_mut()?.0.unprotect_rtcp(packet);
         self.count(opened);
+        self.has_heard_media |= opened.is_ok();
         opened.ok()
     }
 

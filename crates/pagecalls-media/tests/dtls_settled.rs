@@ -309,7 +309,7 @@ fn five_seconds_of_media_are_enough_and_goodbyes_go_on() {
         let mut srtp = Outbound::new(keys.profile, &keys.local.0, &keys.local.1).unwrap();
         let mut packet = vec![0x80; 60 + keys.profile.rtp_overhead()];
         let len = srtp.protect_rtp(&mut packet, 12, 60).unwrap();
-        let opened = pair.transport.open_rtp(&mut packet[..len], 12, clock.now);
+        let opened = pair.transport.open_rtp(&mut packet[..len], 12);
         assert_eq!(opened, Some(Ok(60)));
         assert_eq!(settles_after(&pair, &clock), Some(Duration::from_secs(5)));
         pair.advance(&mut clock, Duration::from_secs(3));
