@@ -50,14 +50,9 @@ class LoadCalls:
 
     async def make(self, name: str) -> LoadCall:
         """One call; its peers are called `name` with `-business` and `-consumer`."""
-        dev = self.served.dev
-        async with self.http.post(f"{dev.base_url}/consumer/v1/sessions", json={"page_id": dev.page.id}) as response:
-            session = await response.json()
-        device = ConsumerDevice()
-        self.devices.append(device)
-        await device.connect(dev.base_url, session["access_token"])
+        device, psid = await self.device()
         consumer, business = await self.load.peer(f"{name}-consumer"), await self.load.peer(f"{name}-business")
-        started = await device.request("call.start", page_id=dev.page.id, session=offered(consumer))
+        started = await device.request("call.start", page_id=self.served.dev.page.id, session=offered(consumer))
         call_id = started["call_id"]
         await consumer.begin(started["session"]["sdp_response"]["sdp"])
         await self.app.expect("connect", call_id)
@@ -65,7 +60,24 @@ class LoadCalls:
         await business.apply_answer(accepted["session"]["sdp_response"]["sdp"])
         await consumer.until("up")
         await device.expect("call.connected", call_id=call_id)
-        return LoadCall(call_id, session["psid"], device, business, consumer)
+        return LoadCall(call_id, psid, device, business, consumer)
+
+    async def ring(self, consumer: LoadPeer) -> str:
+        """The consumer's half alone; returns the server's answer, which the peer has not seen yet."""
+        device, _ = await self.device()
+        started = await device.request("call.start", page_id=self.served.dev.page.id, session=offered(consumer))
+        answer: str = started["session"]["sdp_response"]["sdp"]
+        return answer
+
+    async def device(self) -> tuple[ConsumerDevice, str]:
+        """A new consumer's connected device, and the consumer's id."""
+        dev = self.served.dev
+        async with self.http.post(f"{dev.base_url}/consumer/v1/sessions", json={"page_id": dev.page.id}) as response:
+            session = await response.json()
+        device = ConsumerDevice()
+        self.devices.append(device)
+        await device.connect(dev.base_url, session["access_token"])
+        return device, str(session["psid"])
 
 
 def offered(peer: LoadPeer) -> dict[str, str]:

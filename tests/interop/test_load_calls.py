@@ -62,6 +62,46 @@ async def nothing_missing(load: LoadPeers, calls: list[LoadCall]) -> bool:
     return True
 
 
+async def test_a_peer_with_a_new_address_is_followed(tmp_path: Path) -> None:
+    """As behind a NAT that forgot the old address. A mark begins new counts, and gaps are told."""
+    async with a_server(tmp_path / "data") as (served, app), load_peers() as load, load_calls(served, app, load) as making:
+        call = await making.make("call")
+        await call.send()
+        await until(lambda: all_heard(load, [call]))
+        before = call.business.address
+        assert await call.business.move() != before
+        await load.mark()
+        await until(lambda: all_heard(load, [call]))
+        for source in (await call.business.stats()).heard:
+            assert source.packets < 20 * PACKETS
+            assert 0 < source.longest_gap_ms < 5000
+        assert (await call.business.stats()).checks_answered > 1
+
+
+async def test_a_peer_vanishes_or_says_goodbye(tmp_path: Path) -> None:
+    async with a_server(tmp_path / "data") as (served, app), load_peers() as load, load_calls(served, app, load) as making:
+        call = await making.make("call")
+        await call.send()
+        await until(lambda: all_heard(load, [call]))
+        await call.consumer.drop()
+        stats = await call.consumer.stats()
+        assert (stats.state, [stream.on for stream in stats.sent]) == ("dropped", [False])
+        assert [fact["event"] for fact in call.consumer.facts] == ["up"]
+        await call.business.close()
+        assert (await call.business.stats()).state == "closed"
+        assert (await app.expect("terminate", call.id)).item["status"] == "Completed", "the business's close_notify was read"
+
+
+async def test_another_certificate_is_refused(tmp_path: Path) -> None:
+    async with a_server(tmp_path / "data") as (served, app), load_peers() as load, load_calls(served, app, load) as making:
+        peer = await load.peer("ann")
+        answer = await making.ring(peer)
+        fingerprint = next(line for line in answer.splitlines() if line.startswith("a=fingerprint:sha-256 "))
+        other = "a=fingerprint:sha-256 " + ":".join(["AB"] * 32)
+        with pytest.raises(LoadError, match="another certificate"):
+            await peer.apply_answer(answer.replace(fingerprint, other))
+
+
 async def test_what_goes_wrong_with_one_peer_is_told_of_that_peer() -> None:
     async with load_peers() as load:
         peer = await load.peer("one")
