@@ -44,7 +44,7 @@ def main() -> None:
         print(json.dumps([figure.as_dict() for figure in figures]))
     else:
         console = Console()
-        console.print(_table(figures), width=max(console.width, TABLE_WIDTH))
+        (console if console.is_terminal else Console(width=TABLE_WIDTH)).print(_table(figures))
 
 
 def _arguments() -> argparse.Namespace:

@@ -107,9 +107,10 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """The highest number of calls that were carried well, what ended it, and how many it would be by CPU alone."""
+    """The highest number of calls that were carried well, how that went, what ended it, and how many it would be by CPU."""
 
     calls: int
+    best: Played | None
     why: str
     by_cpu: float
     is_load_bound: bool
@@ -219,7 +220,7 @@ def _sorted(now: Played, good: Played | None) -> tuple[Played | None, Played | N
 def _ceiling(good: Played | None, traffic: Traffic, why: str, is_load_bound: bool, bad: Played | None = None) -> Ceiling:
     measured = good or bad
     by_cpu = 1e6 / (measured.packet_us * traffic.packets_per_call) if measured else 0.0
-    return Ceiling(good.calls if good else 0, why, by_cpu, is_load_bound)
+    return Ceiling(good.calls if good else 0, good, why, by_cpu, is_load_bound)
 
 
 def drops(port: int) -> int:

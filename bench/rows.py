@@ -7,9 +7,11 @@ from bench.load import Srtp
 from bench.rig import Ceiling, Played, SetUp
 
 
-def packet_rows(name: str, srtp: Srtp, played: Played, *, how: str = "", budget: str = "4") -> list[Figure]:
-    """What a window of traffic says."""
-    title = f"{name}, {_calls(played.calls)}, {srtp.name}{how}"
+def packet_rows(
+    name: str, srtp: Srtp, played: Played, *, how: str = "", budget: str = "4", at: str | None = None
+) -> list[Figure]:
+    """What a window of traffic says; `at` stands for the number of calls where that is not the same each time."""
+    title = f"{name}, {at or _calls(played.calls)}, {srtp.name}{how}"
     note = played.why if played.is_load_bound else ""
     is_many = played.calls > 1
     p99_budget = "1" if played.calls == 500 and budget else ""
@@ -46,10 +48,13 @@ def rest_rows(
 def ceiling_rows(name: str, srtp: Srtp, ceiling: Ceiling, budget: str = "") -> list[Figure]:
     """How many calls a core carries; the budget stands at the figure that counts."""
     budgets = ("", budget) if ceiling.is_load_bound else (budget, "")
-    title = f"{name}, {srtp.name}"
+    rows = packet_rows(name, srtp, ceiling.best, budget="", at="at the ceiling") if ceiling.best else []
+    title = f"{name}, at the ceiling, {srtp.name}"
+    note = f"by CPU: as at {ceiling.best.calls} calls" if ceiling.best else "by CPU: as at calls that did not go well"
     return [
         Figure(f"{title}: most calls, p99 < 20 ms, loss < 0.1 %", ceiling.calls, "", budgets[0], note=ceiling.why),
-        Figure(f"{title}: calls a core by CPU for a packet", ceiling.by_cpu, "", budgets[1], note=f"as at {ceiling.calls} calls"),
+        Figure(f"{title}: calls a core by CPU for a packet", ceiling.by_cpu, "", budgets[1], note=note),
+        *rows,
     ]
 
 
