@@ -107,15 +107,12 @@ class Load:
     async def connect(self, legs: Sequence[Leg], srtp: Srtp) -> Line:
         """More peers; returns when they are up. Raises `LoadFailed` if one is not."""
         await self._order({"connect": {"profile": srtp, "peers": legs}})
-        connected = await self._line("connected")
-        if connected.failed:
-            raise LoadFailed(f"{len(connected.failed)} of {len(legs)} peers failed, the first with: {connected.failed[0]}")
-        return connected
+        return await self._connected()
 
     async def pairs(self, count: int, srtp: Srtp) -> None:
         """Peers that are each other's other side: the load without a server."""
         await self._order({"pairs": {"profile": srtp, "count": count}})
-        await self._line("connected")
+        await self._connected()
 
     async def step(self, step: Step, at_edge: Callable[[], Awaitable[None]] | None = None) -> Line:
         """Play; `at_edge` is called when the window begins and again when it ends."""
@@ -129,6 +126,13 @@ class Load:
     def address(self, place: int) -> str:
         """Of the peer with this number, counted over all that ever connected here."""
         return number_to_ip(ip_to_number(self.hello.first) + place)
+
+    async def _connected(self) -> Line:
+        line = await self._line("connected")
+        if line.failed:
+            count = len(line.failed) + line.up
+            raise LoadFailed(f"{len(line.failed)} of {count} peers failed, the first with: {line.failed[0]}")
+        return line
 
     async def _order(self, order: dict[str, object]) -> None:
         self.orders.write(msgspec.json.encode(order) + b"\n")

@@ -53,7 +53,10 @@ fn ceiling(options: &[&str]) -> Outcome<()> {
     };
     let seconds: u32 = options.get(1).map_or(Ok(3), |text| text.parse())?;
     let mut load = Load::new(None)?;
-    load.pair(&pairs)?;
+    let connected = load.pair(&pairs)?;
+    if connected["failed"] != json!([]) {
+        return Err(format!("peers do not connect: {}", connected["failed"]).into());
+    }
     for flat_out in [true, false] {
         let step = Step {
             warm_up_ms: 200,

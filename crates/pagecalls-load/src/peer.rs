@@ -37,7 +37,7 @@ pub struct Remote {
     pub pwd: String,
     /// The SHA-256 hash of its certificate, upper-case hex with colons; `None` takes any.
     pub fingerprint: Option<String>,
-    /// The peer's own role in the handshake. A server waits for a check before it answers anything.
+    /// The peer's own role in the handshake. A server waits for a check or for the handshake to begin.
     pub role: Role,
     /// How long checks and handshake may take.
     pub within_ns: u64,
@@ -316,7 +316,7 @@ impl Peer {
             Some(Protocol::Stun) => self
                 .take_stun(datagram, arrival, reach)
                 .map(|()| Taken::Other),
-            Some(Protocol::Dtls) => self.take_dtls(datagram, reach),
+            Some(Protocol::Dtls) => self.take_dtls(datagram, arrival.from, reach),
             Some(Protocol::Rtp) => Ok(self.take_rtp(datagram, arrival.at_ns, reach.token)),
             Some(Protocol::Rtcp) => Ok(self.take_rtcp(datagram, arrival.at_ns)),
             None => Ok(Taken::Other),
@@ -374,7 +374,16 @@ impl Peer {
         Ok(())
     }
 
-    fn take_dtls(&mut self, datagram: &[u8], reach: &mut Reach) -> Outcome<Taken> {
+    fn take_dtls(
+        &mut self,
+        datagram: &[u8],
+        from: SocketAddrV4,
+        reach: &mut Reach,
+    ) -> Outcome<Taken> {
+        if matches!(self.state, State::Waiting) {
+            // A check was answered before this peer was told to connect, and the client will send no other.
+            self.begin(from, reach)?;
+        }
         match &mut self.state {
             State::Handshaking(session) => {
                 let secured = session.step(Some(datagram))?;

@@ -59,6 +59,11 @@ fn sound_arrives_under_every_profile() {
 }
 
 #[test]
+fn many_pairs_connect_in_whatever_order_they_begin() {
+    connected(60, Profile::AeadAes128Gcm, Shape::default());
+}
+
+#[test]
 fn pictures_come_in_bursts_of_large_packets() {
     let shape = Shape {
         per_s: 30.0,
