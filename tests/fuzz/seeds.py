@@ -31,6 +31,7 @@ def seeds(target: str) -> list[bytes]:
         "rtcp": _rtcp,
         "srtp_unprotect": lambda: (bytes([12]) + packet for packet in _rtp()),
         "dtls_record": _dtls,
+        "peer": _peer,
         "framing": _frames,
     }
     return list(makers[target]()) if target in makers else []
@@ -98,6 +99,20 @@ def _rtcp() -> Iterator[bytes]:
     yield report + _rtcp_packet(1, 205, struct.pack("!IIHH", 1, 0xCAFE, 17, 0b101))
     yield report + _rtcp_packet(1, 206, struct.pack("!II", 1, 0xCAFE))
     yield report + _rtcp_packet(4, 206, struct.pack("!IIIBBH", 1, 0, 0xCAFE, 9, 0, 0))
+
+
+def _peer() -> Iterator[bytes]:
+    """Steps of `fuzz_targets/peer.rs`: what, length, bytes. The sources are those of its two peers, 100 and 200."""
+    sound = [
+        struct.pack("!BBHII", 0x80, pt, seq, 960 * seq, ssrc) + bytes(20)
+        for pt, ssrc in ((111, 100), (109, 200))
+        for seq in (1, 2)
+    ]
+    reports = [struct.pack("!BBHI", 0x80, 201, 1, 100) + packet for packet in _rtcp()]
+    rows = [(0 if part[1] == 111 else 1, part) for part in sound] + [(4, part) for part in reports if len(part) < 256]
+    yield b"".join(bytes([what, len(part)]) + part for what, part in rows)
+    for what, part in rows:
+        yield bytes([what, len(part)]) + part
 
 
 def _rtcp_packet(count: int, kind: int, body: bytes) -> bytes:

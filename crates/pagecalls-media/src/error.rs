@@ -76,9 +76,9 @@ pub enum SrtpError {
     TooShort,
     /// The tag does not match: forged, damaged, or under other keys.
     AuthenticationFailed,
-    /// This very packet was accepted before.
+    /// This very packet was accepted before, or its number was sent before.
     Replayed,
-    /// Too far behind the newest packet to tell whether it was accepted before.
+    /// Too far behind the newest packet to tell whether it was accepted, or sent, before.
     TooOld,
     /// The buffer has no room for tag and index.
     NoRoom,

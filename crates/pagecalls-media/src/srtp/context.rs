@@ -151,10 +151,10 @@ pub struct Outbound {
     next_rtcp: u32,
 }
 
-/// How far one outgoing SSRC has come.
+/// Which indices of one outgoing SSRC are used.
 struct Sent {
     ssrc: u32,
-    highest: u64,
+    window: Window,
 }
 
 impl Outbound {
@@ -183,8 +183,9 @@ impl Outbound {
     /// Protects the RTP packet in `buffer[..len]`; returns its new length.
     ///
     /// The buffer needs [`Profile::rtp_overhead`] more octets. The rollover counter of an SSRC starts at 0 and is estimated from the
-    /// highest number sent, so numbers may leave gaps, come late or come again. A number that comes again must carry the very same
-    /// packet: two packets under one number give their key stream away, and under AEAD the authentication key with it.
+    /// highest number sent, so numbers may leave gaps or come late. One that comes again is refused ([`SrtpError::Replayed`]), and so
+    /// is one of which that cannot be known any more ([`SrtpError::TooOld`]): two packets under one number give their key stream away,
+    /// and under AEAD the authentication key with it (RFC 3711 9.1, RFC 7714 8.1).
     pub fn protect_rtp(
         &mut self,
         buffer: &mut [u8],
@@ -200,14 +201,14 @@ impl Outbound {
         if known.is_none() && self.retired.contains(&ssrc) {
             return Err(SrtpError::Retired);
         }
-        let index = estimate(known.map(|at| self.sent[at].highest), seq)?;
+        let mut window = known.map(|at| self.sent[at].window).unwrap_or_default();
+        let index = estimate(window.highest(), seq)?;
+        window.check(index)?;
         let protected = self.rtp.protect_rtp(buffer, header_len, len, index)?;
+        window.accept(index);
         match known {
-            Some(at) => self.sent[at].highest = self.sent[at].highest.max(index),
-            None => self.sent.push(Sent {
-                ssrc,
-                highest: index,
-            }),
+            Some(at) => self.sent[at].window = window,
+            None => self.sent.push(Sent { ssrc, window }),
         }
         Ok(protected)
     }

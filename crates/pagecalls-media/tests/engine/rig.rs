@@ -205,6 +205,17 @@ impl Peer {
         bytes
     }
 
+    /// Any bytes as an authentic RTP packet, if they have an RTP header and SRTP has a number for them.
+    pub fn encrypt_bytes(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let header_len = Header::parse(bytes)?.len;
+        let mut packet = bytes.to_vec();
+        packet.resize(bytes.len() + 64, 0);
+        let srtp = &mut self.keys.as_mut()?.1;
+        let len = srtp.protect_rtp(&mut packet, header_len, bytes.len());
+        packet.truncate(len.ok()?);
+        Some(packet)
+    }
+
     pub fn encrypt_rtcp(&mut self, compound: &[u8]) -> Vec<u8> {
         let mut bytes = compound.to_vec();
         bytes.resize(compound.len() + 64, 0);
@@ -598,6 +609,13 @@ impl Rig {
     pub fn send(&mut self, peer: usize, packet: &Packet) {
         let bytes = self.peers[peer].encrypt(packet);
         self.datagram(peer, &bytes);
+    }
+
+    /// The same, unless SRTP refuses the number, as it does with one that was sent or is too old.
+    pub fn send_if_new(&mut self, peer: usize, packet: &Packet) {
+        if let Some(bytes) = self.peers[peer].encrypt_bytes(&packet.bytes().0) {
+            self.datagram(peer, &bytes);
+        }
     }
 
     pub fn send_rtcp(&mut self, peer: usize, compound: &[u8]) {
