@@ -16,7 +16,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
@@ -288,12 +288,16 @@ async def running(
             await server.end_calls()
 
 
-async def serve_until_stopped(server: Server, listener: socket.socket) -> None:
-    """Serve until SIGINT or SIGTERM, and through the drain; a second signal cuts that short."""
+async def serve_until_stopped(server: Server, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM, and through the drain; a second signal cuts that short.
+
+    `on_ready` is called when a signal already means an orderly stop: who is told that the server is there may send one at once.
+    """
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.ask_to_stop)
     try:
+        on_ready()
         await server.serve(listener)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import logging
 import os
@@ -218,9 +217,7 @@ async def _serve(settings: Settings, as_json: bool) -> None:
     settings.check()
     with listen(settings) as listener:
         async with running(settings, listener) as server:
-            serving = asyncio.create_task(serve_until_stopped(server, listener))
-            _announce(server.dev, settings, as_json)
-            await serving
+            await serve_until_stopped(server, listener, lambda: _announce(server.dev, settings, as_json))
 
 
 def _announce(dev: DevFile, settings: Settings, as_json: bool) -> None:
