@@ -74,10 +74,16 @@ class ConsumerDevice:
         if self._socket is None:
             raise RuntimeError("connect() comes first")
         number = next(self._ids)
-        self._waiting[number] = asyncio.get_running_loop().create_future()
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         frame = msgspec.json.encode({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
-        await self._socket.send_str(frame.decode())
-        return await asyncio.wait_for(self._waiting[number], timeout_s)
+        try:
+            await self._socket.send_str(frame.decode())
+        except BaseException:
+            # The reader may have failed it already; nobody will ask why.
+            self._waiting.pop(number, None)
+            _ = answer.cancel() or answer.exception()
+            raise
+        return await asyncio.wait_for(answer, timeout_s)
 
     async def expect(self, method: str, timeout_s: float = 10.0, **params: Any) -> Notification:
         """The first notification of that method with those members, now or later. Raises `TimeoutError` with what came."""
