@@ -99,6 +99,9 @@ class EngineClient(Commands):
             raise self._lose(f"bad reply: {fault}") from fault
         finally:
             self._open.pop(number, None)
+            if future.done() and not future.cancelled():
+                # Who asked may have been cancelled at the moment at which the engine was lost: nobody else reads why.
+                future.exception()
 
     async def _answer(self, future: asyncio.Future[bytes]) -> bytes:
         for _ in range(SLICES):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import struct
@@ -214,6 +215,23 @@ async def test_a_command_too_long_for_a_frame_fails_alone(client: EngineClient, 
     asking = asyncio.create_task(client.call_create("a"))
     script.send({"id": (await script.command())["id"], "ok": {"worker": 0}})
     assert await asking == CallCreateOk(worker=0)
+
+
+async def test_a_command_that_is_cancelled_as_the_engine_is_lost_leaves_nothing_unread(client: EngineClient) -> None:
+    unread: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: unread.append(context))
+    asking = asyncio.create_task(client.call_create("c"))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(client.close())
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait({asking, closing})
+    assert asking.cancelled()
+    # With the task goes the last that knows of the command's future.
+    del asking
+    gc.collect()
+    assert unread == []
 
 
 async def test_the_reply_to_a_cancelled_command_is_dropped(client: EngineClient, script: ScriptedEngine) -> None:
