@@ -231,7 +231,7 @@ async def running(
         dev_file = dev.load_or_make(dev_path, settings.dev_seed)
         await dev.register(store, dev_file, clock.now(), settings.webhook)
 
-        await engine.start()
+        hello = await engine.start()
         stack.push_async_callback(engine.stop)
 
         sender = AiohttpSender(TargetPolicy(allow_loopback=True, allow=networks(settings.webhook_networks)))
@@ -255,7 +255,7 @@ async def running(
         directory = Directory(store, clock, Verifier(sender))
         hosts = HostGuard.of(settings.allowed_hosts | {settings.host, *settings.public_ips})
         base_url = f"http://{_url_host(listener)}:{listener.getsockname()[1]}"
-        dev_file = dev.publish(dev_path, dev_file, base_url, _media_addresses(engine.hello))
+        dev_file = dev.publish(dev_path, dev_file, base_url, _media_addresses(hello))
         server = Server(dev_file, calls, courier, clock, settings.drain_s)
         server.app = Router(
             graph=build_graph(Business(calls), directory, clock, GraphOptions(on_request=metrics.on_request)),

@@ -16,7 +16,9 @@ from pagecalls.call.machine import start_user_call
 from pagecalls.clock import SystemClock
 from pagecalls.demo.business import BusinessApp
 from pagecalls.dev import DevFile
-from pagecalls.media.fake import FakeEngine
+from pagecalls.media.commands import R
+from pagecalls.media.fake import CANDIDATE, FakeEngine
+from pagecalls.media.protocol import Command, EngineError, Snapshot
 from pagecalls.server import Server, listen, running
 from pagecalls.settings import Settings, SettingsError
 from pagecalls.store.base import CallRecord
@@ -116,3 +118,23 @@ def test_development_mode_stays_on_loopback() -> None:
     Settings(host="0.0.0.0", is_exposed=True).check()
     with pytest.raises(SettingsError, match="not an IP address"):
         replace(Settings(), public_ips=("example",)).check()
+
+
+class DyingEngine(FakeEngine):
+    """Is lost as soon as it is asked what it has."""
+
+    async def ask(self, command: Command, reply: type[R]) -> R:
+        if isinstance(command, Snapshot):
+            self.die()
+        return await super().ask(command, reply)
+
+
+async def test_an_engine_that_dies_while_it_is_taken_over_does_not_stop_the_start(tmp_path: Path) -> None:
+    settings = Settings(port=0, udp_port=0, data_dir=tmp_path / "data")
+    clock = SystemClock()
+    engine = DyingEngine(clock)
+    with listen(settings) as listener:
+        async with running(settings, listener, engine, clock) as server:
+            assert server.dev.media.udp == [f"{CANDIDATE.ip}:{CANDIDATE.port}"]
+            with pytest.raises(EngineError, match="gone"):
+                _ = engine.hello

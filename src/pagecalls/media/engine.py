@@ -76,6 +76,13 @@ class EngineClient(Commands):
         return self._hello
 
     @property
+    def greeting(self) -> HelloOk:
+        """The same, also of an engine that is lost since. Raises `EngineError("gone")` if it never said hello."""
+        if self._hello is None:
+            raise EngineError("gone", self._gone or "no hello yet")
+        return self._hello
+
+    @property
     def why_gone(self) -> str:
         """Why the connection ended; empty while it lasts."""
         return self._gone or ""

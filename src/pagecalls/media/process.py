@@ -93,9 +93,11 @@ class EngineProcess(Commands):
         digest = settings_digest(find_binary(settings.binary, os.environ), socket, settings)
         left = await take_over(socket, settings.data_dir_id, digest, settings.patience_s)
         self._running = left or await self._launch()
-        self._udp_port, self._tcp_port = _ports(self.hello)
+        # It may be lost again by now, which the supervisor sees; what it said is what the next one will say.
+        hello = self._running.client.greeting
+        self._udp_port, self._tcp_port = _ports(hello)
         self._supervisor = asyncio.create_task(self._supervise())
-        return self.hello
+        return hello
 
     async def stop(self) -> None:
         """End the engine and the events. Safe to call at any time, and again."""

@@ -114,6 +114,14 @@ async def test_a_refused_hello_ends_the_attempt(script: ScriptedEngine) -> None:
     script.hang_up()
 
 
+async def test_what_a_lost_engine_said_of_itself_is_still_known(client: EngineClient, script: ScriptedEngine) -> None:
+    script.hang_up()
+    await gone(client)
+    with pytest.raises(EngineError, match="gone"):
+        _ = client.hello
+    assert client.greeting.node == "n"
+
+
 async def test_replies_find_their_commands_in_any_order(client: EngineClient, script: ScriptedEngine) -> None:
     first = asyncio.create_task(client.call_create("a"))
     second = asyncio.create_task(client.call_create("b"))
