@@ -48,10 +48,12 @@ class LoadCalls:
     load: LoadPeers
     devices: list[ConsumerDevice]
 
-    async def make(self, name: str) -> LoadCall:
-        """One call; its peers are called `name` with `-business` and `-consumer`."""
+    async def make(self, name: str, *, room: int = 0) -> LoadCall:
+        """One call; its peers are called `name` with `-business` and `-consumer`. The first `room` datagrams of each are kept."""
         device, psid = await self.device()
         consumer, business = await self.load.peer(f"{name}-consumer"), await self.load.peer(f"{name}-business")
+        for peer in (consumer, business):
+            await peer.tap(room)
         started = await device.request("call.start", page_id=self.served.dev.page.id, session=offered(consumer))
         call_id = started["call_id"]
         await consumer.begin(started["session"]["sdp_response"]["sdp"])

@@ -217,6 +217,15 @@ class LoadPeer:
         moved: str = (await self.order("move"))["address"]
         return moved
 
+    async def inject(self, datagrams: Sequence[bytes]) -> None:
+        """Send these bytes from the peer's own address, as somebody does who can write any sender's address."""
+        await self.order("inject", hex=[datagram.hex() for datagram in datagrams])
+
+    async def tap(self, room: int) -> list[bytes]:
+        """Keep the next `room` datagrams that the peer sends, none with 0; returns those kept since the last call."""
+        kept: Any = await self.order("tap", room=room)
+        return [bytes.fromhex(datagram) for datagram in kept]
+
     async def close(self) -> None:
         """BYE and close_notify."""
         await self.order("close")

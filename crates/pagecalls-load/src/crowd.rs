@@ -174,6 +174,21 @@ impl Crowd {
         }
     }
 
+    /// Sends these bytes from a peer's own address to where its media goes, whatever they are.
+    pub fn inject(&mut self, index: u32, datagrams: &[Vec<u8>]) -> Outcome<()> {
+        let peer = &self.peers[index as usize];
+        let (from, to) = (peer.address, peer.to().ok_or("the peer has no other side")?);
+        for bytes in datagrams {
+            self.sender.send_raw(from, to, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the next `room` datagrams that a peer sends; returns those that were kept before.
+    pub fn tap(&mut self, index: u32, room: usize) -> Vec<Vec<u8>> {
+        self.sender.tap(self.peers[index as usize].address, room)
+    }
+
     /// Gives a peer a stream, or the one of that SSRC another shape; returns its number.
     pub fn shape(&mut self, index: u32, shape: Shape) -> Outcome<u16> {
         shape.check()?;

@@ -122,6 +122,13 @@ fn checked(result: libc::c_int) -> io::Result<usize> {
     usize::try_from(result).map_err(|_| io::Error::last_os_error())
 }
 
+/// What one peer sends, kept as it leaves.
+struct Tap {
+    from: Ipv4Addr,
+    room: usize,
+    datagrams: Vec<Vec<u8>>,
+}
+
 /// Sends in batches.
 pub struct Sender {
     socket: Arc<UdpSocket>,
@@ -129,6 +136,7 @@ pub struct Sender {
     count: usize,
     /// Datagrams that the kernel refused.
     refused: u64,
+    taps: Vec<Tap>,
 }
 
 impl Sender {
@@ -146,6 +154,7 @@ impl Sender {
             slab,
             count: 0,
             refused: 0,
+            taps: Vec::new(),
         }
     }
 
@@ -187,6 +196,12 @@ impl Sender {
                 .write_unaligned(info);
         }
         let len = write(&mut self.slab.bytes[self.count]);
+        for tap in &mut self.taps {
+            if tap.from == from && len > 0 && tap.datagrams.len() < tap.room {
+                tap.datagrams
+                    .push(self.slab.bytes[self.count][..len].to_vec());
+            }
+        }
         // SAFETY: every header points to a part of the slab.
         unsafe { (*header.msg_iov).iov_len = len };
         self.count += usize::from(len > 0);
@@ -201,6 +216,36 @@ impl Sender {
             }
             None => 0,
         });
+    }
+
+    /// Sends these bytes at once as they are, of any length, none too: for what a peer would never say.
+    pub fn send_raw(&mut self, from: Ipv4Addr, to: SocketAddrV4, bytes: &[u8]) -> io::Result<()> {
+        self.flush();
+        // The slot's own header, with its address and control data, and another part.
+        self.queue(from, to, |_| 0);
+        let mut part = libc::iovec {
+            iov_base: bytes.as_ptr().cast_mut().cast(),
+            iov_len: bytes.len(),
+        };
+        let mut header = self.slab.headers[0].msg_hdr;
+        header.msg_iov = &raw mut part;
+        // SAFETY: address, control data and bytes live through the call, with the given lengths; none of it is written to.
+        checked(unsafe { libc::sendmsg(self.socket.as_raw_fd(), &raw const header, 0) } as i32)
+            .map(drop)
+    }
+
+    /// Keeps the next `room` datagrams of the peer with this address; returns those that were kept before.
+    pub fn tap(&mut self, from: Ipv4Addr, room: usize) -> Vec<Vec<u8>> {
+        let known = self.taps.iter().position(|tap| tap.from == from);
+        let kept = known.map(|at| self.taps.swap_remove(at).datagrams);
+        if room > 0 {
+            self.taps.push(Tap {
+                from,
+                room,
+                datagrams: Vec::new(),
+            });
+        }
+        kept.unwrap_or_default()
     }
 
     /// How many datagrams the kernel refused to send so far, as to an address that it has no way to.

@@ -187,6 +187,12 @@ impl Peer {
         &self.own
     }
 
+    /// Where its media goes.
+    #[must_use]
+    pub fn to(&self) -> Option<SocketAddrV4> {
+        (self.to.port() > 0).then_some(self.to)
+    }
+
     /// One word for where it stands.
     #[must_use]
     pub fn state(&self) -> &'static str {

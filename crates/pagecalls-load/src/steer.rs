@@ -85,6 +85,20 @@ pub enum Op {
         /// Who.
         peer: String,
     },
+    /// Sends these bytes from the peer's own address, as somebody does who can write any sender's address.
+    Inject {
+        /// Whose.
+        peer: String,
+        /// Datagrams in hex.
+        hex: Vec<String>,
+    },
+    /// Keeps the next datagrams that the peer sends; answers with those that were kept before, in hex.
+    Tap {
+        /// Who.
+        peer: String,
+        /// How many; 0 to keep no more.
+        room: usize,
+    },
     /// Ends the peer with BYE and `close_notify`; its statistics stay.
     Close {
         /// Who.
@@ -195,6 +209,14 @@ impl Stage {
                 let now = self.crowd.peers[index as usize].address;
                 return Ok(json!({"address": now.to_string()}));
             }
+            Op::Inject { peer, hex } => {
+                let datagrams: Outcome<Vec<_>> = hex.iter().map(|text| from_hex(text)).collect();
+                self.crowd.inject(self.index(&peer)?, &datagrams?)?;
+            }
+            Op::Tap { peer, room } => {
+                let kept = self.crowd.tap(self.index(&peer)?, room);
+                return Ok(kept.iter().map(|bytes| to_hex(bytes)).collect());
+            }
             Op::Close { peer } => self.crowd.end(self.index(&peer)?, true),
             Op::Drop { peer } => self.crowd.end(self.index(&peer)?, false),
         }
@@ -275,5 +297,41 @@ impl Stage {
             })?;
         }
         Ok(())
+    }
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn from_hex(text: &str) -> Outcome<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).map(|digit| digit as u8);
+    let digits: Option<Vec<u8>> = text.as_bytes().iter().map(digit).collect();
+    match digits {
+        Some(digits) if digits.len() % 2 == 0 => Ok(digits
+            .chunks(2)
+            .map(|pair| pair[0] << 4 | pair[1])
+            .collect()),
+        _ => Err("not hex".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_goes_there_and_back() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        assert_eq!(from_hex(&to_hex(&bytes)).unwrap(), bytes);
+        assert_eq!(from_hex("").unwrap(), Vec::<u8>::new());
+        for wrong in ["0", "0g", "\u{e9}"] {
+            assert!(from_hex(wrong).is_err(), "{wrong}");
+        }
     }
 }
