@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight install build build-load fmt lint types test test-py test-rust test-fast test-fuzz fuzz docs demo serve bench \
-    bench-full lock clean
+    bench-full soak lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -72,6 +72,10 @@ test-fuzz: install ## every parser of foreign bytes against 30 s of damaged inpu
 SECONDS ?= 60
 fuzz: install ## the same for longer: SECONDS=3600 for an hour each
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+ROUNDS ?= 200
+soak: install build-load ## kill servers and engines during calls: ROUNDS=200 of each, half an hour; SEED=7 plays the same again
+	@$(BIN)/python -m tests.resilience --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 docs: install ## generate the generated pages again
 	$(BIN)/python -m pagecalls.call.diagram > docs/states.md

@@ -21,11 +21,12 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One webhook: the call item, the whole body, and when it came (`loop.time()`)."""
+    """One webhook: the call item, the whole body, when it came (`loop.time()`), and the octets that were signed."""
 
     item: Json
     body: Json
     at: float
+    raw: bytes
 
     @property
     def event(self) -> str:
@@ -147,7 +148,7 @@ class BusinessApp:
         if not signing.verify(self.secret, body, request.headers.get("X-Hub-Signature-256", "")):
             return web.Response(status=403)
         decoded: Json = msgspec.json.decode(body)
-        received = Received(decoded["entry"][0]["calls"][0], decoded, asyncio.get_running_loop().time())
+        received = Received(decoded["entry"][0]["calls"][0], decoded, asyncio.get_running_loop().time(), body)
         if self.status == 200:
             async with self._news:
                 self.received.append(received)

@@ -1,0 +1,91 @@
+"""A long run of kills: `python -m tests.resilience --rounds 200`, the same rounds as in the tests (`make soak`).
+
+    --seed N     what chance decides; without it the time decides the seed, which is printed
+    --only WHAT  rounds that kill the server, or the engine; both without it
+    --first N    the number of the first round, to play one again that failed
+    --json       the figures as JSON instead of a table
+
+Ends with status 1 at the first round that fails, and says how to play it again. Ctrl-C ends it, with what was measured by then of
+the kinds that are over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tests.resilience.figures import Figures
+from tests.resilience.rounds import ENGINE_ROUNDS, SERVER_ROUNDS, Round, RoundFailed, Victim, play
+from tests.resilience.summary import check_growth, summary
+from tests.resilience.world import a_world
+
+KINDS = {"server": SERVER_ROUNDS, "engine": ENGINE_ROUNDS}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Play and tell; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.resilience", description="Kill servers and engines during fifty calls."
+    )
+    parser.add_argument("--rounds", type=int, default=200, help="of each kind")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--only", choices=sorted(KINDS), default=None)
+    parser.add_argument("--first", type=int, default=0, metavar="N")
+    parser.add_argument("--json", action="store_true", dest="as_json")
+    options = parser.parse_args(arguments)
+    seed = int(time.time()) if options.seed is None else options.seed
+    kinds = [options.only] if options.only else list(KINDS)
+    console, figures = Console(stderr=True), Figures()
+    console.print(f"seed {seed}", highlight=False)
+    try:
+        for kind in kinds:
+            rounds = asyncio.run(_play_all(console, kind, seed, range(options.first, options.first + options.rounds)))
+            figures.note(f"kills of the {kind}", **summary(rounds))
+            check_growth(rounds)
+    except (RoundFailed, AssertionError) as failure:
+        console.print(str(failure), style="bold red", highlight=False, markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        _tell(figures, options.as_json)
+    return 0
+
+
+async def _play_all(console: Console, kind: str, seed: int, numbers: range) -> list[Round]:
+    victims: Sequence[Victim] = KINDS[kind]
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    rounds = []
+    with tempfile.TemporaryDirectory(prefix="pagecalls-soak-") as folder, Progress(*columns, console=console) as progress:
+        bar = progress.add_task(f"kills of the {kind}", total=len(numbers))
+        async with a_world(Path(folder) / "data", seed) as world:
+            for number in numbers:
+                rounds.append(await play(world, seed, number, victims))
+                progress.advance(bar)
+            await world.finish()
+    return rounds
+
+
+def _tell(figures: Figures, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.buffer.write(figures.as_json())
+        sys.stdout.flush()
+        return
+    table = Table("figure", *figures.of)
+    for name in dict.fromkeys(name for facts in figures.of.values() for name in facts):
+        table.add_row(name.replace("_", " "), *(str(facts.get(name, "")) for facts in figures.of.values()))
+    if figures.of:
+        Console().print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
