@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pagecalls.media import process as module
-from pagecalls.media.launch import arguments, launch, secure_folder, settings_digest, socket_path
+from pagecalls.media.launch import Running, arguments, launch, secure_folder, settings_digest, socket_path
 from pagecalls.media.process import BinaryMissing, EngineExited, EngineProcess, EngineSettings, restart_delay_s
 from pagecalls.media.protocol import EngineError
 
@@ -172,8 +172,9 @@ async def test_an_engine_of_an_earlier_server_is_taken_over_and_watched(folder: 
     third = EngineProcess(settings, lambda line: None)
     assert (await third.start()).pid == pid
     await third.stop()
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    assert isinstance(engine._running, Running)
+    async with asyncio.timeout(5):
+        assert await engine._running.process.wait() == 0
     assert [ports_of(line) for line in starts(folder)] == [("0", "0"), ("40123", "40124")]
     await engine.stop()
     await left.end(is_orderly=False)
