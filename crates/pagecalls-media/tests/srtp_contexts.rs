@@ -143,14 +143,14 @@ fn a_number_is_sent_once_even_behind_a_wrap() {
                 .protect_rtp(&mut buffer, 12, len)
                 .map(|len| buffer[..len].to_vec())
         };
-        let sent: Vec<_> = [65_530, 3, 65_529].map(|seq| send(seq).unwrap()).into();
+        let first: Vec<_> = [65_530, 3, 65_529].map(|seq| send(seq).unwrap()).into();
         for seq in [65_530, 3, 65_529] {
             assert_eq!(send(seq), Err(SrtpError::Replayed));
         }
         let last = send(200).unwrap();
         assert_eq!(send(72), Err(SrtpError::TooOld), "nobody knows any more");
         let late = send(73).unwrap();
-        for (packet, seq) in sent
+        for (packet, seq) in first
             .iter()
             .chain([&last, &late])
             .zip([65_530, 3, 65_529, 200, 73])
