@@ -82,7 +82,7 @@ proptest! {
         for mut bytes in packets {
             // An RTP header of a stream that exists; all else is as it comes.
             bytes[0] = 0x80 | bytes[0] & 0x3f;
-            bytes[1] = 109 | bytes[1] & 0x80;
+            bytes[1] = if bytes[1] < 0x80 { 109 } else { 0x80 + 109 };
             bytes[8..12].copy_from_slice(&200u32.to_be_bytes());
             if let Some(packet) = rig.peers[CONSUMER].encrypt_bytes(&bytes) {
                 rig.datagram(CONSUMER, &packet);
