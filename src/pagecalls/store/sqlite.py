@@ -49,8 +49,9 @@ class SqliteStore:
             connection.close()
             raise
         writer = ConnectionThread(connection, named, "store-writer")
-        reader = writer if path is None else ConnectionThread(_connect(path, named), named, "store-reader")
-        return cls(writer, reader)
+        if path is None:
+            return cls(writer, writer)
+        return cls(writer, ConnectionThread(_connect(path, named), named, "store-reader", is_read_only=True))
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """See `base.Store.write`. A cancelled caller does not take the work back. Raises `Unavailable` once closed."""

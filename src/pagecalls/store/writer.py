@@ -82,11 +82,20 @@ class _GroupLost(Exception):
 
 
 class ConnectionThread:
-    """Runs units of work on one connection, in the order given. The connection must be in autocommit mode."""
+    """Runs units of work on one connection, in the order given. The connection must be in autocommit mode.
 
-    def __init__(self, connection: sqlite3.Connection, queries: Mapping[str, str], name: str) -> None:
+    `is_read_only`: it takes no writes, and refuses them once and for all. A connection that does both refuses them for each group
+    of reads anew, and that is dear: SQLite compiles every statement again after such a change.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, queries: Mapping[str, str], name: str, *, is_read_only: bool = False
+    ) -> None:
         self._connection = connection
         self._queries = queries
+        self._is_read_only = is_read_only
+        if is_read_only:
+            self._sql("forbid_writes")
         self._transaction = SqliteTransaction(connection, queries)
         self._inbox: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._door = threading.Lock()
@@ -180,7 +189,8 @@ class ConnectionThread:
 
     def _read_group(self, group: list[Unit]) -> None:
         """One snapshot for all: it is not older than the moment the first of them was asked for."""
-        self._sql("forbid_writes")
+        if not self._is_read_only:
+            self._sql("forbid_writes")
         self._sql("begin_reading")
         try:
             for unit in group:
@@ -190,7 +200,8 @@ class ConnectionThread:
                     unit.fail(error)
         finally:
             self._sql("rollback")
-            self._sql("permit_writes")
+            if not self._is_read_only:
+                self._sql("permit_writes")
 
     def _sql(self, name: str) -> None:
         self._connection.execute(self._queries[name])
