@@ -111,11 +111,24 @@ class EngineClient(Commands):
                 future.exception()
 
     async def _answer(self, future: asyncio.Future[bytes]) -> bytes:
-        for _ in range(SLICES):
-            done, _ = await asyncio.wait({future}, timeout=self._command_timeout_s / SLICES)
-            if done:
-                return future.result()
-        raise TimeoutError
+        """Raises `TimeoutError`. One timer for a command, and nothing else: there are several in every change of a call."""
+        loop = asyncio.get_running_loop()
+        left = SLICES
+        timer: asyncio.TimerHandle
+
+        def one_less() -> None:
+            nonlocal left, timer
+            left -= 1
+            if left:
+                timer = loop.call_later(self._command_timeout_s / SLICES, one_less)
+            elif not future.done():
+                future.set_exception(TimeoutError())
+
+        timer = loop.call_later(self._command_timeout_s / SLICES, one_less)
+        try:
+            return await future
+        finally:
+            timer.cancel()
 
     def _post(self, frame: bytes) -> None:
         """Frames of one turn of the loop leave together: one system call, and one wake-up of the engine."""
