@@ -29,7 +29,7 @@ from pagecalls.sdp.profile import check_offer
 from pagecalls.store.base import Consumer, LiveCallExists, Page, Transaction
 from pagecalls.switchboard.base import AcceptRequest, Caller, CallReply, ConnectRequest, EndRequest, MediaUpdateRequest
 from pagecalls.switchboard.calls import Calls, Live
-from pagecalls.switchboard.media import Leg
+from pagecalls.switchboard.media import AcceptReply, Leg
 from pagecalls.types import PageId, Platform, Psid, SdpType, Session, Side
 
 
@@ -85,7 +85,8 @@ class Business:
             live = self._of_page(found, caller, request.platform)
             text = request.session.sdp if request.session is not None else ""
             event = AcceptRequested(caller.app_id, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
-            _, effects = apply(live.call, event, calls.clock.now())
+            now = calls.clock.now()
+            call, effects = apply(live.call, event, now)
             if _is_replay(effects) and live.media.accept_reply is not None:
                 reply = live.media.accept_reply
                 return CallReply(request.call_id, reply.answer, reply.renegotiation, version=0)
@@ -93,20 +94,19 @@ class Business:
             media = await calls.open_leg(request.call_id, live.media, Side.BUSINESS, offer, request.tracks)
             release = calls.hold_webhooks(request.call_id)
             try:
-                step = await calls.step(live, event, media)
+                step = await calls.commit(live.call, call, media, effects, now)
             except BaseException:
                 release()
                 if media.business is not None:
                     await calls.close_leg(media.business.id)
                 raise
-        answer = _answer(media.business)
-        renegotiation = step.offers.business.sdp if step.offers.business is not None else None
+        stored = step.live.media.accept_reply or AcceptReply(_answer(media.business), None)
 
         def handed_over() -> None:
             release()
             calls.handed_over(request.call_id, Side.BUSINESS)
 
-        return CallReply(request.call_id, answer, renegotiation, version=0, release=handed_over)
+        return CallReply(request.call_id, stored.answer, stored.renegotiation, version=0, release=handed_over)
 
     async def reject(self, caller: Caller, request: EndRequest) -> CallReply:
         """Decline a consumer's ringing call (2.4)."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,7 +35,7 @@ from pagecalls.switchboard.figures import Figures, journal_facts
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.locks import Locks
-from pagecalls.switchboard.media import AcceptReply, CallMedia, Leg, leg_state, routing, transport
+from pagecalls.switchboard.media import AcceptReply, CallMedia, Leg, leg_state, routing, transport, with_copies
 from pagecalls.switchboard.notices import Notices, WebhookOffer, Written
 from pagecalls.switchboard.timers import Timers
 from pagecalls.types import CallId, DeviceId, LegId, PageId, Psid, Side, Track, TrackLabel
@@ -87,6 +87,8 @@ class Calls:
         self.timers = Timers(clock, self._deadline_passed)
         self.legs: dict[LegId, tuple[CallId, Side]] = {}
         self.figures = Figures()
+        self._handed: dict[CallId, set[Side]] = {}
+        """Sides that have their offer, until the call's lock is had and copy B starts."""
         self._pairs: dict[CallId, tuple[PageId, Psid]] = {}
         """Whose a live call is, which never changes: saves a look-up before the lock."""
         self.is_closed = False
@@ -107,12 +109,18 @@ class Calls:
     @asynccontextmanager
     async def locked(self, call_id: CallId) -> AsyncIterator[Live | None]:
         """The call as it stands, with its pair's lock held for the length of the block."""
+        async with self._holding(call_id) as is_known:
+            yield await self.load(call_id) if is_known else None
+
+    @asynccontextmanager
+    async def _holding(self, call_id: CallId) -> AsyncIterator[bool]:
+        """The lock alone; whether there is such a call."""
         pair = self._pairs.get(call_id) or await self._pair(call_id)
         if pair is None:
-            yield None
+            yield False
             return
         async with self.locks.hold(*pair):
-            yield await self.load(call_id)
+            yield True
 
     async def _pair(self, call_id: CallId) -> tuple[PageId, Psid] | None:
         found = await self.load(call_id)
@@ -162,7 +170,8 @@ class Calls:
             self.journal.note("call", call.id, state=call.state.value, reason=call.end_reason.value if call.end_reason else None)
         step = Step(Live(call, media), effects, offers)
         await self._act(before, step, page)
-        self.courier.wake()
+        if rows.ids and not rows.is_held:
+            self.courier.wake()
         return step
 
     def take_in(self, live: Live) -> None:
@@ -331,8 +340,14 @@ class Calls:
     # --- the two copies (messenger-calling 6.6) ---------------------------------------------------------------------
 
     def handed_over(self, call_id: CallId, side: Side) -> None:
-        """The renegotiation offer is in the hands of `side`: copy B starts (rule 3). Returns at once."""
-        self.spawn(self._start_b(call_id, side))
+        """The renegotiation offer is in the hands of `side`: copy B starts (rule 3). Returns at once.
+
+        Both sides often have theirs within a moment of each other; what comes until the lock is had shares one write.
+        """
+        waiting = self._handed.setdefault(call_id, set())
+        waiting.add(side)
+        if len(waiting) == 1:
+            self.spawn(self._start_b(call_id, waiting))
 
     def await_sign(self, call_id: CallId, side: Side) -> None:
         """Have the journal say it if there is no sign of copy B in time (rule 5)."""
@@ -341,27 +356,45 @@ class Calls:
     def _handed_over(self, call_id: CallId, side: Side) -> Release:
         return lambda: self.handed_over(call_id, side)
 
-    async def _start_b(self, call_id: CallId, side: Side) -> None:
-        await self._set_copies(call_id, side, is_b_on=True)
-        self.await_sign(call_id, side)
+    async def _start_b(self, call_id: CallId, sides: set[Side]) -> None:
+        try:
+            async with self._holding(call_id):
+                del self._handed[call_id]
+                await self._set_copies(call_id, sides, is_b_on=True)
+        finally:
+            if self._handed.get(call_id) is sides:
+                del self._handed[call_id]
+        for side in sides:
+            self.await_sign(call_id, side)
 
     async def b_accepted(self, call_id: CallId, side: Side) -> None:
         """A sign that `side` plays copy B: copy A stops for good (rule 4)."""
-        await self._set_copies(call_id, side, is_b_on=True, is_a_on=False)
+        async with self._holding(call_id):
+            await self._set_copies(call_id, {side}, is_b_on=True, is_a_on=False)
 
-    async def _set_copies(self, call_id: CallId, side: Side, *, is_b_on: bool, is_a_on: bool | None = None) -> None:
-        async with self.locked(call_id) as live:
-            leg = live.media.leg(side) if live is not None else None
-            if live is None or leg is None or not live.call.state.is_live or leg.b_line is None:
-                return
-            changed = replace(leg, is_b_on=is_b_on, is_a_on=leg.is_a_on if is_a_on is None else is_a_on)
-            if changed == leg:
-                return
-            media = live.media.with_leg(side, replace(changed, rev=leg.rev + 1))
-            record = CallRecord(live.call, msgspec.json.encode(media))
-            await self.store.write(lambda tx: tx.put_call(record))
-            await self.apply_media(call_id, media, side)
-            self.journal.note("copies", call_id, side=side.value, a=changed.is_a_on, b=changed.is_b_on)
+    async def _set_copies(self, call_id: CallId, sides: Set[Side], *, is_b_on: bool, is_a_on: bool | None = None) -> None:
+        """Nothing to decide and nobody to tell: read and written in one unit of work. The lock is held by the caller."""
+
+        def work(tx: Transaction) -> tuple[CallMedia, CallMedia] | None:
+            record = tx.call(call_id)
+            if record is None or not record.call.state.is_live:
+                return None
+            live = decoded(record)
+            media = with_copies(live.media, sides, is_b_on=is_b_on, is_a_on=is_a_on)
+            if media != live.media:
+                tx.put_call(CallRecord(live.call, msgspec.json.encode(media)))
+            return live.media, media
+
+        found = await self.store.write(work)
+        if found is None:
+            return
+        before, media = found
+        changed = [side for side in Side if media.leg(side) != before.leg(side)]
+        await self.apply_media(call_id, media, *changed)
+        for side in changed:
+            leg = media.leg(side)
+            if leg is not None:
+                self.journal.note("copies", call_id, side=side.value, a=leg.is_a_on, b=leg.is_b_on)
 
     async def _note_no_sign(self, call_id: CallId, side: Side) -> None:
         live = await self.load(call_id)

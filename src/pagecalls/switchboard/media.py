@@ -6,6 +6,7 @@ the line of the renegotiation offer once that was handed over. Here stands which
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pagecalls.media import protocol
@@ -72,6 +73,21 @@ class CallMedia:
     def stream(self, side: Side) -> str:
         """The stream id under which `side` is shown to the other side."""
         return self.business_stream if side is Side.BUSINESS else self.consumer_stream
+
+
+def with_copies(media: CallMedia, sides: Iterable[Side], *, is_b_on: bool, is_a_on: bool | None = None) -> CallMedia:
+    """The same facts with other copies running to `sides`; A stays as it is if nothing is said of it.
+
+    A side without an offer of ours has no copy B, and stays as it is. Equal to `media` if nothing changes.
+    """
+    for side in sides:
+        leg = media.leg(side)
+        if leg is None or leg.b_line is None:
+            continue
+        changed = replace(leg, is_b_on=is_b_on, is_a_on=leg.is_a_on if is_a_on is None else is_a_on)
+        if changed != leg:
+            media = media.with_leg(side, replace(changed, rev=leg.rev + 1))
+    return media
 
 
 def transport(created: protocol.LegCreateOk, fingerprint: protocol.Fingerprint) -> Transport:
