@@ -1,25 +1,29 @@
-"""The API process: start-up, and CPU per accept with everything in it.
+"""The API process: start-up, and CPU per `accept`, by itself and with everything that it causes.
 
-`accept` is measured on a server of its own with the real engine: HTTP, token, SDP both ways, one durable transaction, four engine
-commands and the notification to the consumer's device, which is also sent by this process. Calls ring before the clock starts.
+Each `accept` is measured with the real engine: HTTP, token, SDP both ways, one durable transaction, four engine commands and the
+notification to the consumer's device. Two servers take turns, so that both see the same machine: one goes on to what follows the
+response, the other (`accept_server.py`) ends with it. Calls ring before the clock starts.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 
-from bench.figure import Figure, cpu_s
+from bench.figure import Figure, cpu_ns, cpu_s
 from pagecalls.demo.business import BusinessApp
 from pagecalls.demo.device import ConsumerDevice
 from pagecalls.dev import DevFile
@@ -28,16 +32,22 @@ OFFER = (Path(__file__).parent.parent / "tests" / "data" / "sdp" / "chrome-156-a
 SESSION = {"sdp_type": "offer", "sdp": OFFER}
 STARTS = 5
 CALLS = 200
+ROUND = 10
+REST_S = 0.03
+IDLE_NS = 50_000
+"""Less CPU than this within `REST_S` is no work of a call: the smallest step of one takes more."""
+SERVE = "pagecalls.cli"
+ALONE = "bench.accept_server"
 
 
 @asynccontextmanager
-async def server(folder: Path, webhook: str | None = None) -> AsyncIterator[tuple[int, DevFile]]:
-    """`pagecalls serve` in a process of its own; its pid and what it printed."""
+async def server(folder: Path, webhook: str | None = None, module: str = SERVE) -> AsyncIterator[tuple[int, DevFile]]:
+    """`pagecalls serve`, run as `module`, in a process of its own; its pid and what it printed."""
     options = ["--port", "0", "--udp-port", "0", "--data-dir", str(folder), "--json"]
     if webhook is not None:
         options += ["--webhook", webhook]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pagecalls.cli", "serve", *options, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", module, "serve", *options, stdout=asyncio.subprocess.PIPE
     )
     try:
         if process.stdout is None:
@@ -64,27 +74,67 @@ async def start_figures() -> list[Figure]:
 
 
 async def accept_figures() -> list[Figure]:
-    """CPU of the API process per accept."""
-    app = BusinessApp()
-    await app.start()
-    with tempfile.TemporaryDirectory() as folder:
-        async with server(Path(folder), app.url) as (pid, dev), aiohttp.ClientSession() as http:
-            app.use(dev.base_url, dev.page.id, dev.page.access_token, dev.app.secret, dev.verify_token)
-            devices = [await _device(http, dev) for _ in range(CALLS)]
-            call_ids = []
-            for device in devices:
-                started = await device.request("call.start", page_id=dev.page.id, session=SESSION)
-                call_ids.append(started["call_id"])
-            for call_id in call_ids:
-                await app.expect("connect", call_id)
-            before = cpu_s(pid)
-            for call_id in call_ids:
-                await app.call("accept", call_id=call_id, session=SESSION)
-            spent = cpu_s(pid) - before
-            for device in devices:
-                await device.close()
-    await app.close()
-    return [Figure(f"accept, API process, all in ({CALLS} calls)", spent / CALLS * 1000, "ms CPU", "1", digits=2)]
+    """CPU of the API process per accept: medians of rounds, in which each server accepts `ROUND` calls one after the other."""
+    async with accepting(ALONE) as alone, accepting(SERVE) as whole:
+        os.kill(alone.pid, signal.SIGUSR1)
+        await at_rest(alone.pid)
+        rounds = [(await alone.round_ms(), await whole.round_ms()) for _ in range(CALLS // ROUND)]
+    request, all_in = (statistics.median(column) for column in zip(*rounds, strict=True))
+    title = f"accept, API process ({CALLS} calls)"
+    return [
+        Figure(f"{title}: up to the response", request, "ms CPU", "1", digits=2),
+        Figure(f"{title}: with all that follows", all_in, "ms CPU", digits=2),
+    ]
+
+
+@dataclass(slots=True)
+class Accepting:
+    """A server with ringing calls, and the business that accepts them."""
+
+    pid: int
+    business: BusinessApp
+    ringing: list[str]
+
+    async def round_ms(self) -> float:
+        """Accept `ROUND` calls; CPU milliseconds for each, until the process is at rest again."""
+        now, self.ringing = self.ringing[:ROUND], self.ringing[ROUND:]
+        before = cpu_ns(self.pid)
+        for call_id in now:
+            await self.business.call("accept", call_id=call_id, session=SESSION)
+        return (await at_rest(self.pid) - before) / ROUND / 1e6
+
+
+@asynccontextmanager
+async def accepting(module: str) -> AsyncIterator[Accepting]:
+    """A server of its own, run as `module`, in which `CALLS` calls ring and nothing happens."""
+    async with AsyncExitStack() as stack:
+        business = BusinessApp()
+        await business.start()
+        stack.push_async_callback(business.close)
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        pid, dev = await stack.enter_async_context(server(Path(folder), business.url, module))
+        business.use(dev.base_url, dev.page.id, dev.page.access_token, dev.app.secret, dev.verify_token)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        ringing = []
+        for _ in range(CALLS):
+            device = await _device(http, dev)
+            stack.push_async_callback(device.close)
+            ringing.append((await device.request("call.start", page_id=dev.page.id, session=SESSION))["call_id"])
+        for call_id in ringing:
+            await business.expect("connect", call_id)
+        await at_rest(pid)
+        yield Accepting(pid, business, ringing)
+
+
+async def at_rest(pid: int) -> int:
+    """Wait until the process has done next to nothing for `REST_S`; its CPU clock then, nanoseconds."""
+    last = cpu_ns(pid)
+    while True:
+        await asyncio.sleep(REST_S)
+        now = cpu_ns(pid)
+        if now - last < IDLE_NS:
+            return now
+        last = now
 
 
 async def _device(http: aiohttp.ClientSession, dev: DevFile) -> ConsumerDevice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -65,3 +66,8 @@ def cpu_s(pid: int) -> float:
     """User and system CPU seconds of a process so far, all threads (proc(5), stat fields 14 and 15)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_ns(pid: int) -> int:
+    """The same in nanoseconds, by the process's CPU clock (clock_getcpuclockid(3)): its id is the inverted pid and a 2."""
+    return time.clock_gettime_ns((~pid << 3) | 2)

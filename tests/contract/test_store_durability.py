@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from pagecalls.errors import Unavailable
+from pagecalls.store import queries
 from pagecalls.store.base import PageSubscription, Transaction
 from pagecalls.store.sqlite import SqliteStore
+from pagecalls.store.writer import ConnectionThread
 from pagecalls.types import AppId
 from tests.contract.store_samples import PAGE, a_row, seed
 
@@ -159,6 +161,21 @@ async def test_a_read_that_writes_is_refused(path: Path | None) -> None:
     await write_key(store, "b")
     assert await store.read(keys) == ["b"]
     await store.close()
+
+
+@pytest.mark.parametrize("is_read_only", [True, False])
+async def test_a_connection_that_only_reads_is_set_once(is_read_only: bool) -> None:
+    """Setting it for each group would cost more than the reads: SQLite compiles every statement again after a PRAGMA."""
+    said: list[str] = []
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.set_trace_callback(said.append)
+    thread = ConnectionThread(connection, {**queries.load(), "meta": "SELECT ?"}, "reader", is_read_only=is_read_only)
+    for _ in range(2):
+        await thread.submit(lambda transaction: transaction.meta("a"), is_write=False)
+    await thread.close()
+    settings = [text for text in said if text.startswith("PRAGMA")]
+    on, off = "PRAGMA query_only = ON", "PRAGMA query_only = OFF"
+    assert settings == ([on] if is_read_only else [on, off, on, off])
 
 
 # --- callers that go away ---------------------------------------------------------------------------------------------

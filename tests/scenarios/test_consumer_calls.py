@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from pagecalls.demo.business import GraphRefused
 from pagecalls.demo.device import DeviceRefused
-from pagecalls.types import Side
+from pagecalls.store.base import Transaction
+from pagecalls.types import CallId, Side
 
 from .conftest import AIORTC, CHROMIUM, FIREFOX, World, offered
 
@@ -221,6 +224,32 @@ async def test_the_copies(world: World) -> None:
         leg = (await world.media(call_id)).leg(side)
         assert leg is not None
         assert (leg.is_a_on, leg.is_b_on) == (False, True)
+
+
+async def test_offers_handed_over_together_share_one_write(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = world.server.calls
+    with monkeypatch.context() as patched:
+        patched.setattr(calls, "handed_over", lambda call_id, side: None)
+        call_id = await world.connected(await world.device())
+        await world.settle()
+    write, writes = calls.store.write, []
+
+    async def counted(work: Callable[[Transaction], Any]) -> Any:
+        writes.append(work)
+        return await write(work)
+
+    monkeypatch.setattr(calls.store, "write", counted)
+    for side in Side:
+        calls.handed_over(CallId(call_id), side)
+    await calls.settled()
+    assert len(writes) == 1
+    for side in Side:
+        leg = (await world.media(call_id)).leg(side)
+        assert leg is not None
+        assert leg.is_b_on
+        applied = world.engine.legs[leg.id].applied
+        assert applied is not None
+        assert applied.rev == leg.rev
 
 
 async def test_an_answer_to_the_renegotiation_is_a_sign(world: World) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
 
-from bench.figure import Figure, merged
+from bench.figure import Figure, cpu_ns, merged
 from bench.load import Line, ip_to_number, number_to_ip
 from bench.peer_sdp import Peer
 from bench.rtpengine_server import Value, decode, encode
@@ -23,6 +26,11 @@ def test_a_figure_that_one_run_lacks_is_kept() -> None:
     found = merged(runs)
     assert [(figure.what, figure.value) for figure in found] == [("a", 2.0), ("engine: b", 5.0)]
     assert (found[1].subject, found[1].metric) == ("engine", "b")
+
+
+def test_the_cpu_clock_of_a_process_is_its_own() -> None:
+    before = time.process_time_ns()
+    assert before <= cpu_ns(os.getpid()) <= time.process_time_ns()
 
 
 @pytest.mark.parametrize(

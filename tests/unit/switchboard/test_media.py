@@ -6,7 +6,7 @@ from pathlib import Path
 from pagecalls.sdp.connection import FarTrack, HostCandidate, Transport
 from pagecalls.sdp.description import parse
 from pagecalls.sdp.negotiate import answer_first, append_tracks
-from pagecalls.switchboard.media import CallMedia, Leg, leg_state, routing
+from pagecalls.switchboard.media import CallMedia, Leg, leg_state, routing, with_copies
 from pagecalls.types import LegId, Side, Track, TrackLabel, TrackStatus
 
 SDP = Path(__file__).parents[2] / "data" / "sdp"
@@ -45,6 +45,20 @@ def test_copy_b_goes_out_on_the_appended_line() -> None:
     assert [(o.ssrc, o.mid) for o in leg_state(media, Side.BUSINESS).send[0].outputs] == [(1000, "0"), (2000, "1")]
     media = media.with_leg(Side.BUSINESS, replace(business, is_a_on=False))
     assert [(o.ssrc, o.mid) for o in leg_state(media, Side.BUSINESS).send[0].outputs] == [(2000, "1")]
+
+
+def test_copies_change_where_there_is_an_offer_and_nothing_else_counts_up() -> None:
+    plain = leg("b", "chrome-156-audio-offer.sdp")
+    far = FarTrack(TrackLabel.DEFAULT_AUDIO, "1:abc:DEFAULT", "88", 2000)
+    offered = replace(plain, id=LegId("k"), connection=append_tracks(plain.connection, [far]))
+    media = call(plain, offered)
+    both = with_copies(media, Side, is_b_on=True)
+    assert both.business == plain
+    assert both.consumer == replace(offered, is_b_on=True, rev=2)
+    assert with_copies(both, Side, is_b_on=True) == both
+    only_b = with_copies(both, {Side.CONSUMER}, is_b_on=True, is_a_on=False)
+    assert only_b.consumer == replace(offered, is_a_on=False, is_b_on=True, rev=3)
+    assert with_copies(only_b, Side, is_b_on=True) == only_b
 
 
 def test_t_conn_starts_when_both_have_accepted() -> None:
