@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import logging
 import os
@@ -217,6 +218,8 @@ async def _serve(settings: Settings, as_json: bool) -> None:
     settings.check()
     with listen(settings) as listener:
         async with running(settings, listener) as server:
+            # What the start has made stays to the end: the collector need not walk it again and again while calls come and go.
+            gc.freeze()
             await serve_until_stopped(server, listener, lambda: _announce(server.dev, settings, as_json))
 
 
