@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`protocol`] | the control protocol as data, twin of `src/pagecalls/media/protocol.py` |
 //! | [`control`], [`frames`], [`pages`], [`tidy`] | the Unix socket: commands in, events out, what happens without a parent; its frames; snapshots; memory |
-//! | [`worker`], [`udp`], [`sys`] | the thread: one port, one poll loop, one mailbox; datagrams in batches; system calls |
+//! | [`worker`], [`gather`], [`udp`], [`sys`] | the thread: one port, one poll loop, one mailbox; when it waits for more datagrams; these in batches; system calls |
 //! | [`acceptor`], [`tcp`], [`framing`] | ICE-TCP: who may connect, the connections of a worker, datagrams on a stream |
 //! | [`shard`], [`limit`] | all calls of one worker: who gets a datagram, timers, faults contained; what strangers may cost |
 //! | [`call`], [`reports`] | one call: routes between its legs; RTCP across |
@@ -41,6 +41,7 @@ pub mod figures;
 pub mod frames;
 pub mod framing;
 pub mod fresh;
+pub mod gather;
 pub mod ice;
 pub mod inlet;
 pub mod leg;

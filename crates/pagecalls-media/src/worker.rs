@@ -2,14 +2,17 @@
 //!
 //! The loop owns the drain: after each batch of datagrams, each command and each timer it sends what the outbox holds and hands
 //! the events on. The time is read once per turn. In a turn media comes first, then timers, then a bounded part of the handshakes.
+//! Between two turns it waits for what is ready next; under load it first lets datagrams gather ([`crate::gather`]).
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver as MailReceiver, Sender as MailSender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::acceptor::Door;
+use crate::gather::Gather;
 use crate::outbox::Outbox;
 use crate::path::{Path, Via};
 use crate::protocol::{Candidate, Command, Event, Outcome};
@@ -157,6 +160,9 @@ struct Turn {
     receiver: Receiver,
     sender: Sender,
     outbox: Outbox,
+    gather: Gather,
+    /// Datagrams that this turn has received.
+    received: u32,
     /// Connections that broke while we wrote to them.
     broken: Vec<Path>,
     told_refused: (Instant, TurnedAway),
@@ -189,6 +195,8 @@ impl Turn {
             receiver: Receiver::new(),
             sender: Sender::new(),
             outbox: Outbox::new(),
+            gather: Gather::new(Instant::now()),
+            received: 0,
             broken: Vec::new(),
         })
     }
@@ -207,11 +215,12 @@ impl Turn {
     fn serve(&mut self) -> io::Result<()> {
         let mut handshakes_wait = false;
         loop {
-            let now = Instant::now();
             let wait = if handshakes_wait {
                 Duration::ZERO
             } else {
-                self.shard.next_due().saturating_duration_since(now)
+                self.let_gather();
+                let due = self.shard.next_due();
+                due.saturating_duration_since(Instant::now())
             };
             let count = self.epoll.wait(wait)?;
             let now = Instant::now();
@@ -246,6 +255,21 @@ impl Turn {
             self.flush(now);
             handshakes_wait = self.shard.handshakes(now, &mut self.outbox);
             self.flush(now);
+            self.end(now);
+        }
+    }
+
+    /// Notes the turn that began at `now`.
+    fn end(&mut self, now: Instant) {
+        self.gather.turn(mem::take(&mut self.received), now);
+    }
+
+    /// Sleeps a moment, if datagrams come so often that the next turn is worth more after it. Everything else that comes meanwhile
+    /// waits as long.
+    fn let_gather(&self) {
+        let pause = self.gather.pause(self.shard.next_due(), Instant::now());
+        if !pause.is_zero() {
+            std::thread::sleep(pause);
         }
     }
 
@@ -257,6 +281,7 @@ impl Turn {
             outbox,
             connections,
             port,
+            received,
             ..
         } = self;
         let Some((_, fd)) = port.fds().nth(usize::from(socket)) else {
@@ -264,6 +289,7 @@ impl Turn {
         };
         for _ in 0..BATCHES_PER_TURN {
             let may_be_more = receiver.receive(fd, |datagram, from| {
+                *received += 1;
                 shard.datagram(datagram, Path::udp(socket, from), now, outbox);
             })?;
             if outbox.len() >= FLUSH_AT {
@@ -372,5 +398,54 @@ impl Turn {
             self.told_refused = (now, refused);
             tracing::warn!(?refused, "datagrams were turned away so far");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::dtls::{Certificate, Context};
+    use crate::fresh::Fresh;
+    use crate::gather::WINDOW;
+
+    fn idle_turn() -> Turn {
+        let certificate = Certificate::generate().unwrap();
+        let fresh = Fresh::new(Box::new(|bytes: &mut [u8]| bytes.fill(7)));
+        let context = Context::new(&certificate).unwrap();
+        let shard = Shard::new(0, context, vec![], fresh, Instant::now());
+        let port = Port::bind(&["127.0.0.1".parse().unwrap()], 0).unwrap();
+        let (reports, _, _) = Reports::channel().unwrap();
+        let (_, mailbox) = channel();
+        Turn::new(
+            port,
+            shard,
+            mailbox,
+            Arc::new(Waker::new().unwrap()),
+            reports,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_worker_that_receives_much_begins_its_next_turn_a_window_later() {
+        let mut turn = idle_turn();
+        let now = Instant::now();
+        turn.gather = Gather::new(now);
+        let (peer, server) = (
+            UdpSocket::bind("127.0.0.1:0").unwrap(),
+            ("127.0.0.1", turn.port.number()),
+        );
+        // Twice as often as needed, and no more than an ordinary socket buffer holds.
+        for _ in 0..200 {
+            peer.send_to(&[0x80], server).unwrap();
+        }
+        let began = now + Duration::from_millis(10);
+        turn.receive(0, began).unwrap();
+        assert_eq!(turn.received, 200);
+        turn.end(began);
+        turn.let_gather();
+        assert!(Instant::now() >= began + WINDOW);
     }
 }
