@@ -520,14 +520,14 @@ impl Leg {
                 outbox.lost.push(path);
             }
         }
-        let (call, leg) = self.names();
         let is_lost = silence >= CONSENT_LOST;
         if is_lost && !self.consent_told {
+            let (call, leg) = self.names();
             let silent_ms = silence.as_millis() as u64;
             outbox.events.push(
                 LegConsentLost {
-                    call: call.clone(),
-                    leg: leg.clone(),
+                    call,
+                    leg,
                     silent_ms,
                 }
                 .into(),
@@ -536,20 +536,16 @@ impl Leg {
         self.consent_told = is_lost;
         if !self.bye_told && is_over(self.transport.closed_at, self.timers.bye_ms) {
             self.bye_told = true;
-            outbox.events.push(
-                LegBye {
-                    call: call.clone(),
-                    leg: leg.clone(),
-                }
-                .into(),
-            );
+            let (call, leg) = self.names();
+            outbox.events.push(LegBye { call, leg }.into());
         }
         for (track, silence) in self.inlets.stalled(now) {
+            let (call, leg) = self.names();
             let silent_ms = silence.as_millis() as u64;
             outbox.events.push(
                 TrackStalled {
-                    call: call.clone(),
-                    leg: leg.clone(),
+                    call,
+                    leg,
                     track,
                     silent_ms,
                 }

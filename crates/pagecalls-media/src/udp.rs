@@ -180,6 +180,8 @@ fn get_option(
     Ok(value)
 }
 
+const ADDRESS_ROOM: libc::socklen_t = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+
 /// Memory for one batch of datagrams. The headers point into the other boxes, which never move.
 struct Slab {
     headers: Box<[libc::mmsghdr]>,
@@ -239,6 +241,9 @@ impl Receiver {
             part.iov_base = bytes.as_mut_ptr().cast();
             part.iov_len = bytes.len();
         }
+        for header in &mut receiver.slab.headers {
+            header.msg_hdr.msg_namelen = ADDRESS_ROOM;
+        }
         receiver
     }
 
@@ -248,9 +253,6 @@ impl Receiver {
         socket: BorrowedFd<'_>,
         mut take: impl FnMut(&mut [u8], SocketAddr),
     ) -> io::Result<bool> {
-        for header in &mut self.slab.headers {
-            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-        }
         let headers = self.slab.headers.as_mut_ptr();
         // SAFETY: the headers point to buffers and addresses of the given lengths, all owned by self.
         let result = unsafe {
@@ -277,7 +279,9 @@ impl Receiver {
             Err(error) => return Err(error),
         };
         for place in 0..count {
-            let header = &self.slab.headers[place];
+            let header = &mut self.slab.headers[place];
+            // The kernel has written how long the address is. Those that it did not use still have room.
+            header.msg_hdr.msg_namelen = ADDRESS_ROOM;
             let Some(from) = from_storage(&self.slab.addresses[place]) else {
                 continue;
             };
@@ -507,6 +511,20 @@ mod tests {
             .receive(peer.fds().next().unwrap().1, |_, from| from_v6 = Some(from))
             .unwrap();
         assert_eq!(from_v6, Some((Ipv6Addr::LOCALHOST, port.number()).into()));
+    }
+
+    #[test]
+    fn one_receiver_has_room_for_long_addresses_after_short_ones() {
+        let port = loopback(&["127.0.0.1", "::1"]);
+        let mut receiver = Receiver::new();
+        for (place, host) in ["127.0.0.1", "::1"].into_iter().enumerate() {
+            let peer = UdpSocket::bind((host, 0)).unwrap();
+            peer.send_to(&[1], (host, port.number())).unwrap();
+            let mut from = None;
+            let (_, fd) = port.fds().nth(place).unwrap();
+            receiver.receive(fd, |_, it| from = Some(it)).unwrap();
+            assert_eq!(from, Some(peer.local_addr().unwrap()));
+        }
     }
 
     #[test]
