@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import os
 import re
+import secrets
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -74,16 +75,23 @@ def build() -> Path:
     return folder / host / "release"
 
 
-def command(target: str, seconds: int, folder: Path) -> list[str]:
+def command(target: str, seconds: int, seed: int, folder: Path) -> list[str]:
     """What runs a target."""
     if target == SDP:
-        return [sys.executable, "-m", "tests.fuzz.fuzz_sdp", "--seconds", str(seconds)]
+        return [sys.executable, "-m", "tests.fuzz.fuzz_sdp", "--seconds", str(seconds), "--seed", str(seed)]
     corpus, artifacts = CRATE / "corpus" / target, CRATE / "artifacts" / target
     for place in (corpus, artifacts):
         place.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(seeds(target)):
-        (corpus / f"seed-{number}").write_bytes(seed)
-    options = {"max_total_time": seconds, "max_len": LONGEST_INPUT, "timeout": 10, "print_final_stats": 1, "verbosity": 0}
+    for number, data in enumerate(seeds(target)):
+        (corpus / f"seed-{number}").write_bytes(data)
+    options = {
+        "max_total_time": seconds,
+        "seed": seed,
+        "max_len": LONGEST_INPUT,
+        "timeout": 10,
+        "print_final_stats": 1,
+        "verbosity": 0,
+    }
     return [
         str(folder / target),
         str(corpus),
@@ -92,10 +100,10 @@ def command(target: str, seconds: int, folder: Path) -> list[str]:
     ]
 
 
-async def run(target: str, seconds: int, folder: Path) -> Outcome:
+async def run(target: str, seconds: int, seed: int, folder: Path) -> Outcome:
     """One target, to its end or a minute past its time."""
     process = await asyncio.create_subprocess_exec(
-        *command(target, seconds, folder), cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command(target, seconds, seed, folder), cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     try:
         async with asyncio.timeout(seconds + SPARE_S):
@@ -110,7 +118,7 @@ async def run(target: str, seconds: int, folder: Path) -> Outcome:
     return Outcome(target, inputs, process.returncode or 0, text)
 
 
-async def run_all(names: list[str], seconds: int, folder: Path) -> list[Outcome]:
+async def run_all(names: list[str], seconds: int, seed: int, folder: Path) -> list[Outcome]:
     """As many at a time as there are processors."""
     room = asyncio.Semaphore(len(os.sched_getaffinity(0)))
     with Progress(console=Console(stderr=True), transient=True) as progress:
@@ -118,7 +126,7 @@ async def run_all(names: list[str], seconds: int, folder: Path) -> list[Outcome]
 
         async def one(target: str) -> Outcome:
             async with room:
-                outcome = await run(target, seconds, folder)
+                outcome = await run(target, seconds, seed, folder)
             progress.advance(task)
             return outcome
 
@@ -144,12 +152,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("targets", nargs="*", default=[], metavar="target", help=", ".join(targets()))
     parser.add_argument("--seconds", type=int, default=60, help="for each target (60)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the same inputs again, as far as the time goes (0: others each time)"
+    )
     options = parser.parse_args()
     names: list[str] = options.targets or targets()
     if unknown := set(names) - set(targets()):
         parser.error(f"no target {', '.join(sorted(unknown))}; there are {', '.join(targets())}")
+    seed = options.seed or secrets.randbelow(2**31 - 1) + 1
     folder = build()
-    outcomes = asyncio.run(run_all(names, options.seconds, folder))
+    outcomes = asyncio.run(run_all(names, options.seconds, seed, folder))
     report(outcomes, Console())
     return 1 if any(outcome.failed for outcome in outcomes) else 0
 

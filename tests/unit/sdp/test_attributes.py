@@ -100,6 +100,8 @@ def test_rtpmap_keeps_the_spelling_and_the_key_has_one() -> None:
     assert codec_key("G722/8000/1") == "g722/8000"
     assert codec_key("opus/48000/2") == "opus/48000/2"
     assert codec_key("VP8/90000") == "vp8/90000"
+    # A clock of 1 Hz is nonsense, and no number of channels.
+    assert codec_key("VP8/1") == "vp8/1"
 
 
 @pytest.mark.parametrize(
