@@ -18,7 +18,8 @@ from enum import Enum
 from tests.resilience.processes import Footprint, has_ended, waited_s
 from tests.resilience.world import World
 
-LATEST_KILL_S = 1.0
+EARLIEST_KILL_S, LATEST_KILL_S = 0.1, 1.0
+"""From the mark at which the count of sound begins: several packets of each peer come before it (one in 20 ms)."""
 ROUND_WITHIN_S = 120.0
 TOLD_WITHIN_S = 2.0
 """From the kill of an engine to the `terminate` of its calls (issue B)."""
@@ -117,7 +118,7 @@ async def play(world: World, seed: int, number: int, victims: Sequence[Victim]) 
             made = sum(caller.made for caller in world.callers)
             repeated = world.ledger.repeated
             await world.load.mark()
-            await asyncio.sleep(chance.uniform(0, LATEST_KILL_S))
+            await asyncio.sleep(chance.uniform(EARLIEST_KILL_S, LATEST_KILL_S))
             if victim.has_engine:
                 done = await _end_calls(world, victim, chance)
             else:
