@@ -166,6 +166,8 @@ async def rtpengine_server(folder: Path) -> AsyncIterator[RtpengineServer]:
     port, first = free_port(), random.randrange(22_000, 32_000, 2)
     command = [PROGRAM, "--foreground", "--log-stderr", "--log-level=3", "--table=-1", "--interface=127.0.0.1"]
     command += [f"--listen-ng=127.0.0.1:{port}", f"--port-min={first}", f"--port-max={first + PORTS}", "--config-file=none"]
+    # By itself it drops a call after 60 s without media, which is less than the rest of `--long`.
+    command += ["--timeout=3600", "--silent-timeout=3600"]
     async with daemon(command, folder) as process:
         loop = asyncio.get_running_loop()
         transport, ng = await loop.create_datagram_endpoint(Ng, remote_addr=("127.0.0.1", port))
