@@ -8,11 +8,14 @@
     │   ├── AddressError            the path names nothing that we serve
     │   │   UnknownObject, UnknownAlias, UnknownPath
     │   ├── RequestError            the parameters
-    │   │   BodyTooLarge, UnreadableBody, MissingParameter, InvalidValue, UnknownField, CallbackUnverified
+    │   │   BodyTooLarge, UnreadableBody, MissingParameter, InvalidValue, UnknownField, MalformedFields, UnusableBatch,
+    │   │   CallbackUnverified
+    │   ├── RateError               too much in too short a time; transient
+    │   │   AppRateReached, UserRateReached, PageRateReached, UseCaseRateReached
     │   └── CallError               the call, its state or its parties
-    │       CallingNotAllowed, CallingOff, UnknownCall, NotInCall, NotOwner, AlreadyTaken, NotRouted, CallFailed, CallEnded,
-    │       AlreadyConnected, WrongState, NoPermission, NoSuchConsumer, ConsumerUnavailable, ConsumerBusy, MediaConflict,
-    │       NotOffered
+    │       CallingNotAllowed, CallingOff, NoLinkedNumber, UnknownCall, NotInCall, NotOwner, AlreadyTaken, NotRouted,
+    │       CallFailed, CallEnded, AlreadyConnected, WrongState, NoPermission, NoSuchConsumer, ConsumerUnavailable,
+    │       ConsumerBusy, CallRateReached, MediaConflict, NotOffered
     ├── PeerError                   a description that a peer sent is unusable
     │   MalformedSdp, UnusableConnection
     └── OurFault                    the caller may try again later
@@ -253,6 +256,30 @@ class UnknownField(RequestError):
         return f"(#100) Tried accessing nonexisting field ({self.field}) on node type ({self.node_type})"
 
 
+class MalformedFields(RequestError):
+    """`fields` does not follow its grammar (graph-platform 3.3, code 2500). `at` counts characters from 0."""
+
+    def __init__(self, expected: str, at: int) -> None:
+        super().__init__(expected, at)
+        self.expected = expected
+        self.at = at
+
+    def __str__(self) -> str:
+        return f"(#2500) Syntax error in fields: expected {self.expected} at character {self.at}."
+
+
+class UnusableBatch(RequestError):
+    """E_VALUE: a batch, or one request of it, that cannot be carried out as it stands (graph-platform 6)."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(where, reason)
+        self.where = where
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"(#100) {self.where}: {self.reason}."
+
+
 class CallbackUnverified(RequestError):
     """The verification handshake of a callback URL failed (graph-platform 7.3, code 2200)."""
 
@@ -262,6 +289,60 @@ class CallbackUnverified(RequestError):
 
     def __str__(self) -> str:
         return f"(#2200) {self.reason}"
+
+
+# --- rates ------------------------------------------------------------------------------------------------------------
+
+
+class UseCase(StrEnum):
+    """The platform's business use cases that a Page token spends in (graph-platform 5 and 8)."""
+
+    PAGES = "pages"
+    MESSENGER = "messenger"
+    INSTAGRAM = "instagram"
+
+
+class RateError(CallerError):
+    """Too much in too short a time (graph-platform 8)."""
+
+
+class AppRateReached(RateError):
+    """E_APP_RATE: the limit of an app, reached with its own token or a user's."""
+
+    def __str__(self) -> str:
+        return "(#4) Application request limit reached"
+
+
+class UserRateReached(RateError):
+    """The limit of one user's token (code 17)."""
+
+    def __str__(self) -> str:
+        return "(#17) User request limit reached"
+
+
+class PageRateReached(RateError):
+    """The limit of one Page, reached with tokens that are not the Page's (code 32)."""
+
+    def __str__(self) -> str:
+        return "(#32) Page request limit reached"
+
+
+class UseCaseRateReached(RateError):
+    """The limit of one Page in one use case, reached with its own token (codes 80001, 80002 and 80006)."""
+
+    def __init__(self, use_case: UseCase) -> None:
+        super().__init__(use_case)
+        self.use_case = use_case
+
+    def __str__(self) -> str:
+        match self.use_case:
+            case UseCase.PAGES:
+                code, account = 80001, "Page"
+            case UseCase.INSTAGRAM:
+                code, account = 80002, "Instagram"
+            case UseCase.MESSENGER:
+                code, account = 80006, "Messenger"
+        return f"(#{code}) There have been too many calls to this {account} account. Wait a bit and try again."
 
 
 # --- call -------------------------------------------------------------------------------------------------------------
@@ -283,6 +364,13 @@ class CallingOff(CallError):
 
     def __str__(self) -> str:
         return "(#2018389) Call settings are not enabled for this Page."
+
+
+class NoLinkedNumber(CallError):
+    """`platform` is `whatsapp`, and the Page has no WhatsApp number (ruling 6, whatsapp-calling 16 row 1)."""
+
+    def __str__(self) -> str:
+        return "(#100) This Page has no WhatsApp number linked to it."
 
 
 class UnknownCall(CallError):
@@ -396,6 +484,13 @@ class ConsumerBusy(CallError):
 
     def __str__(self) -> str:
         return "(#551) A call with this person is already in progress."
+
+
+class CallRateReached(CallError):
+    """E_CALL_RATE: this consumer has been called as often as `call_rate_per_consumer_24h` allows (ruling 19)."""
+
+    def __str__(self) -> str:
+        return "(#613) The call rate limit towards this person is reached."
 
 
 class MediaConflict(CallError):

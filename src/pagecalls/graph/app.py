@@ -1,51 +1,45 @@
 """The Graph face as an ASGI app: one request through the steps of graph-platform 4.1, one answer with all its headers.
 
-Path and version, body size, token, proof, node, verb, rights, body, then the edge's handler. Whatever is raised on the way
+Path and version, body size, token, proof, rate, node, verb, rights, body, then the edge's handler. Whatever is raised on the way
 becomes the envelope of `envelope.py`. What is no `PageCallsError` is our fault: it goes to the log with the trace id and shows
-the client nothing.
+the client nothing. The requests of a batch take the same way, each with an exchange of its own.
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import time
+from dataclasses import replace
 
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pagecalls.call.states import Action
 from pagecalls.clock import Clock
-from pagecalls.errors import InternalFault, InvalidValue, PageCallsError, UnknownObject, UnknownPath
+from pagecalls.errors import InvalidValue, PageCallsError, UnknownObject, UnknownPath, UnusableBatch
 from pagecalls.graph import auth
-from pagecalls.graph.envelope import error_body, error_headers, error_object, find_row
+from pagecalls.graph.batch import run_batch
+from pagecalls.graph.decoding import parse_query
+from pagecalls.graph.limits import Meter, Spender
 from pagecalls.graph.options import GraphOptions, TraceIds
-from pagecalls.graph.request import Address, Request, parse_address, read_request
-from pagecalls.graph.routes import APP_EDGES, CRASH_REPORTS, PAGE_EDGES, AppRoute, PageRoute, Verbs
+from pagecalls.graph.params import Params
+from pagecalls.graph.rendering import Presentation, Rendering
+from pagecalls.graph.request import Address, Incoming, Request, incoming, overridden, parse_address, read_request
+from pagecalls.graph.routes import APP_EDGES, CRASH_REPORTS, PAGE_EDGES, AppRoute, PageRoute, Verbs, use_case
 from pagecalls.graph.schemas import SUCCESS
-from pagecalls.graph.versions import LATEST, Version, default_version
+from pagecalls.graph.selection import Shape, fields_of, select_answer
+from pagecalls.graph.versions import Version, default_version
 from pagecalls.graph.visit import Answer, AppVisit, PageVisit, Services
-from pagecalls.http import ClientGone, Response, header, nothing
-from pagecalls.store.base import TokenKind
-from pagecalls.switchboard.base import BusinessDoor, Caller, Release
+from pagecalls.http import ClientGone, Json, JsonObject, Response, parse_json
+from pagecalls.store.base import Page, TokenKind
+from pagecalls.switchboard.base import BusinessDoor, Caller
 from pagecalls.switchboard.directory import Directory
 
 __all__ = ["GraphApp", "GraphOptions", "build_graph"]
 
-log = logging.getLogger(__name__)
-
-_FIXED_HEADERS = {
-    "access-control-allow-origin": "*",
-    "cache-control": "private, no-cache, no-store, must-revalidate",
-    "pragma": "no-cache",
-    "expires": "Sat, 01 Jan 2000 00:00:00 GMT",
-    "vary": "Origin",
-}
-_PREFLIGHT_HEADERS = {
-    "access-control-allow-methods": "GET, POST, DELETE, OPTIONS",
-    "access-control-allow-headers": "Authorization, Content-Type",
-    "access-control-max-age": "86400",
-}
+MAX_IDS = 50
+_NO_VERBS: Verbs = {}
+_ENDINGS = frozenset({Action.REJECT.value, Action.TERMINATE.value})
+"""What ends a call is never refused for its rate: a call must not go on because too much was asked before."""
 
 
 def build_graph(door: BusinessDoor, directory: Directory, clock: Clock, options: GraphOptions) -> ASGIApp:
@@ -59,6 +53,7 @@ class GraphApp:
     def __init__(self, services: Services, options: GraphOptions) -> None:
         self._services = services
         self._options = options
+        self._meter = Meter(options.limits, services.clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request. Other kinds of connection are closed."""
@@ -66,7 +61,7 @@ class GraphApp:
             await send({"type": "websocket.close", "code": 1008})
             return
         started = time.perf_counter()
-        exchange = _Exchange(self._services, self._options, scope, receive)
+        exchange = self._exchange(incoming(scope, receive))
         try:
             response = await exchange.respond()
         except ClientGone:
@@ -74,66 +69,128 @@ class GraphApp:
         try:
             await response(scope, receive, send)
         finally:
-            self._options.on_request(exchange.edge, exchange.action, response.status, time.perf_counter() - started)
+            self._note(exchange, response, started)
+
+    async def serve(self, member: Incoming, refused: PageCallsError | None) -> Response:
+        """One request of a batch; `refused` is why it is not even tried."""
+        started = time.perf_counter()
+        exchange = self._exchange(member)
+        response = exchange.refuse(refused) if refused is not None else await exchange.respond()
+        self._note(exchange, response, started)
+        return response
+
+    def _exchange(self, arrived: Incoming) -> _Exchange:
+        return _Exchange(self, self._services, self._options, self._meter, arrived)
+
+    def _note(self, exchange: _Exchange, response: Response, started: float) -> None:
+        self._options.on_request(exchange.edge, exchange.action, response.status, time.perf_counter() - started)
 
 
 class _Exchange:
-    """One request on its way. `edge`, `action`, `version` and `is_page_edge` fill in as they become known."""
+    """One request on its way. `edge`, `action` and the rendering's facts fill in as they become known."""
 
-    def __init__(self, services: Services, options: GraphOptions, scope: Scope, receive: Receive) -> None:
+    def __init__(self, app: GraphApp, services: Services, options: GraphOptions, meter: Meter, arrived: Incoming) -> None:
+        self._app = app
         self._services = services
         self._options = options
-        self._scope = scope
-        self._receive = receive
-        self._ids = TraceIds.draw(options.random_bytes)
-        self._is_page_edge = True
-        self._version = Version(LATEST)
+        self._meter = meter
+        self._arrived = arrived
+        self._rendering = Rendering(options, TraceIds.draw(options.random_bytes))
         self.edge = "unknown"
         self.action = ""
 
     async def respond(self) -> Response:
         """The answer, whatever happens. Raises only `ClientGone`."""
-        if self._scope["method"] == "OPTIONS":
-            return Response(200, b"", {**self._headers(), **_PREFLIGHT_HEADERS})
+        if self._arrived.method == "OPTIONS":
+            return self._rendering.preflight()
         try:
-            return self._success(await self._answer())
+            answer, is_reading = await self._answer()
+            return self._rendering.success(answer, is_reading, self._arrived.if_none_match)
         except PageCallsError as error:
-            return self._failure(error)
+            return self._rendering.failure(error)
         except ClientGone:
             raise
         except Exception:
-            return self._unexpected()
+            return self._rendering.unexpected()
+
+    def refuse(self, error: PageCallsError) -> Response:
+        """The answer to a request that was not tried."""
+        return self._rendering.failure(error)
 
     # --- the steps ----------------------------------------------------------------------------------------------------
 
-    async def _answer(self) -> Answer:
-        address = parse_address(self._scope)
-        if address.version is not None:
-            self._version = address.version
-        if address.edge == CRASH_REPORTS and not address.rest and self._scope["method"] == "POST":
+    async def _answer(self) -> tuple[Answer, bool]:
+        """The answer, and whether it is to a reading request."""
+        query = parse_query(self._arrived.query_string)
+        self._rendering.presentation = Presentation.of(query)
+        address = self._find_address()
+        if address.edge == CRASH_REPORTS and not address.rest and self._arrived.method == "POST":
             self.edge = CRASH_REPORTS
-            return Answer(SUCCESS)
+            return Answer(SUCCESS), False
         verbs = self._find_edge(address)
-        request = await read_request(self._scope, self._receive, address)
-        self.action = _action(request) if address.edge == "calls" else ""
-        identity = await auth.identify(self._services.directory, request, self._services.clock.now())
-        if address.version is None:
-            self._version = default_version(identity.app.default_version)
-        if self._is_page_edge:
-            return await self._on_page(request, identity, verbs)
-        return await self._on_app(request, identity, verbs)
+        request = await self._read(address, query)
+        if request.method == "POST" and not address.edge and request.params.has("batch"):
+            return await self._batch(request), False
+        if not address.node and not (request.readable().has("ids") and request.method == "GET"):
+            raise UnknownPath("/")
+        identity = await self._identify(request)
+        self._spend(request, identity)
+        if not address.node:
+            answer = await self._several(request, identity)
+        elif self._rendering.is_page_edge:
+            answer = await self._on_page(request, identity, verbs)
+        else:
+            answer = await self._on_app(request, identity, verbs)
+        return answer, request.method == "GET"
+
+    def _find_address(self) -> Address:
+        self._rendering.version = self._arrived.default_version or self._rendering.version
+        address = parse_address(self._arrived.path)
+        self._rendering.is_version_named = (address.version or self._arrived.default_version) is not None
+        if address.version is not None:
+            self._rendering.version = address.version
+        return address
 
     def _find_edge(self, address: Address) -> Verbs:
         verbs = PAGE_EDGES.get(address.edge)
         if verbs is None:
             verbs = APP_EDGES.get(address.edge)
-            self._is_page_edge = verbs is None
+            self._rendering.is_page_edge = verbs is None
         if verbs is None:
             raise UnknownPath("/" + "/".join((address.edge, *address.rest)))
         if address.rest:
             raise UnknownPath("/" + "/".join(address.rest))
         self.edge = address.edge or "node"
         return verbs
+
+    async def _read(self, address: Address, query: JsonObject) -> Request:
+        request = await read_request(self._arrived, address, query)
+        request = overridden(request, auth.find_credentials(request) is not None)
+        self._rendering.presentation = Presentation.of(request.params.values)
+        self.action = _action(request) if address.edge == "calls" else ""
+        return request
+
+    async def _identify(self, request: Request) -> auth.Identity:
+        identity = await auth.identify(self._services.directory, request, self._services.clock.now())
+        if not self._rendering.is_version_named:
+            self._rendering.version = default_version(identity.app.default_version)
+        return identity
+
+    def _spend(self, request: Request, identity: auth.Identity) -> None:
+        """Count the request against the limits of whoever asks. Raises `RateError`."""
+        token = identity.token
+        is_page = token.kind in (TokenKind.PAGE, TokenKind.SYSTEM_USER)
+        platform = request.params.values.get("platform")
+        spender = Spender(
+            app_id=identity.app.id,
+            page_id=token.page_id if is_page else None,
+            use_case=use_case(request.address.edge, platform if isinstance(platform, str) else None),
+            user=token.digest if token.kind in (TokenKind.USER, TokenKind.SYSTEM_USER) else None,
+            node=(request.address.node or None) if self._rendering.is_page_edge else None,
+        )
+        self._rendering.usage, refused = self._meter.spend(spender, may_refuse=self.action not in _ENDINGS)
+        if refused is not None:
+            raise refused
 
     async def _on_page(self, request: Request, identity: auth.Identity, verbs: Verbs) -> Answer:
         page = await auth.find_page(self._services.directory, identity, request.method, request.address.node)
@@ -144,50 +201,64 @@ class _Exchange:
             caller = Caller(identity.app.id, page.id)
         else:
             caller = auth.page_caller(identity, page, route.scope)
-        return await route.handler(PageVisit(self._services, identity, caller, page, request.readable()))
+        answer = await route.handler(self._page_visit(identity, caller, page, request.readable(), self._arrived.url))
+        return _cut(answer, request.params, route.shape) if request.method == "GET" else answer
 
     async def _on_app(self, request: Request, identity: auth.Identity, verbs: Verbs) -> Answer:
         auth.app_caller(identity, request.method, request.address.node)
         route = verbs.get(request.method)
         if not isinstance(route, AppRoute):
             raise UnknownObject(request.method, request.address.node)
-        return await route.handler(AppVisit(self._services, identity, request.readable()))
+        answer = await route.handler(AppVisit(self._services, identity, request.readable(), self._arrived.url))
+        return _cut(answer, request.params, route.shape) if request.method == "GET" else answer
 
-    # --- the answers --------------------------------------------------------------------------------------------------
+    async def _several(self, request: Request, identity: auth.Identity) -> Answer:
+        """`/?ids=a,b`: each node under its id; if one cannot be read, none is (graph-platform 3.3)."""
+        ids = tuple(dict.fromkeys(request.params.words("ids") or ()))
+        if not ids or len(ids) > MAX_IDS:
+            raise InvalidValue("ids")
+        found: JsonObject = {}
+        for node in ids:
+            one = replace(request, address=replace(request.address, node=node))
+            found[node] = _plain((await self._on_page(one, identity, PAGE_EDGES[""])).body)
+        return Answer(found)
 
-    def _success(self, answer: Answer) -> Response:
-        try:
-            content = msgspec.json.encode(answer.body)
-        except Exception:
-            return self._unexpected(answer.release)
-        if self._scope["method"] != "GET":
-            return Response(200, content, self._headers(), answer.release)
-        etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        headers = {**self._headers(), "etag": etag}
-        asked = header(self._scope, "if-none-match") or ""
-        if etag in (part.strip().removeprefix("W/") for part in asked.split(",")):
-            return Response(304, b"", headers, answer.release)
-        return Response(200, content, headers, answer.release)
+    def _page_visit(self, identity: auth.Identity, caller: Caller, page: Page, params: Params, url: str) -> PageVisit:
+        async def read_edge(edge: str, params: Params) -> Json | None:
+            route = PAGE_EDGES.get(edge, _NO_VERBS).get("GET")
+            if not isinstance(route, PageRoute):
+                return None
+            url = f"{self._arrived.origin}/{self._rendering.version.served}/{page.id}/{edge}"
+            visit = self._page_visit(identity, auth.page_caller(identity, page, route.scope), page, params, url)
+            return _plain(_cut(await route.handler(visit), params, route.shape).body)
 
-    def _unexpected(self, release: Release = nothing) -> Response:
-        """In an `except` block: the fault to the log, E_INTERNAL to the client."""
-        log.exception("unexpected fault, fbtrace_id %s", self._ids.request_id, extra={"fbtrace_id": self._ids.request_id})
-        return self._failure(InternalFault(), release)
+        return PageVisit(self._services, identity, caller, page, params, url, read_edge)
 
-    def _failure(self, error: PageCallsError, release: Release = nothing) -> Response:
-        swap = self._options.swap_codes
-        members = error_object(error, self._ids.request_id, swap)
-        headers = {**self._headers(), **error_headers(error, swap)}
-        return Response(find_row(error, swap).http, error_body(members, self._is_page_edge), headers, release)
+    async def _batch(self, request: Request) -> Answer:
+        """Several requests in one; the one around them only says who asks, and is not counted (graph-platform 6)."""
+        self.edge = "batch"
+        if self._arrived.is_member:
+            raise UnusableBatch("batch", "a batch cannot hold another one")
+        await self._identify(request)
+        credentials = auth.find_credentials(request)
+        around = replace(self._arrived, credentials=credentials, default_version=self._batch_version())
+        return await run_batch(self._app.serve, around, request, self._options)
 
-    def _headers(self) -> dict[str, str]:
-        return {
-            **_FIXED_HEADERS,
-            **self._version.headers,
-            "x-fb-request-id": self._ids.request_id,
-            "x-fb-trace-id": self._ids.trace_id,
-            "x-fb-rev": str(self._options.rev),
-        }
+    def _batch_version(self) -> Version | None:
+        return self._rendering.version if self._rendering.is_version_named else None
+
+
+def _cut(answer: Answer, params: Params, shape: Shape | None) -> Answer:
+    """The answer with only what `fields` asks for, on an edge that can be cut."""
+    fields = fields_of(params) if shape is not None else ()
+    if shape is None or not fields:
+        return answer
+    body = _plain(answer.body)
+    return Answer(select_answer(body, fields, shape), answer.release) if isinstance(body, dict) else answer
+
+
+def _plain(body: Json | msgspec.Struct) -> Json:
+    return parse_json(msgspec.json.encode(body))
 
 
 def _action(request: Request) -> str:

@@ -23,7 +23,7 @@ from pagecalls.errors import (
     WrongProof,
 )
 from pagecalls.graph.params import Params
-from pagecalls.graph.request import Request
+from pagecalls.graph.request import Credentials, Request
 from pagecalls.http import Json
 from pagecalls.store.base import App, Page, Token, TokenKind
 from pagecalls.switchboard.base import Caller
@@ -69,29 +69,41 @@ def find_token(request: Request) -> str | None:
 
 async def identify(directory: Directory, request: Request, now: float) -> Identity:
     """Find the token, believe it, check its proof. Raises `NoToken`, `CurrentUserUnknown`, `BadToken`, `WrongProof`."""
-    text = find_token(request)
-    if text is None:
+    credentials = find_credentials(request)
+    if credentials is None:
         raise CurrentUserUnknown if request.address.node == ME else NoToken
-    bearer = await directory.bearer(text)
-    check_proof(bearer.app, text, request.params, now)
-    return Identity(bearer.token, bearer.app, bearer.page, text)
+    bearer = await directory.bearer(credentials.token)
+    check_proof(bearer.app, credentials, now)
+    return Identity(bearer.token, bearer.app, bearer.page, credentials.token)
 
 
-def check_proof(app: App, token: str, params: Params, now: float) -> None:
+def find_credentials(request: Request) -> Credentials | None:
+    """The request's own token and proof; a member of a batch that brings no other token has those of the request around it."""
+    token = find_token(request)
+    around = request.credentials
+    proof = _proof_text(request.params, "appsecret_proof")
+    if around is not None and (token is None or token == around.token) and not proof:
+        return around
+    if token is None and around is not None:
+        token = around.token
+    return Credentials(token, proof, _proof_text(request.params, "appsecret_time")) if token is not None else None
+
+
+def check_proof(app: App, credentials: Credentials, now: float) -> None:
     """`appsecret_proof`: verified when present, demanded when the app says so (graph-platform 2.3). Raises `WrongProof`."""
-    given = _text(params.values.get("appsecret_proof"))
+    given = credentials.proof
     if not given:
         if app.require_proof:
             raise WrongProof(missing=True)
         return
     if not app.secret:
         raise WrongProof(missing=False)
-    message = token
-    stamp = _text(params.values.get("appsecret_time"))
+    message = credentials.token
+    stamp = credentials.proof_time
     if stamp:
         if not (stamp.isascii() and stamp.isdigit() and len(stamp) < 16) or abs(now - int(stamp)) > PROOF_TIME_S:
             raise WrongProof(missing=False)
-        message = f"{token}|{stamp}"
+        message = f"{credentials.token}|{stamp}"
     expected = hmac.new(app.secret.encode(), message.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), given.strip().lower().encode()):
         raise WrongProof(missing=False)
@@ -161,6 +173,14 @@ def _header_token(authorization: str | None) -> str | None:
         return None
     # Header bytes came as Latin-1; the same token in a query is read as UTF-8.
     return text.strip().encode("latin-1").decode("utf-8", "replace")
+
+
+def _proof_text(params: Params, name: str) -> str:
+    """As text, `""` if absent. A time may be a JSON number; whatever else is no text must not pass for an absent proof."""
+    value = params.values.get(name)
+    if value is None or value is False:
+        return ""
+    return value if isinstance(value, str) else str(value)
 
 
 def _text(value: Json) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from pagecalls.call.states import Action
-from pagecalls.errors import ConnectionFault, InvalidValue, MissingParameter, UnusableConnection
+from pagecalls.errors import ConnectionFault, InvalidValue, MissingParameter, NoLinkedNumber, UnusableConnection
 from pagecalls.graph.params import Params
 from pagecalls.graph.schemas import call_body
 from pagecalls.graph.visit import Answer, PageVisit
@@ -29,7 +29,10 @@ MAX_TRACKS = 4
 
 
 async def act(visit: PageVisit) -> Answer:
-    """Do what `action` says."""
+    """Do what `action` says. For `whatsapp` the number that is linked to the Page would answer; none is yet (ruling 6)."""
+    platform = visit.params.values.get("platform")
+    if isinstance(platform, str) and platform.lower() == Platform.WHATSAPP:
+        raise NoLinkedNumber
     action = visit.params.required_choice("action", Action)
     reply = await _act(visit.services.door, visit.caller, action, visit.params)
     return Answer(call_body(action, reply), reply.release)

@@ -12,6 +12,8 @@ from pagecalls.errors import UnreadableBody
 from pagecalls.http import Json, JsonObject, NotJson, parse_json
 
 _MAX_DEPTH = 6
+_MAX_PAIRS = 2000
+"""Fields of one form or query; no request of the contract comes near."""
 _KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
 _SUBKEY = re.compile(r"\[([^\[\]]*)\]")
 _PARAMETER = re.compile(r';\s*([A-Za-z*]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')
@@ -21,8 +23,15 @@ _MULTIPART = "multipart/form-data"
 
 
 def parse_query(query_string: bytes) -> JsonObject:
-    """The parameters of a query or form. Percent escapes that are no UTF-8 become U+FFFD; the last of equal names wins."""
-    return _nest(parse_qsl(query_string.decode("utf-8", "replace"), keep_blank_values=True))
+    """The parameters of a query or form. Percent escapes that are no UTF-8 become U+FFFD; the last of equal names wins.
+
+    Raises `UnreadableBody` for more fields than anybody needs.
+    """
+    try:
+        pairs = parse_qsl(query_string.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MAX_PAIRS)
+    except ValueError:
+        raise UnreadableBody(_FORM) from None
+    return _nest(pairs)
 
 
 def parse_body(content_type: str | None, body: bytes) -> JsonObject:
@@ -55,19 +64,33 @@ def _json_object(body: bytes, media_type: str) -> JsonObject:
     return value
 
 
+def file_names(content_type: str | None, body: bytes) -> frozenset[str]:
+    """The names under which files came with a body; none if it is not multipart. Raises `UnreadableBody`."""
+    if (content_type or "").partition(";")[0].strip().lower() != _MULTIPART or not body:
+        return frozenset()
+    return frozenset(name for part in _parts(content_type or "", body) for name, is_file, _ in [_part(part)] if is_file)
+
+
 def _multipart(content_type: str, body: bytes) -> JsonObject:
     """Fields of RFC 7578; parts with a file name are passed over."""
+    fields = (_part(part) for part in _parts(content_type, body))
+    return _nest([(name, content.decode("utf-8", "replace")) for name, is_file, content in fields if name and not is_file])
+
+
+def _parts(content_type: str, body: bytes) -> list[bytes]:
     boundary = _options(content_type).get("boundary", "")
     if not boundary:
         raise UnreadableBody(_MULTIPART)
     parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("utf-8", "replace"))
     if len(parts) < 2 or not parts[-1].startswith(b"--"):
         raise UnreadableBody(_MULTIPART)
-    pairs = [pair for part in parts[1:-1] if (pair := _part(part)) is not None]
-    return _nest(pairs)
+    if len(parts) > _MAX_PAIRS:
+        raise UnreadableBody(_MULTIPART)
+    return parts[1:-1]
 
 
-def _part(part: bytes) -> tuple[str, str] | None:
+def _part(part: bytes) -> tuple[str, bool, bytes]:
+    """Name, whether it is a file, content; no name for a part that says none."""
     head, separator, content = part.partition(b"\r\n\r\n")
     if not separator:
         raise UnreadableBody(_MULTIPART)
@@ -75,10 +98,8 @@ def _part(part: bytes) -> tuple[str, str] | None:
         name, _, value = line.partition(":")
         if name.strip().lower() == "content-disposition":
             options = _options(value)
-            if "name" not in options or "filename" in options or "filename*" in options:
-                return None
-            return options["name"], content.decode("utf-8", "replace")
-    return None
+            return options.get("name", ""), "filename" in options or "filename*" in options, content
+    return "", False, b""
 
 
 def _options(header_value: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from pagecalls.errors import (
     AlreadyConnected,
     AlreadyTaken,
+    AppRateReached,
     AppTokenRequired,
     BadToken,
     BodyTooLarge,
@@ -23,6 +24,7 @@ from pagecalls.errors import (
     CallFailed,
     CallingNotAllowed,
     CallingOff,
+    CallRateReached,
     ConnectionFault,
     ConsumerBusy,
     ConsumerUnavailable,
@@ -30,10 +32,12 @@ from pagecalls.errors import (
     EndedHow,
     InternalFault,
     InvalidValue,
+    MalformedFields,
     MalformedSdp,
     MediaConflict,
     MissingParameter,
     MissingScope,
+    NoLinkedNumber,
     NoPermission,
     NoSuchConsumer,
     NotInCall,
@@ -42,6 +46,7 @@ from pagecalls.errors import (
     NotOwner,
     NotRouted,
     PageCallsError,
+    PageRateReached,
     PageTokenRequired,
     TokenFault,
     Unavailable,
@@ -51,7 +56,11 @@ from pagecalls.errors import (
     UnknownObject,
     UnknownPath,
     UnreadableBody,
+    UnusableBatch,
     UnusableConnection,
+    UseCase,
+    UseCaseRateReached,
+    UserRateReached,
     WrongPage,
     WrongProof,
     WrongState,
@@ -90,6 +99,7 @@ _LOST = ("Call unavailable", "This call can no longer be reached.")
 _OVER = ("Call ended", "This call is over.")
 _BUSY = ("Person is busy", "This person is in another call. Try again later.")
 _AWAY = ("Person is not available", "This person cannot be reached right now.")
+_OFTEN = ("Too many calls", "This person has been called often today. Try again later.")
 _ASK = ("Permission needed", "Ask this person for permission before you call.")
 _ELSEWHERE = ("Call taken", "This call is handled elsewhere.")
 _CLOSED = ("Calling is off", "Calling is not available for this Page.")
@@ -132,10 +142,19 @@ ROWS: Mapping[Key, Row] = MappingProxyType(
         MissingParameter: Row("E_MISSING", 400, 100, 9905010),
         InvalidValue: Row("E_VALUE", 400, 100, 9905011),
         UnknownField: Row("E_VALUE", 400, 100, 9905011),
+        MalformedFields: Row("E_FIELDS", 400, 2500),
+        UnusableBatch: Row("E_VALUE", 400, 100, 9905011),
         CallbackUnverified: Row("E_CALLBACK", 400, 2200),
+        AppRateReached: Row("E_APP_RATE", 403, 4, is_transient=True),
+        UserRateReached: Row("E_USER_RATE", 400, 17, is_transient=True),
+        PageRateReached: Row("E_PAGE_RATE", 400, 32, is_transient=True),
+        (UseCaseRateReached, UseCase.PAGES): Row("E_USE_CASE_RATE", 400, 80001, is_transient=True),
+        (UseCaseRateReached, UseCase.INSTAGRAM): Row("E_USE_CASE_RATE", 400, 80002, is_transient=True),
+        (UseCaseRateReached, UseCase.MESSENGER): Row("E_USE_CASE_RATE", 400, 80006, is_transient=True),
         CallingNotAllowed: Row("E_NOT_ALLOWED", 403, 2018389, user=_CLOSED),
         CallingOff: Row("E_CALLING_OFF", 403, 2018389, 1893056, user=_CLOSED),
         NotOffered: Row("E_NOT_OFFERED", 403, 2018389, user=_CLOSED),
+        NoLinkedNumber: Row("E_VALUE", 400, 100, 9905011),
         UnknownCall: Row("E_CALL_ID", 400, 2018390, 9901001, user=_LOST),
         **{(UnusableConnection, fault): Row("E_CONN", 400, 2018391, subcode) for fault, subcode in CONNECTION_SUBCODES.items()},
         MalformedSdp: Row("E_SDP", 400, 2018392, 9901190),
@@ -153,6 +172,7 @@ ROWS: Mapping[Key, Row] = MappingProxyType(
         NoSuchConsumer: Row("E_NO_USER", 400, 100, 2018001),
         ConsumerUnavailable: Row("E_UNAVAILABLE", 400, 551, 1545041, user=_AWAY),
         ConsumerBusy: Row("E_BUSY", 400, 551, 9901206, user=_BUSY),
+        CallRateReached: Row("E_CALL_RATE", 400, 613, 9901207, is_transient=True, user=_OFTEN),
         MediaConflict: Row("E_CONFLICT", 400, 100, 9901208, is_transient=True),
         InternalFault: Row("E_INTERNAL", 500, 2, is_transient=True, user=_RETRY),
         Unavailable: Row("E_INTERNAL", 503, 2, is_transient=True, user=_RETRY),
@@ -169,6 +189,8 @@ def row_key(error: PageCallsError) -> Key:
             return (type(error), error.fault)
         case CallEnded():
             return (CallEnded, error.how)
+        case UseCaseRateReached():
+            return (UseCaseRateReached, error.use_case)
         case _:
             return type(error)
 

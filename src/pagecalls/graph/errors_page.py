@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pagecalls import errors
-from pagecalls.errors import ConnectionFault, EndedHow, PageCallsError, TokenFault
+from pagecalls.errors import ConnectionFault, EndedHow, PageCallsError, TokenFault, UseCase
 from pagecalls.graph.envelope import find_row
 
 _HEAD = """# Errors
@@ -45,9 +45,15 @@ def examples() -> Iterator[PageCallsError]:
     yield errors.MissingParameter("action")
     yield errors.InvalidValue("action", ("accept", "connect", "media_update", "reject", "terminate"), "foo")
     yield errors.UnknownField("colour", "Page")
+    yield errors.MalformedFields("a name", 3)
+    yield errors.UnusableBatch("batch[1]", 'it depends on "first", which failed')
     yield errors.CallbackUnverified(
         "Callback verification failed with the following errors: HTTP Status Code = 403; HTTP Message = Forbidden"
     )
+    yield errors.AppRateReached()
+    yield errors.UserRateReached()
+    yield errors.PageRateReached()
+    yield from (errors.UseCaseRateReached(use_case) for use_case in UseCase)
     yield errors.InternalFault()
     yield errors.Unavailable()
     yield from _call_examples()
@@ -57,6 +63,7 @@ def _call_examples() -> Iterator[PageCallsError]:
     yield errors.CallingNotAllowed()
     yield errors.CallingOff()
     yield errors.NotOffered("calling_disabled")
+    yield errors.NoLinkedNumber()
     yield errors.UnknownCall()
     yield from (errors.UnusableConnection(fault) for fault in ConnectionFault)
     yield errors.MalformedSdp(3, "no type letter")
@@ -72,6 +79,7 @@ def _call_examples() -> Iterator[PageCallsError]:
     yield errors.NoSuchConsumer()
     yield errors.ConsumerUnavailable()
     yield errors.ConsumerBusy(None)
+    yield errors.CallRateReached()
     yield errors.MediaConflict(3)
 
 

@@ -1,12 +1,15 @@
-"""What an operator can turn on the Graph face, and the chance that it draws from."""
+"""What an operator can turn on the Graph face, and the chance and time that it draws from."""
 
 from __future__ import annotations
 
 import base64
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from pagecalls.graph.limits import GraphLimits
 
 OnRequest: TypeAlias = Callable[[str, str, int, float], None]
 """`(edge, action, status, seconds)` after each answer. `edge` and `action` come from closed sets; `""` where there is none."""
@@ -18,12 +21,17 @@ def _ignore(_edge: str, _action: str, _status: int, _seconds: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class GraphOptions:
-    """`swap_codes`: ruling 1's setting. `rev`: the build number in `x-fb-rev`. `random_bytes` draws trace ids."""
+    """`swap_codes`: ruling 1's setting. `rev`: the build number in `x-fb-rev`. `random_bytes` draws trace ids. `limits`: none by
+    default. `batch_start_s`: a request of a batch that could not begin within that time, measured by `monotonic`, is left out.
+    """
 
     swap_codes: bool = False
     rev: int = 1
     on_request: OnRequest = _ignore
     random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    limits: GraphLimits = GraphLimits()
+    batch_start_s: float = 30.0
+    monotonic: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,18 @@ class Params:
             raise InvalidValue(self.name(key))
         return int(text)
 
+    def flag(self, key: str) -> bool | None:
+        """A boolean, as JSON or as one of the texts true, false, 1 and 0 in any case of letters."""
+        value = self.values.get(key)
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool):
+            return value
+        word = str(value).lower() if isinstance(value, str | int) else ""
+        if word not in ("true", "false", "1", "0"):
+            raise InvalidValue(self.name(key))
+        return word in ("true", "1")
+
     def object(self, key: str) -> Params | None:
         """An object, or JSON text of one. An object without members is there, and empty."""
         value = self._folded(key)

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
+from pagecalls.errors import UseCase
 from pagecalls.graph import calls, pages, permissions, subscriptions
 from pagecalls.graph.auth import Scope
+from pagecalls.graph.permissions import CALL_PERMISSION
+from pagecalls.graph.selection import Shape
+from pagecalls.graph.subscriptions import SUBSCRIBED_APP, SUBSCRIPTION
 from pagecalls.graph.visit import AppHandler, PageHandler
 
 CRASH_REPORTS = "instruments"
@@ -17,18 +21,23 @@ CRASH_REPORTS = "instruments"
 
 @dataclass(frozen=True, slots=True)
 class PageRoute:
-    """One verb of a Page edge. `admits_app`: an app's own token will do as well as a Page's."""
+    """One verb of a Page edge. `admits_app`: an app's own token will do as well as a Page's.
+
+    `shape`: what entries of the answer hold, for an edge that `fields` cuts down. The Page's own node knows its fields itself.
+    """
 
     handler: PageHandler
     scope: Scope | None
     admits_app: bool = False
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AppRoute:
-    """One verb of an app's edge; its own token is needed."""
+    """One verb of an app's edge; its own token is needed. `shape` as in `PageRoute`."""
 
     handler: AppHandler
+    shape: Shape | None = None
 
 
 Route: TypeAlias = PageRoute | AppRoute
@@ -38,10 +47,10 @@ PAGE_EDGES: Mapping[str, Verbs] = MappingProxyType(
     {
         "": {"GET": PageRoute(pages.read_page, None)},
         "calls": {"POST": PageRoute(calls.act, Scope.MESSAGING)},
-        "messenger_call_permissions": {"GET": PageRoute(permissions.read_permission, Scope.MESSAGING)},
+        "messenger_call_permissions": {"GET": PageRoute(permissions.read_permission, Scope.MESSAGING, shape=CALL_PERMISSION)},
         "subscribed_apps": {
             "POST": PageRoute(subscriptions.subscribe_page, Scope.MANAGE_METADATA),
-            "GET": PageRoute(subscriptions.read_subscribed_apps, Scope.MANAGE_METADATA),
+            "GET": PageRoute(subscriptions.read_subscribed_apps, Scope.MANAGE_METADATA, shape=SUBSCRIBED_APP),
             "DELETE": PageRoute(subscriptions.unsubscribe_page, Scope.MANAGE_METADATA, admits_app=True),
         },
     }
@@ -51,8 +60,17 @@ APP_EDGES: Mapping[str, Verbs] = MappingProxyType(
     {
         "subscriptions": {
             "POST": AppRoute(subscriptions.subscribe_app),
-            "GET": AppRoute(subscriptions.read_app_subscriptions),
+            "GET": AppRoute(subscriptions.read_app_subscriptions, shape=SUBSCRIPTION),
             "DELETE": AppRoute(subscriptions.unsubscribe_app),
         },
     }
 )
+
+_MESSENGER_EDGES = frozenset({"calls", "messenger_call_permissions"})
+
+
+def use_case(edge: str, platform: str | None) -> UseCase:
+    """What a Page token's request on `edge` counts as (graph-platform 8). `platform` as the client wrote it."""
+    if edge not in _MESSENGER_EDGES:
+        return UseCase.PAGES
+    return UseCase.INSTAGRAM if (platform or "").lower() == "instagram" else UseCase.MESSENGER

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 from pagecalls.errors import InvalidValue, MissingParameter
 from pagecalls.graph.fields import PAGE_FIELDS
+from pagecalls.graph.paging import page_of
 from pagecalls.graph.params import Params
 from pagecalls.graph.schemas import SUCCESS
+from pagecalls.graph.selection import Shape
 from pagecalls.graph.versions import default_version
 from pagecalls.graph.visit import Answer, AppVisit, PageVisit
 from pagecalls.http import Json
@@ -17,6 +19,16 @@ from pagecalls.store.base import AppSubscription, PageSubscription
 
 _FIELD = re.compile(r"[a-z0-9_]{1,100}")
 _URL_LIMIT = 2048
+
+
+SUBSCRIBED_APP = Shape("Application", dict.fromkeys(("id", "name", "link", "category", "subscribed_fields")))
+SUBSCRIPTION = Shape(
+    "Subscription",
+    {
+        **dict.fromkeys(("object", "callback_url", "active")),
+        "fields": Shape("SubscriptionField", {"name": None, "version": None}),
+    },
+)
 
 
 class WebhookObject(StrEnum):
@@ -46,11 +58,13 @@ async def read_subscribed_apps(visit: PageVisit) -> Answer:
     """The calling app's own entry, or nothing."""
     app = visit.identity.app
     subscription = await visit.services.directory.page_subscription(app.id, visit.page.id)
-    if subscription is None:
-        return Answer({"data": []})
-    fields: list[Json] = list(subscription.fields)
-    entry: Json = {"id": app.id, "name": app.name, "link": "", "category": "Business", "subscribed_fields": fields}
-    return Answer({"data": [entry]})
+
+    def show(each: PageSubscription) -> Json:
+        fields: list[Json] = list(each.fields)
+        return {"id": app.id, "name": app.name, "link": "", "category": "Business", "subscribed_fields": fields}
+
+    found = [] if subscription is None else [subscription]
+    return Answer(page_of(found, lambda each: each.app_id, show, visit.params, visit.url))
 
 
 async def unsubscribe_page(visit: PageVisit) -> Answer:
@@ -79,8 +93,9 @@ async def read_app_subscriptions(visit: AppVisit) -> Answer:
     app = visit.identity.app
     version = default_version(app.default_version).served
     found = await visit.services.directory.app_subscriptions(app.id)
-    entries: list[Json] = [_entry(subscription, version) for subscription in found]
-    return Answer({"data": entries})
+    return Answer(
+        page_of(found, lambda each: each.object, lambda each: _entry(each, version), visit.params, visit.url),
+    )
 
 
 async def unsubscribe_app(visit: AppVisit) -> Answer:

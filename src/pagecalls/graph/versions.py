@@ -31,11 +31,16 @@ class Version:
     def headers(self) -> dict[str, str]:
         """The response headers that speak of the version."""
         lines = {"facebook-api-version": self.served}
-        if self.upgraded_from is not None:
-            lines["x-ad-api-version-warning"] = (
-                f"The call has been auto-upgraded to {self.served} as {self.upgraded_from} has been deprecated."
-            )
+        if self.upgrade_warning is not None:
+            lines["x-ad-api-version-warning"] = self.upgrade_warning
         return lines
+
+    @property
+    def upgrade_warning(self) -> str | None:
+        """What a client is told that asked for an expired version."""
+        if self.upgraded_from is None:
+            return None
+        return f"The call has been auto-upgraded to {self.served} as {self.upgraded_from} has been deprecated."
 
 
 def looks_like_version(segment: str) -> bool:

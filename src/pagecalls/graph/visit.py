@@ -34,24 +34,32 @@ class Answer:
     release: Release = nothing
 
 
+ReadEdge: TypeAlias = "Callable[[str, Params], Awaitable[Json | None]]"
+"""What GET of an edge of the same Page would answer to these parameters; `None` if there is no such edge to read. Raises what
+that edge raises."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageVisit:
-    """A request on a Page edge, from an app that may make it."""
+    """A request on a Page edge, from an app that may make it. `url`: the address that the client used, for paging links."""
 
     services: Services
     identity: Identity
     caller: Caller
     page: Page
     params: Params
+    url: str
+    read_edge: ReadEdge
 
 
 @dataclass(frozen=True, slots=True)
 class AppVisit:
-    """A request on an app's own node, with the app's own token."""
+    """A request on an app's own node, with the app's own token. `url` as in `PageVisit`."""
 
     services: Services
     identity: Identity
     params: Params
+    url: str
 
 
 PageHandler: TypeAlias = Callable[[PageVisit], Awaitable[Answer]]

@@ -11,14 +11,17 @@ import pytest
 from pagecalls.errors import (
     AlreadyConnected,
     AlreadyTaken,
+    AppRateReached,
     CallEnded,
     CallFailed,
     CallingNotAllowed,
     CallingOff,
+    CallRateReached,
     ConnectionFault,
     ConsumerBusy,
     ConsumerUnavailable,
     EndedHow,
+    InternalFault,
     InvalidValue,
     MalformedSdp,
     MediaConflict,
@@ -29,9 +32,13 @@ from pagecalls.errors import (
     NotOwner,
     NotRouted,
     PageCallsError,
+    PageRateReached,
     Unavailable,
     UnknownCall,
     UnusableConnection,
+    UseCase,
+    UseCaseRateReached,
+    UserRateReached,
     WrongState,
 )
 from pagecalls.switchboard.base import CallReply
@@ -75,6 +82,14 @@ CATALOGUE: list[tuple[PageCallsError, int, int, int | None]] = [
     (ConsumerUnavailable(), 400, 551, 1545041),
     (ConsumerBusy(None), 400, 551, 9901206),
     (MediaConflict(3), 400, 100, 9901208),
+    (CallRateReached(), 400, 613, 9901207),
+    (AppRateReached(), 403, 4, None),
+    (UserRateReached(), 400, 17, None),
+    (PageRateReached(), 400, 32, None),
+    (UseCaseRateReached(UseCase.PAGES), 400, 80001, None),
+    (UseCaseRateReached(UseCase.INSTAGRAM), 400, 80002, None),
+    (UseCaseRateReached(UseCase.MESSENGER), 400, 80006, None),
+    (InternalFault(), 500, 2, None),
 ]
 
 

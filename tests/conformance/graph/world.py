@@ -175,13 +175,18 @@ def proof(secret: str, message: str) -> str:
     return hmac.new(secret.encode(), message.encode(), hashlib.sha256).hexdigest()
 
 
+TRANSIENT = {2, 4, 17, 32, 613, 80001, 80002, 80006}
+"""Codes after which the same request may succeed (graph-platform 4); code 1 is only said of a body that is too large."""
+
+
 def error_of(reply: Reply) -> dict[str, Any]:
     """The error object, after checking what holds for every error (ruling 2, graph-platform 4)."""
     error: dict[str, Any] = reply.json["error"]
     assert isinstance(error["message"], str)
     assert isinstance(error["code"], int)
     assert isinstance(error["error_data"], dict)
-    assert error["is_transient"] is (error["code"] == 2 or error.get("error_subcode") == 9901208)
+    is_passing = error["code"] in TRANSIENT or error.get("error_subcode") == 9901208
+    assert error["is_transient"] is is_passing
     assert ("error_user_title" in error) == ("error_user_msg" in error)
     assert "success" not in reply.json
     assert reply.headers["x-fb-request-id"] == error["fbtrace_id"]

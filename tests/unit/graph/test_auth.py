@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import replace
 
 import pytest
 
 from pagecalls.errors import AppTokenRequired, MissingScope, PageTokenRequired, UnknownAlias, UnknownObject, WrongPage, WrongProof
-from pagecalls.graph.auth import Identity, Scope, app_caller, check_proof, find_token, page_caller
-from pagecalls.graph.params import Params, merged
-from pagecalls.graph.request import Address, Request
-from pagecalls.http import JsonObject
+from pagecalls.graph.auth import Identity, Scope, app_caller, check_proof, find_credentials, find_token, page_caller
+from pagecalls.graph.params import merged
+from pagecalls.graph.request import Address, Credentials, Request
+from pagecalls.http import Json, JsonObject
 from pagecalls.store.base import App, Page, Token, TokenKind
 from pagecalls.switchboard.base import Caller
 from pagecalls.types import AppId, PageId
@@ -44,12 +45,39 @@ def test_any_alphabet_in_the_header() -> None:
 def test_an_app_without_a_secret_proves_nothing() -> None:
     empty = hmac.new(b"", b"token", hashlib.sha256).hexdigest()
     with pytest.raises(WrongProof):
-        check_proof(App(AppId("1"), "", ""), "token", Params({"appsecret_proof": empty}), 0.0)
+        check_proof(App(AppId("1"), "", ""), Credentials("token", empty), 0.0)
 
 
 @pytest.mark.parametrize("given", [{"x": 1}, ["x"], 5, True])
-def test_a_proof_that_is_no_text_is_none(given: object) -> None:
-    check_proof(APP, "token", Params({"appsecret_proof": given}), 0.0)  # type: ignore[dict-item]
+def test_a_proof_that_is_no_text_is_wrong_and_not_absent(given: Json) -> None:
+    found = find_credentials(asked({"access_token": "token"}, {"appsecret_proof": given}))
+    assert found is not None
+    with pytest.raises(WrongProof, match="Invalid"):
+        check_proof(APP, found, 0.0)
+
+
+def test_a_proof_with_its_time_as_a_json_number() -> None:
+    proof = hmac.new(b"secret", b"token|1000", hashlib.sha256).hexdigest()
+    found = find_credentials(asked({}, {"access_token": "token", "appsecret_proof": proof, "appsecret_time": 1000}))
+    assert found == Credentials("token", proof, "1000")
+    check_proof(APP, found, 1100.0)
+
+
+AROUND = Credentials("outer", "proof", "7")
+
+
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        ({}, AROUND),
+        ({"access_token": "outer"}, AROUND),
+        ({"access_token": "own"}, Credentials("own")),
+        ({"access_token": "own", "appsecret_proof": "p", "appsecret_time": "8"}, Credentials("own", "p", "8")),
+        ({"appsecret_proof": "p"}, Credentials("outer", "p")),
+    ],
+)
+def test_what_a_member_of_a_batch_has_from_the_request_around_it(own: JsonObject, found: Credentials) -> None:
+    assert find_credentials(replace(asked(own, {}), credentials=AROUND)) == found
 
 
 def test_page_callers() -> None:

@@ -20,6 +20,8 @@ from pagecalls.errors import (
     UnknownCall,
     UnknownObject,
     UnusableConnection,
+    UseCase,
+    UseCaseRateReached,
 )
 from pagecalls.graph.envelope import ROWS, Key, error_body, error_headers, error_object, find_row, row_key
 from pagecalls.graph.errors_page import examples
@@ -28,6 +30,7 @@ BY_FIELD: dict[type[PageCallsError], type[StrEnum]] = {
     BadToken: TokenFault,
     CallEnded: EndedHow,
     UnusableConnection: ConnectionFault,
+    UseCaseRateReached: UseCase,
 }
 
 
