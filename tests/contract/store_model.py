@@ -23,7 +23,7 @@ from pagecalls.store.base import (
     Transaction,
     WebhookKind,
 )
-from pagecalls.types import AppId, CallId, PageId, Psid
+from pagecalls.types import AppId, CallId, Direction, PageId, Psid
 
 T = TypeVar("T")
 
@@ -137,6 +137,11 @@ class ModelTransaction:
 
     def live_calls(self) -> list[CallRecord]:
         return [record for record in self.calls.values() if record.call.state.is_live]
+
+    def calls_begun(self, page_id: PageId, psid: Psid, direction: Direction, since: float) -> int:
+        calls = [record.call for record in self.calls.values()]
+        same = [each for each in calls if (each.page_id, each.psid, each.direction) == (page_id, psid, direction)]
+        return len([each for each in same if each.created_at > since])
 
     def calls_due(self, now: float) -> list[CallId]:
         due = [(r.call.next_deadline, r.call.id) for r in self.live_calls() if r.call.next_deadline is not None]

@@ -27,7 +27,7 @@ from pagecalls.store.base import (
     WebhookKind,
 )
 from pagecalls.store.sqlite import SqliteStore
-from pagecalls.types import AppId, CallId, DeviceId, PageId, Platform, Psid
+from pagecalls.types import AppId, CallId, DeviceId, Direction, PageId, Platform, Psid
 from tests.contract.store_model import ModelStore
 from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSID, PSIDS, a_call, a_row, seed
 
@@ -258,6 +258,40 @@ async def test_one_live_call_per_consumer_and_page(store: Store) -> None:
     with pytest.raises(LiveCallExists):
         await store.write(lambda transaction: transaction.put_call(a_call("c_1")))
     assert await store.read(lambda transaction: [r.call.id for r in transaction.live_calls()]) == ["c_3", "c_2"]
+
+
+async def test_calls_begun_since(store: Store) -> None:
+    """Those of one pair and direction, live or over, but none that began too early."""
+
+    def work(transaction: Transaction) -> None:
+        for number, (psid, direction, begun_at, is_live) in enumerate(
+            [
+                (PSID, Direction.BUSINESS_INITIATED, NOW + 5, False),
+                (PSID, Direction.BUSINESS_INITIATED, NOW, False),
+                (PSID, Direction.USER_INITIATED, NOW + 5, False),
+                (PSIDS[1], Direction.BUSINESS_INITIATED, NOW + 5, False),
+                (PSID, Direction.BUSINESS_INITIATED, NOW + 6, True),
+                (PSIDS[1], Direction.USER_INITIATED, NOW + 6, True),
+            ]
+        ):
+            state = CallState.RINGING_OUT if is_live else CallState.COMPLETED
+            record = a_call(f"c_{number}", psid, state, None)
+            ended_at = None if is_live else NOW + 9
+            call = replace(record.call, direction=direction, created_at=begun_at, ended_at=ended_at)
+            transaction.put_call(replace(record, call=call))
+
+    await store.write(work)
+
+    async def begun(psid: Psid, direction: Direction, since: float) -> int:
+        return await store.read(lambda transaction: transaction.calls_begun(PAGE, psid, direction, since))
+
+    assert await begun(PSID, Direction.BUSINESS_INITIATED, NOW - 1) == 3
+    assert await begun(PSID, Direction.BUSINESS_INITIATED, NOW) == 2
+    assert await begun(PSID, Direction.BUSINESS_INITIATED, NOW + 5) == 1
+    assert await begun(PSID, Direction.BUSINESS_INITIATED, NOW + 6) == 0
+    assert await begun(PSID, Direction.USER_INITIATED, NOW) == 1
+    assert await begun(PSIDS[1], Direction.USER_INITIATED, NOW) == 1
+    assert await begun(PSIDS[2], Direction.BUSINESS_INITIATED, NOW - 1) == 0
 
 
 async def test_calls_are_due_earliest_first_and_only_while_live(store: Store) -> None:

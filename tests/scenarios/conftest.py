@@ -158,10 +158,10 @@ class World:
 
 @asynccontextmanager
 async def a_world(
-    folder: Path, app: BusinessApp, clock: SystemClock, engine: FakeEngine, drain_s: float = 0
+    folder: Path, app: BusinessApp, clock: SystemClock, engine: FakeEngine, drain_s: float = 0, **chosen: Any
 ) -> AsyncIterator[World]:
-    """A server on `folder` and `engine`, whatever is in them already."""
-    settings = Settings(port=0, udp_port=0, data_dir=folder, webhook=app.url, drain_s=drain_s)
+    """A server on `folder` and `engine`, whatever is in them already. `chosen`: further settings."""
+    settings = Settings(port=0, udp_port=0, data_dir=folder, webhook=app.url, drain_s=drain_s, **chosen)
     with listen(settings) as listener:
         async with aiohttp.ClientSession() as http, running(settings, listener, engine, clock) as server:
             dev = server.dev

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from pagecalls.call.model import Call
-from pagecalls.types import AppId, CallId, DeviceId, PageId, Platform, Psid
+from pagecalls.types import AppId, CallId, DeviceId, Direction, PageId, Platform, Psid
 
 T = TypeVar("T")
 
@@ -282,6 +282,10 @@ class Transaction(Protocol):
 
     def live_calls(self) -> list[CallRecord]:
         """Every live call, in order of creation."""
+        ...
+
+    def calls_begun(self, page_id: PageId, psid: Psid, direction: Direction, since: float) -> int:
+        """How many calls between the two began after `since`, in that direction, live or over."""
         ...
 
     def calls_due(self, now: float) -> list[CallId]:

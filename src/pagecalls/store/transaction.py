@@ -25,7 +25,7 @@ from pagecalls.store.base import (
     WebhookKind,
 )
 from pagecalls.store.codec import Column, columns_of, names_of, names_text, record_of
-from pagecalls.types import AppId, CallId, PageId, Platform, Psid
+from pagecalls.types import AppId, CallId, Direction, PageId, Platform, Psid
 
 
 class SqliteTransaction:
@@ -176,6 +176,12 @@ class SqliteTransaction:
     def live_calls(self) -> list[CallRecord]:
         """Every live call, in order of creation."""
         return [record_of(*row) for row in self._run("live_calls")]
+
+    def calls_begun(self, page_id: PageId, psid: Psid, direction: Direction, since: float) -> int:
+        """How many calls between the two began after `since`, in that direction, live or over."""
+        named: dict[str, Column] = {"page_id": page_id, "psid": psid, "direction": direction.value, "since": since}
+        (count,) = self._run("calls_begun", named).fetchone()
+        return int(count)
 
     def calls_due(self, now: float) -> list[CallId]:
         """Live calls with a deadline at or before `now`, earliest first."""

@@ -6,6 +6,7 @@ Each action checks in the order of messenger-calling 1.4: the call, its end, its
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 from pagecalls.call import permission
 from pagecalls.call.effects import Effect, Replay
@@ -13,8 +14,10 @@ from pagecalls.call.events import AcceptRequested, Event, MediaUpdateRequested, 
 from pagecalls.call.machine import apply, start_business_call
 from pagecalls.errors import (
     CallingNotAllowed,
+    CallRateReached,
     ConnectionFault,
     ConsumerBusy,
+    ConsumerUnavailable,
     InvalidValue,
     NoPermission,
     NoSuchConsumer,
@@ -29,6 +32,7 @@ from pagecalls.sdp.profile import check_offer
 from pagecalls.store.base import Consumer, LiveCallExists, Page, Transaction
 from pagecalls.switchboard.base import AcceptRequest, Caller, CallReply, ConnectRequest, EndRequest, MediaUpdateRequest
 from pagecalls.switchboard.calls import Calls, Live
+from pagecalls.switchboard.directory import is_rate_free
 from pagecalls.switchboard.media import AcceptReply, Leg
 from pagecalls.types import PageId, Platform, Psid, SdpType, Session, Side
 
@@ -44,11 +48,24 @@ def read_offer(session: Session | None) -> Description:
     return description
 
 
+@dataclass(frozen=True, slots=True)
+class DialRules:
+    """When a consumer may not be called although the permission is there (ruling 19). Both are off by default.
+
+    `calls_per_consumer_24h`: how many calls a Page may start to one consumer in a day. `needs_device`: a consumer without a
+    connected device is refused at once instead of ringing in vain.
+    """
+
+    calls_per_consumer_24h: int | None = None
+    needs_device: bool = False
+
+
 class Business:
     """Implements `BusinessDoor`."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, rules: DialRules = DialRules()) -> None:
         self._calls = calls
+        self._rules = rules
 
     async def connect(self, caller: Caller, request: ConnectRequest) -> CallReply:
         """Call a consumer (2.2). The answer is the business's own; the consumer rings from the commit on."""
@@ -146,11 +163,13 @@ class Business:
     async def _may_connect(self, page_id: PageId, psid: Psid, platform: Platform | None) -> Consumer:
         now = self._calls.clock.now()
 
-        def work(tx: Transaction) -> tuple[Page | None, Consumer | None, float | None, str | None]:
+        def work(tx: Transaction) -> tuple[Page | None, Consumer | None, float | None, str | None, bool]:
             live = tx.live_call(page_id, psid)
-            return tx.page(page_id), tx.consumer(page_id, psid), tx.permission(page_id, psid), live.call.id if live else None
+            is_free = is_rate_free(tx, page_id, psid, self._rules.calls_per_consumer_24h, now)
+            live_id = live.call.id if live else None
+            return tx.page(page_id), tx.consumer(page_id, psid), tx.permission(page_id, psid), live_id, is_free
 
-        page, consumer, expires_at, live_id = await self._calls.store.read(work)
+        page, consumer, expires_at, live_id, is_free = await self._calls.store.read(work)
         if page is None:
             raise UnknownObject("post", page_id)
         if not page.is_calling_eligible:
@@ -162,6 +181,10 @@ class Business:
             raise NoPermission
         if live_id is not None:
             raise ConsumerBusy(live_id)
+        if self._rules.needs_device and not self._calls.devices.of(page_id, psid):
+            raise ConsumerUnavailable
+        if not is_free:
+            raise CallRateReached
         return consumer
 
 

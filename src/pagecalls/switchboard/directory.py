@@ -23,9 +23,10 @@ from pagecalls.store.base import (
     Transaction,
 )
 from pagecalls.switchboard.base import CallbackVerifier, DeviceIdentity, PermissionFacts
-from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid
+from pagecalls.types import AppId, DeviceId, Direction, PageId, Platform, Psid
 
-CONSUMER_TOKEN_S = 30 * 24 * 3600.0
+DAY_S = 24 * 3600.0
+CONSUMER_TOKEN_S = 30 * DAY_S
 PAGE_SCOPES = frozenset({"pages_messaging", "pages_manage_metadata", "pages_show_list"})
 
 
@@ -65,10 +66,12 @@ class NewApp:
 class Directory:
     """Look-ups and registrations over the store. Every method is one unit of work."""
 
-    def __init__(self, store: Store, clock: Clock, verifier: CallbackVerifier) -> None:
+    def __init__(self, store: Store, clock: Clock, verifier: CallbackVerifier, calls_per_consumer_24h: int | None = None) -> None:
+        """`calls_per_consumer_24h` as in `DialRules`: it is told where a permission is read."""
         self._store = store
         self._clock = clock
         self._verifier = verifier
+        self._calls_per_consumer_24h = calls_per_consumer_24h
 
     # --- tokens -------------------------------------------------------------------------------------------------------
 
@@ -159,12 +162,16 @@ class Directory:
     async def permission(self, page_id: PageId, psid: Psid) -> PermissionFacts:
         """The state of the call permission (messenger-calling 8.1). Raises `NoSuchConsumer`."""
 
-        def work(tx: Transaction) -> float | None:
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> tuple[float | None, bool]:
             if tx.consumer(page_id, psid) is None:
                 raise NoSuchConsumer
-            return tx.permission(page_id, psid)
+            is_free = is_rate_free(tx, page_id, psid, self._calls_per_consumer_24h, now)
+            return tx.permission(page_id, psid), is_free
 
-        view = permission.view(await self._store.read(work), self._clock.now())
+        expires_at, is_free = await self._store.read(work)
+        view = permission.view(expires_at, now, is_rate_free=is_free)
         return PermissionFacts(view.has_permission, view.expires_at, view.can_request, view.requests_in_24h, view.can_call)
 
     async def grant_permission(self, page_id: PageId, psid: Psid, ttl_s: float) -> float:
@@ -227,6 +234,13 @@ class Directory:
     async def unsubscribe_page(self, app_id: AppId, page_id: PageId) -> None:
         """Drop the app's fields on the Page."""
         await self._store.write(lambda tx: tx.delete_page_subscription(app_id, page_id))
+
+
+def is_rate_free(tx: Transaction, page_id: PageId, psid: Psid, per_24h: int | None, now: float) -> bool:
+    """Whether the Page may start one more call to the consumer within a day; always without a limit (ruling 19)."""
+    if per_24h is None:
+        return True
+    return tx.calls_begun(page_id, psid, Direction.BUSINESS_INITIATED, now - DAY_S) < per_24h
 
 
 def _app_token(tx: Transaction, text: str) -> Token | None:
