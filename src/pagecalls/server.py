@@ -34,6 +34,7 @@ from pagecalls.control.base import ControlParts
 from pagecalls.errors import InternalFault, PageCallsError
 from pagecalls.graph.app import build_graph
 from pagecalls.graph.envelope import error_object
+from pagecalls.graph.limits import default_limits
 from pagecalls.graph.options import GraphOptions, TraceIds
 from pagecalls.http import HostGuard
 from pagecalls.media.launch import EngineSettings
@@ -43,7 +44,7 @@ from pagecalls.metrics import Metrics
 from pagecalls.settings import Settings, SettingsError, media_hosts
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.adoption import adopt
-from pagecalls.switchboard.business import Business
+from pagecalls.switchboard.business import Business, DialRules
 from pagecalls.switchboard.calls import Calls
 from pagecalls.switchboard.consumers import Consumers
 from pagecalls.switchboard.devices import Devices
@@ -252,13 +253,16 @@ async def running(
 
         registry = CollectorRegistry()
         metrics = Metrics(registry, calls, courier.counters)
-        directory = Directory(store, clock, Verifier(sender))
+        directory = Directory(store, clock, Verifier(sender), settings.call_rate_per_consumer_24h)
+        rules = DialRules(settings.call_rate_per_consumer_24h, settings.strict_reach)
+        limits = default_limits(settings.app_calls_per_hour, settings.page_calls_per_s)
+        graph_options = GraphOptions(swap_codes=settings.swap_codes, on_request=metrics.on_request, limits=limits)
         hosts = HostGuard.of(settings.allowed_hosts | {settings.host, *settings.public_ips})
         base_url = f"http://{_url_host(listener)}:{listener.getsockname()[1]}"
         dev_file = dev.publish(dev_path, dev_file, base_url, _media_addresses(hello))
         server = Server(dev_file, calls, courier, clock, settings.drain_s)
         server.app = Router(
-            graph=build_graph(Business(calls), directory, clock, GraphOptions(on_request=metrics.on_request)),
+            graph=build_graph(Business(calls, rules), directory, clock, graph_options),
             consumer=build_consumer(
                 Consumers(calls),
                 directory,

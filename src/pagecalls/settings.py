@@ -29,7 +29,12 @@ def default_data_dir() -> Path:
 class Settings:
     """Settings of one server. `port`, `udp_port` and `media_tcp_port` 0: any free one; `media_tcp_port` `None`: no media over
     TCP. `public_ips`: addresses to advertise instead of the bound ones. `engine_grace_s`: how long media goes on without a
-    server. `drain_s`: how long a stop waits for live calls. `max_calls` `None`: as many as the media workers take."""
+    server. `drain_s`: how long a stop waits for live calls. `max_calls` `None`: as many as the media workers take.
+
+    The limits of graph-platform 8, `None` is off: `app_calls_per_hour` of an app's and its users' tokens, `page_calls_per_s` of a
+    Page's own token in each use case, on average over ten seconds. `call_rate_per_consumer_24h` and `strict_reach`: ruling 19.
+    `swap_codes`: ruling 1.
+    """
 
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
@@ -47,12 +52,20 @@ class Settings:
     drain_s: float = 0
     workers: int = 1
     max_calls: int | None = None
+    app_calls_per_hour: int | None = 5_000
+    page_calls_per_s: int | None = 300
+    call_rate_per_consumer_24h: int | None = None
+    strict_reach: bool = False
+    swap_codes: bool = False
 
     def check(self) -> None:
         """Raises `SettingsError`."""
         for port in (self.port, self.udp_port, self.media_tcp_port or 0):
             if not 0 <= port <= 65_535:
                 raise SettingsError(f"{port} is not a port; use 0 to 65535")
+        for limit in (self.app_calls_per_hour, self.page_calls_per_s, self.call_rate_per_consumer_24h):
+            if limit is not None and limit < 1:
+                raise SettingsError(f"{limit} is no limit; use 1 or more, or none at all")
         if not 1 <= self.workers <= MAX_WORKERS:
             raise SettingsError(f"--workers {self.workers} is not between 1 and {MAX_WORKERS}")
         if self.udp_port and self.udp_port + self.workers - 1 > 65_535:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
+import click
 import pytest
 
-from pagecalls.cli.serve import tcp_port
+from pagecalls.cli.serve import Limit, tcp_port
 from pagecalls.settings import MAX_WORKERS, Settings, SettingsError, default_workers, media_hosts
 
 
@@ -18,6 +19,9 @@ from pagecalls.settings import MAX_WORKERS, Settings, SettingsError, default_wor
         (Settings(workers=MAX_WORKERS + 1), "--workers 65"),
         (Settings(udp_port=65_530, workers=7), "7 workers need as many UDP ports"),
         (Settings(host="192.0.2.1"), "--expose-development"),
+        (Settings(app_calls_per_hour=0), "0 is no limit"),
+        (Settings(page_calls_per_s=-1), "-1 is no limit"),
+        (Settings(call_rate_per_consumer_24h=0), "0 is no limit"),
     ],
 )
 def test_what_cannot_work_is_said(settings: Settings, says: str) -> None:
@@ -28,6 +32,15 @@ def test_what_cannot_work_is_said(settings: Settings, says: str) -> None:
 def test_what_works() -> None:
     Settings(udp_port=65_530, workers=6).check()
     Settings(udp_port=0, workers=MAX_WORKERS, media_tcp_port=0).check()
+    Settings(app_calls_per_hour=None, page_calls_per_s=1, call_rate_per_consumer_24h=1).check()
+
+
+def test_limits_on_the_command_line() -> None:
+    limit = Limit()
+    assert (limit.convert("off", None, None), limit.convert("1", None, None), limit.convert(300, None, None)) == (None, 1, 300)
+    for text in ("0", "-1", "many", "1.5", ""):
+        with pytest.raises(click.BadParameter):
+            limit.convert(text, None, None)
 
 
 def test_media_over_tcp_has_the_number_of_the_udp_port_unless_told_otherwise() -> None:

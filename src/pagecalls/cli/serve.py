@@ -51,6 +51,20 @@ class TcpPort(click.ParamType[int | Literal["off"]]):
         return int(value)
 
 
+class Limit(click.ParamType[int | None]):
+    """`off`, or a number from 1."""
+
+    name = "N|off"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """`off` is no limit."""
+        if value == "off":
+            return None
+        if not str(value).isdecimal() or int(value) < 1:
+            self.fail(f"{value!r} is neither a number from 1 nor 'off'", param, ctx)
+        return int(value)
+
+
 class IpAddress(click.ParamType[str]):
     """An address, or `localhost`."""
 
@@ -148,6 +162,31 @@ class HttpUrl(click.ParamType[str]):
     metavar="SECONDS",
     help="How long a stop waits for live calls; a second signal does not wait.",
 )
+@click.option(
+    "--app-calls-per-hour",
+    type=Limit(),
+    metavar="N|off",
+    default="5000",
+    show_default=True,
+    help="Graph requests of one app with its own or its users' tokens.",
+)
+@click.option(
+    "--page-calls-per-s",
+    type=Limit(),
+    metavar="N|off",
+    default="300",
+    show_default=True,
+    help="Graph requests with one Page's token.",
+)
+@click.option(
+    "--call-rate-per-consumer-24h",
+    type=click.IntRange(1),
+    metavar="N",
+    default=None,
+    help="Calls that a Page may start to one person in a day.  [default: no limit]",
+)
+@click.option("--strict-reach", is_flag=True, help="Refuse to call a person without a connected device, instead of ringing.")
+@click.option("--swap-codes", is_flag=True, help="Give the calling errors 2018389 to 2018396 as error_subcode under code 100.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready; logs go to stderr as JSON.")
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def serve(
@@ -164,6 +203,11 @@ def serve(
     allowed_hosts: tuple[str, ...],
     expose_development: bool,
     drain_s: float,
+    app_calls_per_hour: int | None,
+    page_calls_per_s: int | None,
+    call_rate_per_consumer_24h: int | None,
+    strict_reach: bool,
+    swap_codes: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -184,6 +228,11 @@ def serve(
         allowed_hosts=frozenset(allowed_hosts),
         webhook_networks=networks,
         drain_s=drain_s,
+        app_calls_per_hour=app_calls_per_hour,
+        page_calls_per_s=page_calls_per_s,
+        call_rate_per_consumer_24h=call_rate_per_consumer_24h,
+        strict_reach=strict_reach,
+        swap_codes=swap_codes,
         dev_seed=os.environ.get("PAGECALLS_DEV_SEED"),
     )
     try:
