@@ -25,7 +25,8 @@ from tests.fuzz.seeds import seeds
 
 ROOT = Path(__file__).parents[2]
 CRATE = ROOT / "crates" / "pagecalls-media" / "fuzz"
-SDP = "sdp"
+PYTHON = {"sdp": "tests.fuzz.fuzz_sdp", "graph": "tests.fuzz.fuzz_graph"}
+"""Targets that are no libFuzzer programs, and their modules."""
 LONGEST_INPUT = 4_096
 SPARE_S = 60
 """How much longer than its time a target may take before it counts as hanging."""
@@ -59,8 +60,8 @@ class Outcome:
 
 
 def targets() -> list[str]:
-    """Every target: the engine's by their files, and the SDP core."""
-    return [*sorted(path.stem for path in (CRATE / "fuzz_targets").glob("*.rs")), SDP]
+    """Every target: the engine's by their files, and those of the server."""
+    return [*sorted(path.stem for path in (CRATE / "fuzz_targets").glob("*.rs")), *PYTHON]
 
 
 def build() -> Path:
@@ -77,8 +78,8 @@ def build() -> Path:
 
 def command(target: str, seconds: int, seed: int, folder: Path) -> list[str]:
     """What runs a target."""
-    if target == SDP:
-        return [sys.executable, "-m", "tests.fuzz.fuzz_sdp", "--seconds", str(seconds), "--seed", str(seed)]
+    if target in PYTHON:
+        return [sys.executable, "-m", PYTHON[target], "--seconds", str(seconds), "--seed", str(seed)]
     corpus, artifacts = CRATE / "corpus" / target, CRATE / "artifacts" / target
     for place in (corpus, artifacts):
         place.mkdir(parents=True, exist_ok=True)

@@ -165,7 +165,8 @@ class _Exchange:
 
     async def _read(self, address: Address, query: JsonObject) -> Request:
         request = await read_request(self._arrived, address, query)
-        request = overridden(request, auth.find_credentials(request) is not None)
+        if request.params.has("method"):
+            request = overridden(request, auth.find_credentials(request) is not None)
         self._rendering.presentation = Presentation.of(request.params.values)
         self.action = _action(request) if address.edge == "calls" else ""
         return request

@@ -14,6 +14,8 @@ from pagecalls.http import Json, JsonObject, NotJson, parse_json
 _MAX_DEPTH = 6
 _MAX_PAIRS = 2000
 """Fields of one form or query; no request of the contract comes near."""
+_MAX_NAME = 4096
+"""Characters of a field's name, which is passed over if it has more, and of a part's headers."""
 _KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
 _SUBKEY = re.compile(r"\[([^\[\]]*)\]")
 _PARAMETER = re.compile(r';\s*([A-Za-z*]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')
@@ -92,7 +94,7 @@ def _parts(content_type: str, body: bytes) -> list[bytes]:
 def _part(part: bytes) -> tuple[str, bool, bytes]:
     """Name, whether it is a file, content; no name for a part that says none."""
     head, separator, content = part.partition(b"\r\n\r\n")
-    if not separator:
+    if not separator or len(head) > _MAX_NAME:
         raise UnreadableBody(_MULTIPART)
     for line in head.decode("utf-8", "replace").split("\r\n"):
         name, _, value = line.partition(":")
@@ -112,6 +114,8 @@ def _nest(pairs: list[tuple[str, str]]) -> JsonObject:
     """`session[sdp]=x` becomes `{"session": {"sdp": "x"}}`; a plain name and its bracket form do not mix, the later one wins."""
     found: JsonObject = {}
     for name, value in pairs:
+        if len(name) > _MAX_NAME:
+            continue
         bracketed = _KEY.fullmatch(name)
         keys = [bracketed[1], *_SUBKEY.findall(bracketed[2])] if bracketed else [name]
         if len(keys) <= _MAX_DEPTH:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pagecalls.errors import UnreadableBody
-from pagecalls.graph.decoding import parse_body, parse_query
+from pagecalls.graph.decoding import file_names, parse_body, parse_query
 from pagecalls.http import JsonObject
 
 
@@ -73,3 +73,26 @@ def test_the_type_is_named_but_not_at_any_length() -> None:
     with pytest.raises(UnreadableBody) as caught:
         parse_body("text/" + "x" * 10_000, b"?")
     assert len(caught.value.content_type) == 80
+
+
+def test_names_of_files() -> None:
+    parts = ['name="a"', 'name="f"; filename="f.png"', "name=g; filename*=UTF-8''g", 'filename="h"']
+    body = "".join(f"--x\r\ncontent-disposition: form-data; {part}\r\n\r\n1\r\n" for part in parts) + "--x--\r\n"
+    assert file_names("multipart/form-data; boundary=x", body.encode()) >= {"f", "g"}
+    assert "a" not in file_names("multipart/form-data; boundary=x", body.encode())
+    for content_type in (None, "application/json", "multipart/form-data"):
+        assert file_names(content_type, b"") == frozenset()
+    assert file_names("text/plain", body.encode()) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"a&" * 2_001),
+        ("multipart/form-data; boundary=x", b"--x\r\n\r\n\r\n" * 2_001 + b"--x--"),
+        ("multipart/form-data; boundary=x", b"--x\r\na: " + b"b" * 5_000 + b"\r\n\r\n1\r\n--x--"),
+    ],
+)
+def test_more_than_anybody_needs(content_type: str, body: bytes) -> None:
+    with pytest.raises(UnreadableBody):
+        parse_body(content_type, body)

@@ -29,6 +29,7 @@ def test_absent(value: Json) -> None:
     assert params.text("p") is None
     assert params.choice("p", Colour) is None
     assert params.natural("p") is None
+    assert params.flag("p") is None
     assert params.object("p") is None
     assert params.objects("p") is None
     assert params.words("p") is None
@@ -111,3 +112,11 @@ def test_no_words(value: Json) -> None:
 
 def test_the_body_wins() -> None:
     assert merged({"a": "1", "b": "2"}, {"a": {"x": 1}}).values == {"a": {"x": 1}, "b": "2"}
+
+
+def test_flags() -> None:
+    assert [params.flag("p") for params in some(True, "true", "TRUE", "1", 1)] == [True] * 5
+    assert [params.flag("p") for params in some(False, "false", "False", "0", 0)] == [False] * 5
+    for params in some("yes", 2, 1.0, [True], {"a": True}, "truefalse"):
+        with pytest.raises(InvalidValue):
+            params.flag("p")

@@ -1,0 +1,134 @@
+"""Fuzz entry of the Graph face's parsers: any bytes give parameters, fields and a batch, or a typed `CallerError`.
+
+The first byte chooses the parser, the second the content type. Without a fuzzer, `python -m tests.fuzz.fuzz_graph --seconds 60`
+mutates the samples below; a failure prints the seed that brings it back, and leaves its input in the working directory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from pagecalls.errors import CallerError, PeerError
+from pagecalls.graph.batch_plan import read_members, waits
+from pagecalls.graph.calls import accept_request, connect_request, end_request, media_update_request
+from pagecalls.graph.decoding import file_names, parse_body, parse_query
+from pagecalls.graph.params import Params
+from pagecalls.graph.rendering import Presentation
+from pagecalls.graph.request import parse_address
+from pagecalls.graph.selection import fields_of, parse_fields
+from pagecalls.http import Json
+from tests.fuzz.fuzz_sdp import mutated
+
+BOUNDARY = "b0"
+TYPES = (
+    "application/json",
+    "application/x-www-form-urlencoded",
+    f"multipart/form-data; boundary={BOUNDARY}",
+    "text/plain",
+    "",
+)
+RESULTS: Mapping[str, Json] = {"a": {"id": "1", "data": [{"id": 2}, {"id": "3&x=y"}], "text": "x" * 1_000}, "b": None}
+
+_TRACK = {"msid": "s t", "label": "default_audio", "status": "enabled"}
+_CALL = {"action": "accept", "call_id": "c_1", "session": {"sdp": "v=0", "sdp_type": "offer"}, "tracks": [_TRACK]}
+_BATCH = [
+    {"method": "POST", "relative_url": "1/calls", "body": "action=terminate&call_id=c_1", "name": "a"},
+    {"relative_url": "?ids={result=a:$.data.*.id}&fields=id", "depends_on": "a", "headers": [{"name": "x", "value": "y"}]},
+    {"relative_url": "{result=a:$['id']}/calls", "body": {"call_id": "%7Bresult%3Da%3A%24.text%7D"}, "name": "b"},
+    {"relative_url": "me", "body": "to={result=b:$[0]}", "omit_response_on_success": "false", "attached_files": "f,g"},
+]
+_PART = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="batch"\r\n\r\n{json.dumps(_BATCH)}\r\n'
+_FILE = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="f"; filename="f.png"\r\n\r\n!\r\n--{BOUNDARY}--\r\n'
+SAMPLES = (
+    b"\x00\x00" + json.dumps(_CALL).encode(),
+    b"\x00\x00" + json.dumps({"batch": _BATCH, "include_headers": False, "pretty": 1}).encode(),
+    b"\x00\x01session[sdp]=v%3D0&session[sdp_type]=offer&tracks[0][msid]=x&tracks[1][label]=y&from_version=1&tracks[]=z",
+    b"\x00\x02" + (_PART + _FILE).encode(),
+    b"\x00\x03" + json.dumps({"batch": json.dumps(_BATCH)}).encode(),
+    b"\x01id,name,subscribed_apps.limit(5).after(QV_-){id,fields{name}},x{y{z}}",
+    b"\x02/v26.0/me%2Fx//calls/",
+)
+
+
+def one_input(data: bytes) -> None:
+    """Judge one input. Raises whatever is not a `CallerError`."""
+    kind, rest = data[:1], data[1:]
+    try:
+        match kind:
+            case b"\x01":
+                parse_fields(rest.decode("utf-8", "replace"))
+            case b"\x02":
+                parse_address(rest.decode("latin-1"))
+            case _:
+                judge(TYPES[rest[0] % len(TYPES)] if rest else "", rest[1:])
+    except CallerError as error:
+        str(error)
+
+
+def judge(content_type: str, body: bytes) -> None:
+    """Everything that a body could be taken for."""
+    parse_query(body)
+    params = Params(parse_body(content_type, body))
+    Presentation.of(params.values)
+    file_names(content_type, body)
+    for read in (connect_request, accept_request, end_request, media_update_request, fields_of, judge_batch):
+        try:
+            read(params)
+        except (CallerError, PeerError) as error:
+            str(error)
+
+
+def judge_batch(params: Params) -> None:
+    """A batch whose order can be kept and whose references can be filled."""
+    members = read_members(params)
+    needed = waits(members)
+    done: set[int] = set()
+    while ready := {member.index for member in members if needed[member.index] <= done} - done:
+        done |= ready
+    if len(done) < len(members):
+        raise AssertionError("some requests wait for ever")
+    for member in members:
+        try:
+            filled = member.filled(RESULTS)
+        except CallerError as error:
+            str(error)
+        else:
+            msgspec.json.encode([filled.path, filled.query, filled.body])
+
+
+def run(seconds: float, seed: int) -> int:
+    """Fuzz for a while; the number of inputs that were tried."""
+    until = time.monotonic() + seconds
+    tried = 0
+    while time.monotonic() < until:
+        data = mutated(random.Random(f"{seed}/{tried}"), SAMPLES)
+        try:
+            one_input(data)
+        except Exception:
+            Path(f"fuzz-graph-{seed}-{tried}.bin").write_bytes(data)
+            sys.stderr.write(f"seed {seed}, input {tried}\n")
+            raise
+        tried += 1
+    return tried
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="Mutates Graph requests and judges what comes of them.")
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    tried = run(options.seconds, options.seed)
+    sys.stdout.write(f"{tried} inputs, no fault\n")
+
+
+if __name__ == "__main__":
+    main()
