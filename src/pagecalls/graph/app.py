@@ -115,6 +115,7 @@ class _Exchange:
 
     def refuse(self, error: PageCallsError) -> Response:
         """The answer to a request that was not tried."""
+        self._rendering.version = self._arrived.default_version or self._rendering.version
         return self._rendering.failure(error)
 
     # --- the steps ----------------------------------------------------------------------------------------------------

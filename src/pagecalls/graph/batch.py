@@ -37,14 +37,10 @@ async def run_batch(serve: Serve, around: Incoming, request: Request, options: G
     run = _Run(serve, around, members, waits(members), _Files(around.content_type, request.content), options)
     try:
         await run.all()
+        entries = _entries(members, run.responses, with_headers)
     except BaseException:
         run.release()
         raise
-    needed = frozenset(name for member in members for name in member.waits_for)
-    answered = [(member, run.responses[member.index]) for member in members]
-    entries = [
-        _entry(member, None if _is_omitted(member, needed, response) else response, with_headers) for member, response in answered
-    ]
     return Answer(entries, run.release)
 
 
@@ -166,6 +162,14 @@ def _body(response: Response | None) -> Json:
     except NotJson:
         return {}
     return None if isinstance(body, dict) and "error" in body else body
+
+
+def _entries(members: Sequence[Member], responses: Mapping[int, Response | None], with_headers: bool) -> list[Json]:
+    needed = frozenset(name for member in members for name in member.waits_for)
+    answered = [(member, responses[member.index]) for member in members]
+    return [
+        _entry(member, None if _is_omitted(member, needed, response) else response, with_headers) for member, response in answered
+    ]
 
 
 def _is_omitted(member: Member, needed: frozenset[str], response: Response | None) -> bool:

@@ -59,9 +59,14 @@ class Presentation:
     @classmethod
     def of(cls, values: Mapping[str, Json]) -> Presentation:
         """What `pretty`, `suppress_http_code` and `debug` say."""
+        if values.keys().isdisjoint(("pretty", "suppress_http_code", "debug")):
+            return _AS_EVER
         word = values.get("debug")
         debug = next((each for each in Severity if isinstance(word, str) and word.lower() == each), None)
         return cls(_is_on(values.get("pretty")), _is_on(values.get("suppress_http_code")), debug)
+
+
+_AS_EVER = Presentation()
 
 
 def _is_on(value: Json) -> bool:
