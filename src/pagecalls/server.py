@@ -35,6 +35,7 @@ from pagecalls.errors import InternalFault, PageCallsError
 from pagecalls.graph.app import build_graph
 from pagecalls.graph.envelope import error_object
 from pagecalls.graph.limits import default_limits
+from pagecalls.graph.openapi.app import Documents
 from pagecalls.graph.options import GraphOptions, TraceIds
 from pagecalls.http import HostGuard
 from pagecalls.media.launch import EngineSettings
@@ -195,8 +196,9 @@ class _QuietServer(uvicorn.Server):
 class Router:
     """Hands each request to the face that owns its path."""
 
-    def __init__(self, graph: ASGIApp, consumer: ASGIApp, control: ASGIApp) -> None:
+    def __init__(self, graph: ASGIApp, documents: Documents, consumer: ASGIApp, control: ASGIApp) -> None:
         self._graph = graph
+        self._documents = documents
         self._consumer = consumer
         self._control = control
 
@@ -209,6 +211,8 @@ class Router:
             await self._control(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
+        elif self._documents.owns(path):
+            await self._documents(scope, receive, send)
         else:
             await self._graph(scope, receive, send)
 
@@ -263,6 +267,7 @@ async def running(
         server = Server(dev_file, calls, courier, clock, settings.drain_s)
         server.app = Router(
             graph=build_graph(Business(calls, rules), directory, clock, graph_options),
+            documents=Documents(hosts),
             consumer=build_consumer(
                 Consumers(calls),
                 directory,

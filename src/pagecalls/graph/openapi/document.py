@@ -1,0 +1,124 @@
+"""The OpenAPI 3.1 document of one version, from `contract.py`. Pure: the same version and base URL give the same bytes.
+
+The names, types and sets of its three schemas are the reference's. What the server sends beyond them is in no schema here, and no
+schema forbids it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from pagecalls.graph.openapi import contract, examples
+from pagecalls.graph.openapi.contract import AnswerRow, Kind, Member, Place, Schema, Scheme
+from pagecalls.graph.openapi.yaml_text import to_yaml
+from pagecalls.http import Json, JsonObject
+
+OPENAPI = "3.1.0"
+_PREFIX = "#/components/schemas/"
+WRAPPED = "WrappedError"
+"""The schema of the other half of an error body (ruling 2)."""
+
+
+def build(version: str, base_url: str) -> JsonObject:
+    """The document. `base_url` has no slash at its end; empty for one that is relative to the document's own address."""
+    return {
+        "openapi": OPENAPI,
+        "info": {"title": contract.TITLE, "version": f"{version[1:]}.0", "description": contract.ABOUT},
+        "servers": [{"url": f"{base_url}/{version}", "description": "This server"}],
+        "security": [{scheme.name: []} for scheme in contract.SCHEMES],
+        "paths": {contract.PATH: {contract.METHOD.lower(): _operation()}},
+        "components": {"schemas": _schemas(), "securitySchemes": {each.name: _scheme(each) for each in contract.SCHEMES}},
+    }
+
+
+def to_json(document: JsonObject) -> bytes:
+    """As JSON for programs and people, with a final line end."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def as_yaml(document: JsonObject) -> bytes:
+    """As YAML 1.2."""
+    return to_yaml(document).encode()
+
+
+def _operation() -> JsonObject:
+    page_id = contract.PAGE_ID
+    requests: JsonObject = {
+        action.value: {"summary": each.text, "value": each.body} for action, each in examples.REQUESTS.items()
+    }
+    return {
+        "operationId": contract.OPERATION_ID,
+        "summary": contract.SUMMARY,
+        "description": contract.OPERATION_TEXT,
+        "parameters": [
+            {
+                "name": page_id.name,
+                "in": "path",
+                "required": page_id.is_required,
+                "description": page_id.text,
+                "schema": {"type": page_id.kind.value},
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {contract.CONTENT_TYPE: {"schema": _reference(contract.REQUEST.name), "examples": requests}},
+        },
+        "responses": {str(row.status): _answer(row) for row in contract.ANSWERS},
+    }
+
+
+def _answer(row: AnswerRow) -> JsonObject:
+    schema = _reference(row.schema.name)
+    if row.schema is contract.ERROR:
+        schema = {"allOf": [schema, _reference(WRAPPED)]}
+    content: JsonObject = {"schema": schema}
+    if row.status in examples.ANSWERS:
+        content["example"] = examples.ANSWERS[row.status]
+    return {"description": row.text, "content": {contract.CONTENT_TYPE: content}}
+
+
+def _scheme(scheme: Scheme) -> JsonObject:
+    if scheme.place is Place.QUERY:
+        return {"type": "apiKey", "in": "query", "name": scheme.parameter, "description": scheme.text}
+    return {"type": "http", "scheme": "bearer", "description": scheme.text}
+
+
+def _schemas() -> JsonObject:
+    found: JsonObject = {schema.name: _named(schema) for schema in contract.SCHEMAS}
+    found[WRAPPED] = {
+        "type": "object",
+        "description": contract.ERROR_BODY_TEXT,
+        "required": ["error"],
+        "properties": {"error": _reference(contract.ERROR.name)},
+    }
+    return found
+
+
+def _named(schema: Schema) -> JsonObject:
+    return {"type": "object", "description": schema.text, **_members(schema.members)}
+
+
+def _members(members: Iterable[Member]) -> JsonObject:
+    required: list[Json] = [member.name for member in members if member.is_required]
+    properties: JsonObject = {member.name: _member(member) for member in members}
+    return {"required": required, "properties": properties} if required else {"properties": properties}
+
+
+def _member(member: Member) -> JsonObject:
+    found: JsonObject = {} if member.kind is Kind.ANY else {"type": member.kind.value}
+    found["description"] = member.text
+    if member.choices:
+        found["enum"] = list(member.choices)
+    if member.max_items is not None:
+        found["maxItems"] = member.max_items
+    if member.kind is Kind.ARRAY:
+        found["items"] = {"type": "object", **_members(member.members)}
+    elif member.members:
+        found.update(_members(member.members))
+    return found
+
+
+def _reference(name: str) -> JsonObject:
+    return {"$ref": _PREFIX + name}
