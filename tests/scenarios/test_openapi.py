@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from pagecalls.call.states import Action
 from pagecalls.graph.openapi.contract import VERSIONS
+from pagecalls.graph.openapi.document import build, to_json
 
 from .conftest import World
 
@@ -28,20 +32,68 @@ async def test_the_documents_are_served(world: World) -> None:
             assert (await response.text()).startswith('openapi: "3.1.0"\n')
 
 
-async def schemathesis(folder: Path, url: str, config: str) -> tuple[int, str]:
-    """Run the command; its exit code and what it printed."""
+INSIDER = """
+[generation]
+with-security-parameters = false
+[parameters]
+"path.page_id" = "me"
+"""
+"""With the Page's token in the header, so that requests get as far as the call; without it tokens and Pages are made up too."""
+
+
+async def schemathesis(folder: Path, document: str, *options: str, config: str = "") -> tuple[int, str]:
+    """Run the command in a process of its own: its exit code and what it printed."""
     path = folder / "schemathesis.toml"
     path.write_text(config)
+    command = (sys.executable, "-m", "schemathesis.cli", "--config-file", str(path), "--no-color", "run", document)
+    bounds = ("--checks", CHECKS, "--seed", "1", "--max-examples", "25", "--generation-database", "none", "--warnings", "off")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "schemathesis.cli", "--config-file", str(path), "run", url, "--checks", CHECKS, "--seed", "1",
-        "--max-examples", "40", "--no-color",
-        cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
+        *command, *bounds, *options, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
     printed, _ = await process.communicate()
     assert process.returncode is not None
     return process.returncode, printed.decode()
 
 
+async def answered(world: World) -> set[tuple[str, str]]:
+    """Actions and statuses that the server has answered requests of the calls edge with."""
+    headers = {"Authorization": f"Bearer {world.server.dev.admin_token}"}
+    async with world.http.get(f"{world.base_url}/metrics", headers=headers) as response:
+        text = await response.text()
+    found = re.findall(r'pagecalls_graph_requests_total\{action="(\w*)",edge="calls",status="(\d+)"\}', text)
+    return set(found)
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_schemathesis_finds_nothing(world: World, tmp_path: Path, version: str) -> None:
-    raise NotImplementedError
+    await world.grant()
+    document = f"{world.base_url}/{version}/openapi.json"
+    code, printed = await schemathesis(tmp_path, document, "--header", f"Authorization: Bearer {world.app.token}", config=INSIDER)
+    assert code == 0, printed
+    assert f"{world.base_url}/{version}\n" in printed
+    # It got as far as each action, and the examples of the document as far as a call.
+    seen = await answered(world)
+    assert {action for action, _ in seen} >= {action.value for action in Action}
+    assert ("connect", "200") in seen
+    assert not [status for _, status in seen if status.startswith("5")]
+
+
+async def test_schemathesis_finds_nothing_as_a_stranger(world: World, tmp_path: Path) -> None:
+    code, printed = await schemathesis(tmp_path, f"{world.base_url}/openapi.yaml")
+    assert code == 0, printed
+    assert {status for _, status in await answered(world)} == {"400"}
+
+
+async def test_schemathesis_would_find_something(world: World, tmp_path: Path) -> None:
+    """A document that keeps a status to itself, and one that promises a member that is not sent."""
+    document = build("v26.0", world.base_url)
+    silent = json.loads(to_json(document))
+    del silent["paths"]["/{page_id}/calls"]["post"]["responses"]["400"]
+    wrong = json.loads(to_json(document))
+    wrong["components"]["schemas"]["StandardError"]["required"].append("error_subcode_text")
+    for doctored, words in ((silent, "Undocumented status code"), (wrong, "Response violates schema")):
+        path = tmp_path / "openapi.json"
+        path.write_text(json.dumps(doctored))
+        code, printed = await schemathesis(tmp_path, str(path), "--url", f"{world.base_url}/v26.0", "--phases", "examples")
+        assert code == 1, printed
+        assert words in printed
