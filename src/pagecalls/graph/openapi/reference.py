@@ -72,9 +72,9 @@ def _members(members: Iterable[Member]) -> str:
 
 
 def _member(member: Member) -> str:
-    required = ' <span class="required">required</span>' if member.is_required else ""
+    required = '<span class="required">required</span> ' if member.is_required else ""
     children = f"<details open><summary>Child attributes</summary>{_members(member.members)}</details>" if member.members else ""
-    head = f'<code class="name">{escape(member.name)}</code> <span class="type">{_type(member)}</span>{required}'
+    head = f'<code class="name">{escape(member.name)}</code> {required}<span class="type">{_type(member)}</span>'
     return f'<li><p class="head">{head}</p><p>{_prose(member.text)}</p>{children}</li>'
 
 

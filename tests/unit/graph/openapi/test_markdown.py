@@ -38,8 +38,8 @@ def test_statuses_schemes_and_errors() -> None:
         assert f"### {row.status}: {row.schema.name}\n" in TEXT
     for scheme in contract.SCHEMES:
         assert f"| {scheme.name} |" in TEXT
-    for row in error_rows():
-        assert f"| {row.http} | {row.code} | {row.subcode or ''} |" in TEXT
+    for error in error_rows():
+        assert f"| {error.http} | {error.code} | {error.subcode or ''} |" in TEXT
 
 
 def test_code_blocks_are_closed_and_the_json_is_json() -> None:
