@@ -28,7 +28,8 @@ ABOUT = (
 )
 OPERATION_TEXT = (
     "Does what `action` says. Parameters may also come as a form, as multipart or in the query: objects are then JSON text, and "
-    "the body wins over the query. Values of a closed set are taken in any case of letters. Other members are ignored."
+    "the body wins over the query. Values of a closed set are taken in any case of letters; `sdp` and `sdp_type` may stand "
+    "at the top in place of `session`. Unknown members are ignored."
 )
 
 

@@ -8,7 +8,7 @@ from pagecalls.errors import AppTokenRequired, CallbackUnverified, UnknownField
 from pagecalls.graph.envelope import find_row
 from pagecalls.graph.errors_page import examples
 
-_ELSEWHERE = (AppTokenRequired, CallbackUnverified, UnknownField)
+ELSEWHERE = (AppTokenRequired, CallbackUnverified, UnknownField)
 """Errors of other edges."""
 
 
@@ -28,7 +28,7 @@ def error_rows() -> list[ErrorRow]:
     """In order of status, then as the catalogue has them."""
     rows = []
     for error in examples():
-        if not isinstance(error, _ELSEWHERE):
+        if not isinstance(error, ELSEWHERE):
             row = find_row(error)
             rows.append(ErrorRow(row.name, row.http, row.code, row.subcode, row.is_transient, str(error)))
     return sorted(rows, key=lambda row: row.http)

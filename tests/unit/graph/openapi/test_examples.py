@@ -16,7 +16,7 @@ def test_there_is_one_for_each_action_and_it_decodes() -> None:
     params = {action: Params(each.body) for action, each in examples.REQUESTS.items()}
     assert calls.connect_request(params[Action.CONNECT]).to == dev.PSID
     assert calls.accept_request(params[Action.ACCEPT]).call_id == examples.CALL_ID
-    assert calls.media_update_request(params[Action.MEDIA_UPDATE]).to_version == 1
+    assert calls.media_update_request(params[Action.MEDIA_UPDATE]).call_id == examples.CALL_ID
     for action in (Action.REJECT, Action.TERMINATE):
         assert calls.end_request(params[action]).call_id == examples.CALL_ID
 
