@@ -281,6 +281,7 @@ def _announce(dev: DevFile, settings: Settings, as_json: bool) -> None:
     console.print(Text("Page Calls is ready. Ctrl-C stops it.", "bold green"), end="\n\n")
     for name, value in (
         ("Graph API", f"{dev.base_url}/v26.0"),
+        ("Reference", f"{dev.base_url}/docs/"),
         ("Media (UDP)", ", ".join(dev.media.udp)),
         ("Media (TCP)", dev.media.tcp or "off"),
         ("App", dev.app.id),

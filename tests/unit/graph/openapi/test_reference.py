@@ -111,3 +111,13 @@ def test_each_action_has_its_example(page: Page) -> None:
 def test_a_base_url_cannot_write_into_the_page() -> None:
     page = Page(to_html(TEMPLATE, "v26.0", 'http://"><script>x</script>'))
     assert len(page.all("script")) == 1
+
+
+def test_without_a_script_the_code_is_there_and_what_cannot_work_is_not(page: Page) -> None:
+    panels = [each for each in page.all("div") if "data-template" in each]
+    assert [each["data-language"] for each in panels] == ["curl", "javascript", "python"]
+    assert not [each for each in panels if "hidden" in each]
+    assert "curl --request POST" in page.text
+    assert page.all("noscript")
+    hidden = {attributes["id"] for _, attributes in page.found if "hidden" in attributes and "id" in attributes}
+    assert hidden == {"try", "copy-markdown", "copy-code", "answer"}
