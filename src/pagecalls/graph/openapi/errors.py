@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pagecalls.errors import AppTokenRequired, CallbackUnverified, UnknownField
+from pagecalls.errors import AppTokenRequired, CallbackUnverified, MalformedFields, NotOffered, UnknownField, UnusableBatch
 from pagecalls.graph.envelope import find_row
 from pagecalls.graph.errors_page import examples
 
-ELSEWHERE = (AppTokenRequired, CallbackUnverified, UnknownField)
-"""Errors of other edges."""
+ELSEWHERE = (AppTokenRequired, CallbackUnverified, MalformedFields, NotOffered, UnknownField, UnusableBatch)
+"""Errors of other edges, of batches, and of the consumer's side."""
 
 
 @dataclass(frozen=True, slots=True)
