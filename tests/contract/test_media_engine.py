@@ -118,6 +118,12 @@ def sent(track: str, *ssrcs: int, codecs: list[Codec] | None = None, ext: Extens
     return SendTrack(track=track, kind="audio", cname="c", codecs=codecs or [OPUS, DTMF], ext=ext, outputs=outputs)
 
 
+def with_rtx(track: SendTrack, rtx_ssrc: int) -> SendTrack:
+    """The track with a stream of repeats on its first output."""
+    first = msgspec.structs.replace(track.outputs[0], rtx_ssrc=rtx_ssrc)
+    return msgspec.structs.replace(track, outputs=[first, *track.outputs[1:]])
+
+
 def received(track: str, codecs: list[Codec] | None = None, ext: Extensions = EXT) -> RecvTrack:
     return RecvTrack(track=track, mid="0", kind="audio", codecs=codecs or [OPUS], ext=ext)
 
@@ -197,6 +203,19 @@ async def test_a_leg_has_credentials_of_its_own(rig: Rig) -> None:
     assert first.candidates == rig.engine.hello.candidates[0]
 
 
+async def test_a_restart_gives_new_credentials_each_time(engine: Commands) -> None:
+    assert await code_of(engine.leg_restart("l")) == "unknown_leg"
+    await engine.call_create("c")
+    created = await engine.leg_create("c", "l")
+    await engine.leg_apply(apply("l"))
+    first, second = await engine.leg_restart("l"), await engine.leg_restart("l")
+    assert len({created.ufrag, first.ufrag, second.ufrag}) == len({created.pwd, first.pwd, second.pwd}) == 3
+    assert len(second.ufrag) >= 4
+    assert len(second.pwd) >= 22
+    again = Remote(ufrag="dcba", pwd="y" * 24, fingerprints=[PRINT])
+    assert (await engine.leg_apply(apply("l", 2, remote=again))).rev == 2
+
+
 async def test_a_call_does_not_take_legs_without_end(engine: Commands) -> None:
     await call_with_legs(engine, "c", *(f"l{number}" for number in range(16)))
     assert await code_of(engine.leg_create("c", "one more")) == "full"
@@ -238,9 +257,12 @@ async def test_only_a_higher_revision_is_applied(engine: Commands) -> None:
         {"send": [sent("a", 1), sent("b", 1)]},
         {"send": [sent("a", 1, 1)]},
         {"send": [sent("a", 1), sent("a", 2)]},
+        {"send": [sent("a", 1), with_rtx(sent("b", 2), 1)]},
+        {"send": [with_rtx(sent("a", 1), 1)]},
         {"recv": [received("a"), received("a")]},
         {"send": [sent("a", 1, codecs=[Codec(key="opus/48000/2", pt=128)])]},
         {"recv": [received("a", codecs=[Codec(key="opus/48000/2", pt=200)])]},
+        {"recv": [received("a", codecs=[Codec(key="vp8/90000", pt=96, rtx_pt=128)])]},
         {"recv": [received("a", ext=Extensions(mid=0))]},
         {"send": [sent("a", 1, ext=Extensions(level=0))]},
         {"remote": Remote(ufrag="abcd", pwd="x" * 24, fingerprints=[])},
@@ -260,6 +282,7 @@ async def test_the_ssrc_of_an_output_that_is_gone_is_not_used_again(engine: Comm
     await engine.leg_apply(apply("l", 1, send=[sent("out", 1, 2)]))
     await engine.leg_apply(apply("l", 2, send=[sent("out", 2)]))
     assert await code_of(engine.leg_apply(apply("l", 3, send=[sent("out", 2, 1)]))) == "bad_state"
+    assert await code_of(engine.leg_apply(apply("l", 3, send=[with_rtx(sent("out", 2), 1)]))) == "bad_state"
     assert (await engine.leg_apply(apply("l", 3, send=[sent("out", 2, 3)]))).rev == 3
 
 

@@ -21,6 +21,8 @@ from pagecalls.media.protocol import (
     LegCreateOk,
     LegDtmf,
     LegDtmfOk,
+    LegRestart,
+    LegRestartOk,
     Record,
     Snapshot,
     SnapshotOk,
@@ -43,6 +45,10 @@ class Commands(ABC):
     async def leg_create(self, call: str, leg: str) -> LegCreateOk:
         """A new leg of a call."""
         return await self.ask(LegCreate(call=call, leg=leg), LegCreateOk)
+
+    async def leg_restart(self, leg: str) -> LegRestartOk:
+        """New ICE credentials for a leg."""
+        return await self.ask(LegRestart(leg=leg), LegRestartOk)
 
     async def leg_apply(self, command: LegApply) -> LegApplyOk:
         """A leg's full desired state."""

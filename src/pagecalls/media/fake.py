@@ -46,6 +46,8 @@ from pagecalls.media.protocol import (
     LegDtmfOk,
     LegFailed,
     LegIce,
+    LegRestart,
+    LegRestartOk,
     LegStats,
     OutputRef,
     Ping,
@@ -84,7 +86,7 @@ class FakeEngine(Commands):
         self._capacity = capacity
         self._calls: dict[str, _Call] = {}
         self._legs: dict[str, FakeLeg] = {}
-        self._made_legs = 0
+        self._made_credentials = 0
         self._seq = 0
         self._stats_at: float | None = None
         self._is_gone = False
@@ -149,6 +151,8 @@ class FakeEngine(Commands):
                 return self._create_call(command)
             case LegCreate():
                 return self._create_leg(command)
+            case LegRestart():
+                return self._restart(self._leg(command.leg))
             case LegApply():
                 return LegApplyOk(rev=self._leg(command.leg).apply(command, self._clock.now()))
             case CallRoute():
@@ -192,13 +196,21 @@ class FakeEngine(Commands):
             raise EngineError("exists", command.leg)
         if len(call.legs) >= MAX_LEGS:
             raise EngineError("full", "too many legs in this call")
-        self._made_legs += 1
-        leg = FakeLeg(command.call, command.leg, f"fake{self._made_legs:04}", f"{self._made_legs:024}")
+        leg = FakeLeg(command.call, command.leg, *self._new_credentials())
         self._legs[leg.id] = leg
         call.legs.append(leg.id)
         if self._stats_at is None:
             self._stats_at = self._clock.now() + STATS_S
         return LegCreateOk(ufrag=leg.ufrag, pwd=leg.pwd, candidates=[CANDIDATE])
+
+    def _restart(self, leg: FakeLeg) -> LegRestartOk:
+        leg.ufrag, leg.pwd = self._new_credentials()
+        leg.restarts += 1
+        return LegRestartOk(ufrag=leg.ufrag, pwd=leg.pwd)
+
+    def _new_credentials(self) -> tuple[str, str]:
+        self._made_credentials += 1
+        return f"fake{self._made_credentials:04}", f"{self._made_credentials:024}"
 
     def _route(self, command: CallRoute) -> int:
         call = self._call(command.call)
@@ -338,7 +350,7 @@ class FakeEngine(Commands):
         """An engine of its own in this one's state, which nobody owns: what is there after the server was killed."""
         twin = FakeEngine(clock, self._data_dir_id, self._capacity)
         twin._calls, twin._legs = copy.deepcopy((self._calls, self._legs))
-        twin._made_legs, twin._seq, twin._stats_at = self._made_legs, self._seq, self._stats_at
+        twin._made_credentials, twin._seq, twin._stats_at = self._made_credentials, self._seq, self._stats_at
         return twin
 
     def refuse_next(self, kind: type[Command], code: str) -> None:

@@ -78,6 +78,7 @@ class FakeLeg:
     applied_at: float | None = None
     paired_at: float | None = None
     path_changes: int = 0
+    restarts: int = 0
     rtt_ms: float | None = None
     mos: float | None = None
     jitter_ms: float | None = None
@@ -114,6 +115,11 @@ class FakeLeg:
         sends = [] if self.applied is None else self.applied.send
         return next((track.track for track in sends for output in track.outputs if output.ssrc == ssrc), None)
 
+    def _owner(self, ssrc: int) -> str | None:
+        """The sent track one of whose streams has this SSRC, repeats included."""
+        sends = [] if self.applied is None else self.applied.send
+        return next((track.track for track in sends if ssrc in _ssrcs(track)), None)
+
     def send_track(self, name: str) -> SendTrack | None:
         """A sent track."""
         sends = [] if self.applied is None else self.applied.send
@@ -127,7 +133,7 @@ class FakeLeg:
         before = [] if self.applied is None else self.applied.send
         self.applied = command
         self.applied_at = now if self.applied_at is None else self.applied_at
-        self.retired |= {output.ssrc for track in before for output in track.outputs if self.output_track(output.ssrc) is None}
+        self.retired |= {ssrc for track in before for ssrc in _ssrcs(track) if self._owner(ssrc) is None}
         self.digits = deque(tone for tone in self.digits if self.send_track(tone.track) is not None)
         if command.timers.conn_ms is None:
             self.conn_since = None
@@ -136,16 +142,16 @@ class FakeLeg:
         return command.rev
 
     def _check(self, command: LegApply) -> None:
-        outputs = [(output.ssrc, track.track) for track in command.send for output in track.outputs]
+        outputs = [(ssrc, track.track) for track in command.send for ssrc in _ssrcs(track)]
         for place, (ssrc, track) in enumerate(outputs):
-            moved = self.output_track(ssrc) not in (None, track)
+            moved = self._owner(ssrc) not in (None, track)
             if ssrc in self.retired or moved or any(other == ssrc for other, _ in outputs[:place]):
                 raise EngineError("bad_state", f"output ssrc {ssrc} was or is used for another stream")
         for tracks in (command.recv, command.send):
             if len({track.track for track in tracks}) != len(tracks):
                 raise EngineError("bad_state", "a track is listed twice")
             for one in tracks:
-                _check_numbers(one.track, [codec.pt for codec in one.codecs], one.ext)
+                _check_numbers(one.track, [pt for codec in one.codecs for pt in (codec.pt, codec.rtx_pt or 0)], one.ext)
         if command.remote is not None:
             _check_fingerprints(command.remote)
 
@@ -302,6 +308,11 @@ class FakeLeg:
 
     def _silent_ms(self, now: float) -> int:
         return 0 if self.silent_since is None else round((now - self.silent_since) * 1000)
+
+
+def _ssrcs(track: SendTrack) -> list[int]:
+    """Those of a sent track, repeats included."""
+    return [ssrc for output in track.outputs for ssrc in (output.ssrc, output.rtx_ssrc) if ssrc is not None]
 
 
 def _check_numbers(track: str, payload_types: list[int], ext: Extensions) -> None:

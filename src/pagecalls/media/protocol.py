@@ -18,7 +18,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 MAX_FRAME_BYTES = 1024 * 1024
 
 
@@ -74,7 +74,10 @@ class Timers(Record, frozen=True, kw_only=True):
 
 
 class Codec(Record, frozen=True, kw_only=True):
-    """`key` is `name/clock[/channels]` in lower case: `opus/48000/2`, `telephone-event/8000`, `vp8/90000`."""
+    """`key` is `name/clock[/channels]` in lower case: `opus/48000/2`, `telephone-event/8000`, `vp8/90000`.
+
+    `rtx_pt` is the payload type of its repeats (RFC 4588, `apt`), which are no codec of their own.
+    """
 
     key: str
     pt: int
@@ -100,7 +103,9 @@ class RecvTrack(Record, frozen=True, kw_only=True):
     """A track that the peer sends us.
 
     A packet finds its track by SSRC, then MID, then the only track that has its payload type, then the first track of the kind
-    without a stream.
+    without a stream. That holds for its RTX streams too, which `rtx_ssrcs` names or their payload type shows.
+
+    `fb` are the agreed kinds of feedback as SDP names them: `nack`, `nack pli`, `ccm fir`, `goog-remb`, `transport-cc`.
     """
 
     track: str
@@ -115,7 +120,7 @@ class RecvTrack(Record, frozen=True, kw_only=True):
 
 class Output(Record, frozen=True, kw_only=True):
     """One copy of a sent track: equal payload, payload type, sequence number and timestamp; own SSRC and MID (messenger-calling
-    6.6)."""
+    6.6). `rtx_ssrc` carries its repeats; without one, or where the codec has no `rtx_pt`, they go out plain on `ssrc`."""
 
     ssrc: int
     mid: str
@@ -168,6 +173,11 @@ class TrackCounters(Record, frozen=True, kw_only=True):
     Received tracks: `jitter_ms` (RFC 3550 A.8, telephone events left out), `reordered` (came after a later one), `duplicates`,
     `late` (more than 128 behind, so lost). Sent tracks: what the receiver reports of the whole way from the source:
     `remote_lost`, `remote_fraction_lost` (0 to 1, its last interval), `remote_jitter_ms`.
+
+    Video tracks, from their first packet on: `nacks`, `plis`, `firs` count the feedback messages that went to the sender of the
+    track (received tracks: the engine's own and those passed on; sent tracks: those that came from the receiver). `rtx_packets`
+    are the repeats that came or went as RTX streams, padding left out; they are in no other figure. A repeat that goes out plain,
+    since the receiver has no RTX, counts here too.
     """
 
     track: str
@@ -185,6 +195,10 @@ class TrackCounters(Record, frozen=True, kw_only=True):
     remote_lost: int | None = None
     remote_fraction_lost: float | None = None
     remote_jitter_ms: float | None = None
+    nacks: int | None = None
+    plis: int | None = None
+    firs: int | None = None
+    rtx_packets: int | None = None
 
 
 class LegStats(Record, frozen=True, kw_only=True):
@@ -273,6 +287,24 @@ class LegCreate(Command, frozen=True, kw_only=True, tag="leg.create"):
     `full`."""
 
     call: str
+    leg: str
+
+
+class LegRestartOk(Record, frozen=True, kw_only=True):
+    """Our new ICE credentials for this leg; the candidates stay."""
+
+    ufrag: str
+    pwd: str
+
+
+class LegRestart(Command, frozen=True, kw_only=True, tag="leg.restart"):
+    """An ICE restart (RFC 8445 9): new local credentials. Errors: `unknown_leg`.
+
+    The old ones stay valid until the first authentic check with the new ones; checks with the old ones are ignored from then on.
+    The peer's new credentials come with the next `leg.apply`. DTLS, SRTP and the path that media takes go on until a check with
+    the new credentials moves it. Asked again before such a check, it makes new ones once more and forgets those that nobody used.
+    """
+
     leg: str
 
 
@@ -393,6 +425,7 @@ type_of_reply: dict[type[Command], type[Record]] = {
     Hello: HelloOk,
     CallCreate: CallCreateOk,
     LegCreate: LegCreateOk,
+    LegRestart: LegRestartOk,
     LegApply: LegApplyOk,
     CallRoute: CallRouteOk,
     LegDtmf: LegDtmfOk,
@@ -501,7 +534,20 @@ class Stats(Event, frozen=True, kw_only=True, tag="stats"):
     legs: list[LegStats]
 
 
-AnyCommand = Hello | CallCreate | LegCreate | LegApply | CallRoute | LegDtmf | LegClose | CallClose | Snapshot | Ping | Exit
+AnyCommand = (
+    Hello
+    | CallCreate
+    | LegCreate
+    | LegRestart
+    | LegApply
+    | CallRoute
+    | LegDtmf
+    | LegClose
+    | CallClose
+    | Snapshot
+    | Ping
+    | Exit
+)
 AnyEvent = (
     LegIce | LegDtls | TrackFirstRtp | TrackStalled | TrackAccepted | LegDtmfDone | LegConsentLost | LegFailed | LegBye | Stats
 )
@@ -529,6 +575,7 @@ class MediaEngine(Protocol):
 
     async def call_create(self, call: str) -> CallCreateOk: ...
     async def leg_create(self, call: str, leg: str) -> LegCreateOk: ...
+    async def leg_restart(self, leg: str) -> LegRestartOk: ...
     async def leg_apply(self, command: LegApply) -> LegApplyOk: ...
     async def call_route(self, command: CallRoute) -> CallRouteOk: ...
     async def leg_dtmf(self, command: LegDtmf) -> LegDtmfOk: ...
