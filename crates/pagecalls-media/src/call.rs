@@ -1,7 +1,7 @@
 //! One call: its legs, its routing table, and what goes from one leg to another.
 //!
 //! The routing table names tracks; `Link`s are the same table resolved to places, made anew whenever legs or tracks change, so
-//! that a packet finds its way without looking at names. RTCP crosses in [`crate::reports`].
+//! that a packet finds its way without looking at names. RTCP crosses in [`crate::reports`] and [`crate::congestion`].
 
 use std::time::Instant;
 
@@ -110,11 +110,29 @@ impl Call {
         let started = leg.start_dtls(now, outbox);
         self.relink();
         self.settle(place, started, now, outbox);
+        self.ask_key_frames(now, outbox);
         Ok(rev)
     }
 
+    /// Gives a leg new ICE credentials; returns a user fragment that is no longer valid.
+    pub fn restart(
+        &mut self,
+        place: usize,
+        ufrag: String,
+        pwd: &str,
+    ) -> Result<Option<String>, Refusal> {
+        let leg = self.legs[place].as_mut();
+        let leg = leg.ok_or_else(|| Refusal::new(Code::UnknownLeg, "the leg is gone"))?;
+        Ok(leg.restart(ufrag, pwd))
+    }
+
     /// Takes a routing table; returns the revision in force.
-    pub fn route(&mut self, command: CallRoute) -> Result<u64, Refusal> {
+    pub fn route(
+        &mut self,
+        command: CallRoute,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> Result<u64, Refusal> {
         if let Some(rev) = self.route_rev.filter(|rev| command.rev <= *rev) {
             return Ok(rev);
         }
@@ -130,6 +148,7 @@ impl Call {
         self.routes = command.routes;
         self.route_rev = Some(command.rev);
         self.relink();
+        self.ask_key_frames(now, outbox);
         Ok(command.rev)
     }
 
@@ -286,21 +305,34 @@ impl Call {
         let Some(leg) = self.legs[place].as_mut() else {
             return;
         };
-        let Some((header, len, received)) = leg.receive_rtp(packet, from, now, outbox) else {
+        let Some((header, len, received, came)) = leg.receive_rtp(packet, from, now, outbox) else {
             return;
         };
         let incoming = Incoming {
             header,
             packet: &packet[..len],
+            part: received.part,
+            came,
         };
+        let (mut is_numbered, mut needs_key_frame) = (false, false);
         for link in self
             .links
             .iter()
             .filter(|link| link.on && link.from_leg == place && link.inlet == received.inlet)
         {
             if let Some(to) = self.legs[link.to_leg].as_mut() {
-                to.forward(link.outlet, &incoming, &link.plan, now, outbox);
+                is_numbered |= to.forward(link.outlet, &incoming, &link.plan, now, outbox);
+                needs_key_frame |= to.outlets[link.outlet].needs_key_frame;
             }
+        }
+        if let Some(came) = came.filter(|_| is_numbered) {
+            let leg = self.legs[place].as_mut();
+            if let Some(ledger) = leg.and_then(|leg| leg.ledger.as_mut()) {
+                ledger.sent(came.number, now);
+            }
+        }
+        if needs_key_frame {
+            self.ask_key_frames(now, outbox);
         }
     }
 

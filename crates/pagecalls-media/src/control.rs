@@ -414,6 +414,7 @@ impl Control {
                 (worker, Waiting::LegCreate(body.leg.clone()))
             }
             Command::LegApply(body) => (self.worker_of_leg(&body.leg)?, Waiting::Plain),
+            Command::LegRestart(body) => (self.worker_of_leg(&body.leg)?, Waiting::Plain),
             Command::LegDtmf(body) => (self.worker_of_leg(&body.leg)?, Waiting::Plain),
             Command::LegClose(body) => (
                 self.worker_of_leg(&body.leg)?,

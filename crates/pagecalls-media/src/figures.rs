@@ -29,6 +29,7 @@ pub fn received(
     let bytes = inlets.bytes_of(place);
     let latest = inlets.sources_of(place).max_by_key(|source| source.heard);
     let has_begun = inlet.first.is_some();
+    let video = Some(inlet).filter(|inlet| has_begun && inlet.is_video());
     TrackCounters {
         track: inlet.desired.track.clone(),
         direction: Direction::Recv,
@@ -45,6 +46,10 @@ pub fn received(
         remote_lost: None,
         remote_fraction_lost: None,
         remote_jitter_ms: None,
+        nacks: video.map(|inlet| inlet.requests.nacks),
+        plis: video.map(|inlet| inlet.requests.plis),
+        firs: video.map(|inlet| inlet.requests.firs),
+        rtx_packets: video.map(|inlet| inlet.rtx_packets),
     }
 }
 
@@ -53,6 +58,7 @@ pub fn received(
 pub fn sent(outlet: &Outlet, since: Option<Instant>, now: Instant) -> TrackCounters {
     let sending = &outlet.sending;
     let report = sending.last_report();
+    let video = Some(outlet).filter(|outlet| sending.first.is_some() && outlet.is_video());
     TrackCounters {
         track: outlet.track().to_owned(),
         direction: Direction::Send,
@@ -69,6 +75,10 @@ pub fn sent(outlet: &Outlet, since: Option<Instant>, now: Instant) -> TrackCount
         remote_lost: report.map(Reported::lost_on_way),
         remote_fraction_lost: report.map(|report| rounded(report.fraction_lost())),
         remote_jitter_ms: report.map(|report| rounded(report.jitter_ms(outlet.clock_hz()))),
+        nacks: video.map(|outlet| outlet.requests.nacks),
+        plis: video.map(|outlet| outlet.requests.plis),
+        firs: video.map(|outlet| outlet.requests.firs),
+        rtx_packets: video.map(|outlet| outlet.rtx_packets),
     }
 }
 

@@ -14,6 +14,9 @@ pub const FRAME_BYTES: usize = 2_048;
 /// What may wait for a slow receiver. Audio fills it in about 20 s; what is older than that nobody wants to hear.
 pub const QUEUE_BYTES: usize = 256 * 1024;
 
+/// What yields (video) may fill so much of it; the rest is for sound and control.
+pub const YIELDING_BYTES: usize = QUEUE_BYTES / 2;
+
 /// An empty queue keeps no more memory than this.
 const KEPT_BYTES: usize = 16 * 1024;
 
@@ -96,12 +99,14 @@ impl Queue {
         Self::default()
     }
 
-    /// Frames a datagram; false if it was left out because too much waits.
-    pub fn push(&mut self, datagram: &[u8]) -> bool {
+    /// Frames a datagram; false if it was left out because too much waits. One that yields is left out earlier, so that what does
+    /// not yield still has room.
+    pub fn push(&mut self, datagram: &[u8], yields: bool) -> bool {
         let Ok(len) = u16::try_from(datagram.len()) else {
             return false;
         };
-        if self.waiting().len() + HEAD_BYTES + datagram.len() > QUEUE_BYTES {
+        let room = if yields { YIELDING_BYTES } else { QUEUE_BYTES };
+        if self.waiting().len() + HEAD_BYTES + datagram.len() > room {
             return false;
         }
         if self.written > QUEUE_BYTES / 2 {
@@ -152,7 +157,7 @@ mod tests {
         ) {
             let mut queue = Queue::new();
             for datagram in &datagrams {
-                prop_assert!(queue.push(datagram));
+                prop_assert!(queue.push(datagram, false));
             }
             let (mut deframer, mut found) = (Deframer::new(), Vec::new());
             for cut in cuts.iter().cycle() {
@@ -192,19 +197,33 @@ mod tests {
     }
 
     #[test]
+    fn what_yields_leaves_room_for_the_rest() {
+        let mut queue = Queue::new();
+        let (picture, sound) = ([7; 1_022], [8; 126]);
+        let pictures = (0..1_000).filter(|_| queue.push(&picture, true)).count();
+        assert_eq!(pictures, YIELDING_BYTES / 1_024);
+        let sounds = (0..2_000).filter(|_| queue.push(&sound, false)).count();
+        assert_eq!(sounds, (QUEUE_BYTES - YIELDING_BYTES) / 128);
+        queue.advance(QUEUE_BYTES / 2 - 1_024);
+        assert!(!queue.push(&picture, true), "sound alone takes as much");
+        queue.advance(2_048);
+        assert!(queue.push(&picture, true));
+    }
+
+    #[test]
     fn a_full_queue_leaves_whole_frames_out_and_takes_more_when_it_is_written() {
         let mut queue = Queue::new();
         let datagram = [7; 1_022];
-        let fitting = (0..1_000).filter(|_| queue.push(&datagram)).count();
+        let fitting = (0..1_000).filter(|_| queue.push(&datagram, false)).count();
         assert_eq!(fitting, QUEUE_BYTES / 1_024);
         assert_eq!(queue.waiting().len(), QUEUE_BYTES);
         queue.advance(QUEUE_BYTES / 2 + 1);
-        assert!(queue.push(&datagram));
+        assert!(queue.push(&datagram, false));
         assert_eq!(queue.waiting().len(), QUEUE_BYTES / 2 - 1 + 1_024);
         queue.advance(usize::MAX / 2);
         assert!(queue.waiting().is_empty() && queue.bytes.capacity() <= KEPT_BYTES);
         assert!(
-            !queue.push(&vec![0; 70_000]),
+            !queue.push(&vec![0; 70_000], false),
             "no frame can name its length"
         );
     }

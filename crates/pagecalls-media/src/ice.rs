@@ -13,6 +13,11 @@
 //!    only to a path that has carried media itself.
 //!
 //! Bytes that prove nothing change nothing.
+//!
+//! # Restart
+//!
+//! A restart (RFC 8445 9) gives new credentials. Those before stay valid until the first authentic check with the new ones, for the peer
+//! learns of these later than we do; from then on checks with the old ones are ignored. Paths are kept, and media goes on where it goes.
 
 use std::time::{Duration, Instant};
 
@@ -51,6 +56,8 @@ pub enum Outcome {
         removed: Option<Path>,
         /// Where to send media from now on, if that is another path than before.
         selected_changed: Option<Path>,
+        /// It was the first one with new credentials, and the old ones are no longer valid.
+        is_restarted: bool,
     },
 }
 
@@ -88,11 +95,37 @@ struct Source {
     media: Option<Instant>,
 }
 
+/// What a check is signed with, and by whom.
+struct Credentials {
+    ufrag: String,
+    key: Key,
+    remote_ufrag: Option<String>,
+}
+
+impl Credentials {
+    fn new(ufrag: String, pwd: &str) -> Self {
+        Self {
+            ufrag,
+            key: Key::new(pwd),
+            remote_ufrag: None,
+        }
+    }
+
+    /// USERNAME is `ours:theirs` (RFC 8445 7.2.2).
+    fn fits(&self, username: &str) -> bool {
+        let Some((local, remote)) = username.split_once(':') else {
+            return false;
+        };
+        let known = self.remote_ufrag.as_deref();
+        local == self.ufrag && known.is_none_or(|ufrag| ufrag == remote)
+    }
+}
+
 /// One leg's agent.
 pub struct Agent {
-    local_ufrag: String,
-    local_key: Key,
-    remote_ufrag: Option<String>,
+    own: Credentials,
+    /// Those before a restart, as long as no check has come with the new ones.
+    before: Option<Credentials>,
     /// The first one is the selected one.
     sources: Vec<Source>,
     selected_at: Option<Instant>,
@@ -105,9 +138,8 @@ impl Agent {
     #[must_use]
     pub fn new(local_ufrag: String, local_pwd: impl AsRef<str>) -> Self {
         Self {
-            local_ufrag,
-            local_key: Key::new(local_pwd.as_ref()),
-            remote_ufrag: None,
+            own: Credentials::new(local_ufrag, local_pwd.as_ref()),
+            before: None,
             sources: Vec::new(),
             selected_at: None,
             doubted_at: None,
@@ -119,13 +151,25 @@ impl Agent {
     ///
     /// The peer's password would sign checks of ours. A lite agent sends none.
     pub fn set_remote(&mut self, ufrag: &str, _pwd: &str) {
-        self.remote_ufrag = Some(ufrag.to_owned());
+        self.own.remote_ufrag = Some(ufrag.to_owned());
     }
 
-    /// Our ufrag.
-    #[must_use]
-    pub fn local_ufrag(&self) -> &str {
-        &self.local_ufrag
+    /// Takes new credentials of ours. Returns a ufrag that is no longer valid: of new ones that nobody had used.
+    pub fn restart(&mut self, ufrag: String, pwd: &str) -> Option<String> {
+        let last = std::mem::replace(&mut self.own, Credentials::new(ufrag, pwd));
+        if self.before.is_some() {
+            return Some(last.ufrag);
+        }
+        self.before = Some(last);
+        None
+    }
+
+    /// Our ufrags that are valid: the present one, and for a while after a restart the one before.
+    pub fn local_ufrags(&self) -> impl Iterator<Item = &str> {
+        let before = self.before.iter();
+        std::iter::once(&self.own)
+            .chain(before)
+            .map(|credentials| credentials.ufrag.as_str())
     }
 
     /// Where to send. The rules stand at the head of this module.
@@ -170,52 +214,33 @@ impl Agent {
         if message.class != Class::Request {
             return Outcome::Ignored;
         }
-        if let Err(refusal) = self.examine(&message) {
-            self.refuse(&message, refusal, out);
+        let is_old = self.is_old(&message);
+        let credentials = match &self.before {
+            Some(before) if is_old => before,
+            _ => &self.own,
+        };
+        if let Err(refusal) = examine(credentials, &message) {
+            refuse(credentials, &message, refusal, out);
             return Outcome::Refused;
         }
         Builder::new(out, Class::Success, message.transaction)
             .xor_mapped(from.remote)
-            .finish(Some(&self.local_key));
-        self.learn(from, message.use_candidate, now)
+            .finish(Some(&credentials.key));
+        let is_restarted = !is_old && self.before.take().is_some();
+        if is_restarted {
+            // Whoever has the new password is no echo of an old check.
+            self.doubted_at = None;
+        }
+        self.learn(from, message.use_candidate, is_restarted, now)
     }
 
-    fn examine(&self, message: &Message) -> Result<(), Refusal> {
-        let Some(username) = message.username.filter(|_| message.has_integrity()) else {
-            return Err(Refusal::BadRequest);
+    /// Whether a request names the credentials from before a restart.
+    fn is_old(&self, message: &Message) -> bool {
+        let names = |before: &Credentials| {
+            let username = message.username.and_then(|name| name.split_once(':'));
+            username.is_some_and(|(local, _)| local == before.ufrag)
         };
-        if !self.is_for_us(username) || !message.verify(&self.local_key) {
-            return Err(Refusal::Unauthenticated);
-        }
-        if !message.unknown_required().is_empty() {
-            return Err(Refusal::UnknownAttribute);
-        }
-        // A lite agent is controlled, always (RFC 8445 6.1.1); it cannot give way.
-        if message.controlled.is_some() {
-            return Err(Refusal::RoleConflict);
-        }
-        Ok(())
-    }
-
-    /// USERNAME is `ours:theirs` (RFC 8445 7.2.2).
-    fn is_for_us(&self, username: &str) -> bool {
-        let Some((local, remote)) = username.split_once(':') else {
-            return false;
-        };
-        let remote_fits = self
-            .remote_ufrag
-            .as_deref()
-            .is_none_or(|ufrag| ufrag == remote);
-        local == self.local_ufrag && remote_fits
-    }
-
-    fn refuse(&self, message: &Message, refusal: Refusal, out: &mut Vec<u8>) {
-        let (code, reason) = refusal.code_and_reason();
-        let mut answer = Builder::new(out, Class::Error, message.transaction).error(code, reason);
-        if refusal == Refusal::UnknownAttribute {
-            answer = answer.unknown(message.unknown_required());
-        }
-        answer.finish(refusal.is_signed().then_some(&self.local_key));
+        self.before.as_ref().is_some_and(names)
     }
 
     /// Notes authentic media on a path; returns the path to send to from now on, if that is another than before.
@@ -246,7 +271,7 @@ impl Agent {
         self.selected()
     }
 
-    fn learn(&mut self, from: Path, nominated: bool, now: Instant) -> Outcome {
+    fn learn(&mut self, from: Path, nominated: bool, is_restarted: bool, now: Instant) -> Outcome {
         self.last_heard = Some(now);
         let is_silent = self
             .sources
@@ -272,6 +297,7 @@ impl Agent {
             new_source: known.is_none(),
             removed,
             selected_changed: (is_first || moves).then_some(from),
+            is_restarted,
         }
     }
 
@@ -312,6 +338,32 @@ impl Agent {
             .min_by_key(|&at| self.sources[at].heard)?;
         Some(self.sources.swap_remove(oldest).path)
     }
+}
+
+fn examine(credentials: &Credentials, message: &Message) -> Result<(), Refusal> {
+    let Some(username) = message.username.filter(|_| message.has_integrity()) else {
+        return Err(Refusal::BadRequest);
+    };
+    if !credentials.fits(username) || !message.verify(&credentials.key) {
+        return Err(Refusal::Unauthenticated);
+    }
+    if !message.unknown_required().is_empty() {
+        return Err(Refusal::UnknownAttribute);
+    }
+    // A lite agent is controlled, always (RFC 8445 6.1.1); it cannot give way.
+    if message.controlled.is_some() {
+        return Err(Refusal::RoleConflict);
+    }
+    Ok(())
+}
+
+fn refuse(credentials: &Credentials, message: &Message, refusal: Refusal, out: &mut Vec<u8>) {
+    let (code, reason) = refusal.code_and_reason();
+    let mut answer = Builder::new(out, Class::Error, message.transaction).error(code, reason);
+    if refusal == Refusal::UnknownAttribute {
+        answer = answer.unknown(message.unknown_required());
+    }
+    answer.finish(refusal.is_signed().then_some(&credentials.key));
 }
 
 fn is_stream(path: Path) -> bool {

@@ -1,10 +1,14 @@
 //! Received tracks and the streams that carry them: which packet belongs to which track.
+//!
+//! A track of video may have streams of repeats (RTX, RFC 4588) beside those of its media. They are found as those are, and counted
+//! apart: a repeat is no packet of the track, and what a stream of repeats loses is no loss of it.
 
 use std::time::{Duration, Instant};
 
-use crate::protocol::RecvTrack;
+use crate::keyframes::Ask;
+use crate::protocol::{Kind, RecvTrack};
 use crate::quality::Rate;
-use crate::rtp::Header;
+use crate::rtp::{self, Header};
 use crate::stats::Reception;
 use crate::translate::{clock_hz, is_event};
 
@@ -13,6 +17,17 @@ const MAX_SOURCES: usize = 64;
 
 /// A track that had flowed and is silent for this long has stalled.
 const STALLED: Duration = Duration::from_secs(5);
+
+/// Feedback messages that asked a sender for something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// For packets.
+    pub nacks: u64,
+    /// For pictures.
+    pub plis: u64,
+    /// For pictures, in full.
+    pub firs: u64,
+}
 
 /// A received track.
 pub struct Inlet {
@@ -28,6 +43,10 @@ pub struct Inlet {
     pub late: u64,
     /// The bit rate of the payload.
     pub rate: Rate,
+    /// What was asked of its sender.
+    pub requests: Requests,
+    /// Repeats that came on streams of their own.
+    pub rtx_packets: u64,
     /// Payload types with their clocks; `None` for telephone events.
     clocks: Vec<(u8, Option<u32>)>,
     stall_told: bool,
@@ -42,6 +61,8 @@ impl Inlet {
             duplicates: 0,
             late: 0,
             rate: Rate::default(),
+            requests: Requests::default(),
+            rtx_packets: 0,
             clocks: Vec::new(),
             stall_told: false,
         };
@@ -53,6 +74,33 @@ impl Inlet {
         let codecs = self.desired.codecs.iter();
         let clock = |codec| (!is_event(codec)).then(|| clock_hz(&codec.key));
         self.clocks = codecs.map(|codec| (codec.pt, clock(codec))).collect();
+    }
+
+    /// Whether it is video.
+    #[must_use]
+    pub fn is_video(&self) -> bool {
+        self.desired.kind == Kind::Video
+    }
+
+    /// The id of the transport-wide number in its packets, where that counts: on video (ruling 20).
+    #[must_use]
+    pub fn numbers_id(&self) -> Option<u8> {
+        self.desired.ext.twcc.filter(|_| self.is_video())
+    }
+
+    fn takes(&self, pt: u8, is_rtx: bool) -> bool {
+        let mut codecs = self.desired.codecs.iter();
+        codecs.any(|codec| match is_rtx {
+            true => codec.rtx_pt == Some(pt),
+            false => codec.pt == pt,
+        })
+    }
+
+    /// What a packet of this payload type is to the track, if anything.
+    fn role(&self, pt: u8) -> Option<bool> {
+        [false, true]
+            .into_iter()
+            .find(|is_rtx| self.takes(pt, *is_rtx))
     }
 
     /// The clock of this payload type's timestamps; `None` for telephone events and what was not agreed on.
@@ -68,6 +116,10 @@ pub struct Source {
     pub ssrc: u32,
     /// The track's place among the leg's.
     pub inlet: usize,
+    /// Whether it carries repeats.
+    pub is_rtx: bool,
+    /// The key frame that it was asked for.
+    pub ask: Ask,
     /// What has arrived.
     pub reception: Reception,
     /// When the last packet came.
@@ -87,11 +139,27 @@ pub struct Inlets {
     pub sources: Vec<Source>,
 }
 
+/// What a packet is to its track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A packet of it.
+    Media,
+    /// A repeat, on a stream of its own, of a packet of the stream `media`.
+    Rtx {
+        /// `None` as long as no media has come.
+        media: Option<u32>,
+    },
+    /// A packet of it that came before.
+    Again,
+}
+
 /// Where a packet went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
     /// The track's place.
     pub inlet: usize,
+    /// What it is there.
+    pub part: Part,
     /// Whether it is the first of its stream.
     pub is_first: bool,
 }
@@ -125,9 +193,12 @@ impl Inlets {
         }
         let tracks = &self.tracks;
         self.sources.retain_mut(|source| {
-            let named = tracks
-                .iter()
-                .position(|inlet| inlet.desired.ssrcs.contains(&source.ssrc));
+            let named = named(tracks, source.ssrc);
+            // A stream that turns out to be of the other kind begins anew.
+            if named.is_some_and(|(_, is_rtx)| is_rtx != source.is_rtx) {
+                return false;
+            }
+            let named = named.map(|(place, _)| place);
             let place = named.or_else(|| moved_to.get(source.inlet).copied().flatten());
             source.inlet = place.unwrap_or_default();
             place.is_some()
@@ -143,18 +214,28 @@ impl Inlets {
             .find(|source| source.ssrc == header.ssrc)
         {
             let inlet = &mut self.tracks[source.inlet];
+            if source.is_rtx {
+                let place = source.inlet;
+                source
+                    .reception
+                    .receive(None, header.seq, header.ts, payload_len, now);
+                source.heard = now;
+                return self.repeat(place, header, packet, false);
+            }
             let clock = inlet.clock(header.pt);
             source
                 .reception
                 .receive(clock, header.seq, header.ts, payload_len, now);
             source.heard = now;
+            source.ask.answered();
             inlet.stall_told = false;
             return Some(Received {
                 inlet: source.inlet,
+                part: Part::Media,
                 is_first: false,
             });
         }
-        let inlet = self.find(header, packet)?;
+        let (inlet, is_rtx) = self.find(header, packet)?;
         if self.sources.len() == MAX_SOURCES {
             return None;
         }
@@ -163,11 +244,16 @@ impl Inlets {
         self.sources.push(Source {
             ssrc: header.ssrc,
             inlet,
+            is_rtx,
+            ask: Ask::default(),
             reception,
             heard: now,
             reported: now,
             was_reported: false,
         });
+        if is_rtx {
+            return self.repeat(inlet, header, packet, true);
+        }
         let track = &mut self.tracks[inlet];
         track.stall_told = false;
         if track.first.is_none() {
@@ -176,24 +262,71 @@ impl Inlets {
         }
         Some(Received {
             inlet,
+            part: Part::Media,
             is_first: true,
         })
     }
 
+    /// Counts a packet of a stream of repeats.
+    fn repeat(
+        &mut self,
+        place: usize,
+        header: &Header,
+        packet: &[u8],
+        is_first: bool,
+    ) -> Option<Received> {
+        let inlet = &mut self.tracks[place];
+        if !inlet.takes(header.pt, true) {
+            return None;
+        }
+        let payload = rtp::without_padding(&packet[header.len..], header.padding);
+        inlet.rtx_packets += u64::from(!payload.is_empty());
+        let media = self.media_of(place, header.ssrc);
+        Some(Received {
+            inlet: place,
+            part: Part::Rtx { media },
+            is_first,
+        })
+    }
+
+    /// The stream whose packets a stream of repeats carries: the one that stands in the same place, else the one heard last.
+    fn media_of(&self, place: usize, rtx: u32) -> Option<u32> {
+        let desired = &self.tracks[place].desired;
+        let named = desired.rtx_ssrcs.iter().position(|ssrc| *ssrc == rtx);
+        let is_paired = desired.ssrcs.len() == desired.rtx_ssrcs.len();
+        let named = named.filter(|_| is_paired).map(|at| desired.ssrcs[at]);
+        named.or_else(|| self.latest(place).map(|source| source.ssrc))
+    }
+
+    /// The stream of the track at `place` that was heard last.
+    #[must_use]
+    pub fn latest(&self, place: usize) -> Option<&Source> {
+        self.sources_of(place).max_by_key(|source| source.heard)
+    }
+
+    /// The track of the stream `ssrc`, if its packets may come again and be wanted: those of video.
+    #[must_use]
+    pub fn repeatable(&self, ssrc: u32) -> Option<usize> {
+        let source = self.source(ssrc).filter(|source| !source.is_rtx)?;
+        let inlet = &self.tracks[source.inlet];
+        inlet.is_video().then_some(source.inlet)
+    }
+
     /// Counts a packet of the stream `ssrc` that SRTP refused because it came before, or so late that this cannot be known.
     pub fn repeated(&mut self, ssrc: u32, is_late: bool) {
-        let place = self.source(ssrc).map(|source| source.inlet);
+        let source = self.source(ssrc).filter(|source| !source.is_rtx);
+        let place = source.map(|source| source.inlet);
         if let Some(inlet) = place.map(|place| &mut self.tracks[place]) {
             inlet.late += u64::from(is_late);
             inlet.duplicates += u64::from(!is_late);
         }
     }
 
-    /// The streams of the track at `place`, oldest first.
+    /// The streams of the track at `place`, oldest first, without those of repeats.
     pub fn sources_of(&self, place: usize) -> impl Iterator<Item = &Source> {
         self.sources
             .iter()
-            .filter(move |source| source.inlet == place)
+            .filter(move |source| source.inlet == place && !source.is_rtx)
     }
 
     /// Payload bytes that the track at `place` has received.
@@ -222,6 +355,13 @@ impl Inlets {
         self.sources.iter_mut().find(|source| source.ssrc == ssrc)
     }
 
+    /// The stream with this SSRC, and its track.
+    pub fn source_and_track_mut(&mut self, ssrc: u32) -> Option<(&mut Source, &mut Inlet)> {
+        let source = self.sources.iter_mut().find(|source| source.ssrc == ssrc)?;
+        let track = &mut self.tracks[source.inlet];
+        Some((source, track))
+    }
+
     /// The tracks that have stalled since the last call, with how long they have been silent.
     pub fn stalled(&mut self, now: Instant) -> Vec<(String, Duration)> {
         let mut stalled = Vec::new();
@@ -229,7 +369,7 @@ impl Inlets {
             let heard = self
                 .sources
                 .iter()
-                .filter(|source| source.inlet == place)
+                .filter(|source| source.inlet == place && !source.is_rtx)
                 .map(|source| source.heard)
                 .max();
             let silence =
@@ -242,13 +382,14 @@ impl Inlets {
         stalled
     }
 
-    /// The track of a new stream: the one that names its SSRC, then by MID, then the only one that has its payload type, then the
-    /// first of those without a stream.
-    fn find(&self, header: &Header, packet: &[u8]) -> Option<usize> {
-        let named = self
-            .tracks
-            .iter()
-            .position(|inlet| inlet.desired.ssrcs.contains(&header.ssrc));
+    /// The track of a new stream, and whether it carries repeats: the track that names its SSRC, then by MID, then the only one that
+    /// has its payload type, then the first of those without such a stream.
+    fn find(&self, header: &Header, packet: &[u8]) -> Option<(usize, bool)> {
+        if let Some((place, is_rtx)) = named(&self.tracks, header.ssrc) {
+            return self.tracks[place]
+                .takes(header.pt, is_rtx)
+                .then_some((place, is_rtx));
+        }
         let by_mid = |inlet: &Inlet| {
             let mid = inlet
                 .desired
@@ -257,34 +398,40 @@ impl Inlets {
                 .and_then(|id| header.extension(packet, id));
             mid == Some(inlet.desired.mid.as_bytes())
         };
-        if let Some(place) = named.or_else(|| self.tracks.iter().position(by_mid)) {
-            return self.tracks[place]
-                .desired
-                .codecs
-                .iter()
-                .any(|codec| codec.pt == header.pt)
-                .then_some(place);
+        if let Some(place) = self.tracks.iter().position(by_mid) {
+            let is_rtx = self.tracks[place].role(header.pt)?;
+            return Some((place, is_rtx));
         }
-        let has_pt = |inlet: &Inlet| {
-            inlet
-                .desired
-                .codecs
-                .iter()
-                .any(|codec| codec.pt == header.pt)
+        let with_pt = || {
+            let tracks = self.tracks.iter().enumerate();
+            tracks.filter_map(|(place, inlet)| Some((place, inlet.role(header.pt)?)))
         };
-        let mut with_pt = self
-            .tracks
-            .iter()
-            .enumerate()
-            .filter(|(_, inlet)| has_pt(inlet))
-            .map(|(place, _)| place);
-        let first = with_pt.next()?;
-        if with_pt.next().is_none() {
+        let mut found = with_pt();
+        let first = found.next()?;
+        if found.next().is_none() {
             return Some(first);
         }
-        let is_unclaimed = |place: usize| self.sources.iter().all(|source| source.inlet != place);
-        (0..self.tracks.len()).find(|place| has_pt(&self.tracks[*place]) && is_unclaimed(*place))
+        let is_unclaimed = |(place, is_rtx): &(usize, bool)| {
+            let mut sources = self.sources.iter();
+            sources.all(|source| (source.inlet, source.is_rtx) != (*place, *is_rtx))
+        };
+        with_pt().find(is_unclaimed)
     }
+}
+
+/// The track that names this SSRC, and whether it does so for its repeats.
+fn named(tracks: &[Inlet], ssrc: u32) -> Option<(usize, bool)> {
+    let media = tracks
+        .iter()
+        .position(|inlet| inlet.desired.ssrcs.contains(&ssrc));
+    let rtx = || {
+        tracks
+            .iter()
+            .position(|inlet| inlet.desired.rtx_ssrcs.contains(&ssrc))
+    };
+    media
+        .map(|place| (place, false))
+        .or_else(|| Some((rtx()?, true)))
 }
 
 #[cfg(test)]
@@ -403,6 +550,56 @@ mod tests {
             inlets.sources[0].inlet, 1,
             "a track that names the stream takes it"
         );
+    }
+
+    fn video(name: &str, mid: &str, ssrcs: &[u32], rtx_ssrcs: &[u32]) -> RecvTrack {
+        let mut track = track(name, mid, 96, ssrcs);
+        track.kind = Kind::Video;
+        track.codecs[0].rtx_pt = Some(97);
+        track.rtx_ssrcs = rtx_ssrcs.into();
+        track
+    }
+
+    fn part(inlets: &mut Inlets, pt: u8, ssrc: u32, mid: Option<&str>) -> Option<(usize, Part)> {
+        let place = receive(inlets, pt, ssrc, mid)?;
+        let source = inlets.source(ssrc).unwrap();
+        let media = source.is_rtx.then(|| inlets.media_of(place, ssrc));
+        Some((
+            place,
+            media.map_or(Part::Media, |media| Part::Rtx { media }),
+        ))
+    }
+
+    #[test]
+    fn repeats_are_found_by_name_by_mid_and_by_payload_type() {
+        let mut inlets = inlets(&[
+            video("a", "0", &[1, 2], &[11, 12]),
+            video("b", "1", &[], &[]),
+        ]);
+        let rtx = |media: u32| Part::Rtx { media: Some(media) };
+        assert_eq!(part(&mut inlets, 97, 12, None), Some((0, rtx(2))));
+        assert_eq!(part(&mut inlets, 96, 12, None), None, "it carries repeats");
+        assert_eq!(part(&mut inlets, 96, 11, None), None);
+        let early = Some((1, Part::Rtx { media: None }));
+        assert_eq!(part(&mut inlets, 97, 30, Some("1")), early);
+        assert_eq!(part(&mut inlets, 96, 20, Some("1")), Some((1, Part::Media)));
+        assert_eq!(part(&mut inlets, 97, 30, None), Some((1, rtx(20))));
+        let ssrcs = |place| {
+            let sources = inlets.sources_of(place);
+            sources.map(|source| source.ssrc).collect::<Vec<_>>()
+        };
+        assert_eq!((ssrcs(0), ssrcs(1)), (vec![], vec![20]));
+        assert_eq!(inlets.repeatable(20), Some(1));
+        assert_eq!(inlets.repeatable(30), None);
+    }
+
+    #[test]
+    fn a_stream_that_turns_out_to_carry_repeats_begins_anew() {
+        let mut inlets = inlets(&[video("a", "0", &[], &[])]);
+        assert_eq!(part(&mut inlets, 96, 5, None), Some((0, Part::Media)));
+        inlets.apply(vec![video("a", "0", &[4], &[5])], || 9);
+        assert!(inlets.source(5).is_none());
+        assert_eq!(part(&mut inlets, 96, 5, None), None);
     }
 
     #[test]

@@ -3,24 +3,25 @@
 //! Bytes and times come in, datagrams and events go to the [`Outbox`]. A leg knows nothing of the other legs of its call: what
 //! goes across is decided in [`crate::call`] and [`crate::reports`].
 
+mod desired;
+mod telling;
+
 use std::time::{Duration, Instant};
 
-use crate::dtls;
 use crate::error::SrtpError;
-use crate::figures;
-use crate::fresh::Fresh;
-use crate::inlet::{Inlets, Received};
+use crate::inlet::{Inlets, Part, Received, Requests};
 use crate::outbox::{Gone, Outbox};
 use crate::outlet::{Forwarded, Incoming, Outlet, Plan};
 use crate::path::Path;
 use crate::protocol::{
-    AcceptedBy, Code, IceState, LegApply, LegBye, LegConsentLost, LegDtls, LegDtmfDone, LegIce,
-    LegStats, Refusal, SendTrack, Timers, TrackAccepted, TrackFirstRtp, TrackStalled, Why,
+    AcceptedBy, LegBye, LegConsentLost, LegDtls, LegDtmfDone, LegIce, Timers, TrackAccepted,
+    TrackFirstRtp, TrackStalled, Why,
 };
 use crate::quality::{self, RoundTrip};
 use crate::rtcp::{self, ReportBlock};
 use crate::rtp::{self, Header};
 use crate::transport::{Checked, Connected, Failure, Transport};
+use crate::twcc::{Came, Ledger, Numbers};
 
 /// Silence after which the control plane is warned.
 const CONSENT_LOST: Duration = Duration::from_secs(15);
@@ -54,6 +55,12 @@ pub struct Leg {
     pub outlets: Vec<Outlet>,
     /// The SSRC by which the peer signed its last RTCP.
     pub peer_ssrc: Option<u32>,
+    /// What became of the packets that the peer numbers.
+    pub(crate) ledger: Option<Box<Ledger>>,
+    /// The numbers of the packets that go to the peer.
+    pub(crate) numbers: Option<Box<Numbers>>,
+    /// Whether a source is to be asked for a key frame, now or again.
+    pub(crate) asks: bool,
 }
 
 impl Leg {
@@ -84,6 +91,9 @@ impl Leg {
             inlets: Inlets::default(),
             outlets: Vec::new(),
             peer_ssrc: None,
+            ledger: None,
+            numbers: None,
+            asks: false,
         }
     }
 
@@ -146,82 +156,23 @@ impl Leg {
     pub fn gone(&self) -> Gone {
         Gone {
             leg: self.id.clone(),
-            ufrag: self.transport.ufrag().to_owned(),
+            ufrags: self.transport.ufrags().map(str::to_owned).collect(),
             sources: self.transport.sources().collect(),
         }
     }
 
-    // --- desired state ---------------------------------------------------------------------------------------------
-
-    /// Makes the desired state so, and returns the revision in force. A refused state changes nothing.
-    pub fn apply(
-        &mut self,
-        desired: LegApply,
-        context: &dtls::Context,
-        fresh: &mut Fresh,
-        now: Instant,
-    ) -> Result<u64, Refusal> {
-        if let Some(rev) = self.rev.filter(|rev| desired.rev <= *rev) {
-            return Ok(rev);
-        }
-        check(&desired)?;
-        self.check_outputs(&desired.send)?;
-        if let Some(remote) = &desired.remote {
-            self.transport.meet(remote, context)?;
-        }
-        self.rev = Some(desired.rev);
-        self.applied_at.get_or_insert(now);
-        self.timers = desired.timers;
-        self.conn_since = self.timers.conn_ms.map(|_| self.conn_since.unwrap_or(now));
-        self.inlets.apply(desired.recv, || fresh.serial());
-        self.apply_outlets(desired.send, fresh);
-        Ok(desired.rev)
-    }
-
-    /// An SSRC belongs to one sent track for ever: a second numbering under it would break the encryption.
-    fn check_outputs(&self, desired: &[SendTrack]) -> Result<(), Refusal> {
-        for track in desired {
-            for output in &track.outputs {
-                let before = self
-                    .outlets
-                    .iter()
-                    .find(|outlet| outlet.has_output(output.ssrc));
-                let has_moved = before.is_some_and(|outlet| !outlet.is_same(track));
-                if has_moved || self.retired.contains(&output.ssrc) {
-                    let message =
-                        format!("output ssrc {} was used for another stream", output.ssrc);
-                    return Err(Refusal::new(Code::BadState, message));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn apply_outlets(&mut self, desired: Vec<SendTrack>, fresh: &mut Fresh) {
-        let mut before = std::mem::take(&mut self.outlets);
-        let copies = before.iter().flat_map(Outlet::copies);
-        let ssrcs: Vec<u32> = copies.map(|copy| copy.ssrc).collect();
-        for track in desired {
-            let old = before.iter().position(|outlet| outlet.is_same(&track));
-            let outlet = match old {
-                Some(place) => {
-                    let mut outlet = before.swap_remove(place);
-                    outlet.apply(track);
-                    outlet
-                }
-                None => Outlet::new(fresh.serial(), track, fresh.number() as u16, fresh.number()),
-            };
-            self.outlets.push(outlet);
-        }
-        for ssrc in ssrcs {
-            if !self.outlets.iter().any(|outlet| outlet.has_output(ssrc)) {
-                self.retired.push(ssrc);
-                self.transport.forget_ssrc(ssrc);
-            }
-        }
+    /// Tells this leg from all others of its call.
+    #[must_use]
+    pub fn uid(&self) -> u32 {
+        self.own_ssrc
     }
 
     // --- transport -------------------------------------------------------------------------------------------------
+
+    /// Takes new ICE credentials. Returns a user fragment that is no longer valid.
+    pub fn restart(&mut self, ufrag: String, pwd: &str) -> Option<String> {
+        self.transport.restart(ufrag, pwd)
+    }
 
     /// Takes a STUN datagram.
     pub fn stun(
@@ -313,14 +264,14 @@ impl Leg {
 
     // --- media -----------------------------------------------------------------------------------------------------
 
-    /// Decrypts and counts an RTP packet; returns its header, its length and its track.
+    /// Decrypts and counts an RTP packet; returns its header, its length, its track and its transport-wide number.
     pub fn receive_rtp(
         &mut self,
         packet: &mut [u8],
         from: Path,
         now: Instant,
         outbox: &mut Outbox,
-    ) -> Option<(Header, usize, Received)> {
+    ) -> Option<(Header, usize, Received, Option<Came>)> {
         let Some(header) = Header::parse(packet) else {
             self.dropped += 1;
             return None;
@@ -331,6 +282,9 @@ impl Leg {
                 if why.is_repeat() {
                     let is_late = why == SrtpError::TooOld;
                     self.inlets.repeated(header.ssrc, is_late);
+                }
+                if why == SrtpError::Replayed {
+                    return self.receive_again(&header, packet, now);
                 }
                 return None;
             }
@@ -348,7 +302,7 @@ impl Leg {
             self.dropped += 1;
             return None;
         };
-        if received.is_first {
+        if received.is_first && received.part == Part::Media {
             let (call, leg) = self.names();
             let track = self.inlets.tracks[received.inlet].desired.track.clone();
             outbox.events.push(
@@ -361,7 +315,50 @@ impl Leg {
                 .into(),
             );
         }
-        Some((header, len, received))
+        let came = self.note_number(&header, packet, received, now);
+        Some((header, len, received, came))
+    }
+
+    /// Decrypts a packet that came before, if its receiver may have asked for it again: on video.
+    fn receive_again(
+        &mut self,
+        header: &Header,
+        packet: &mut [u8],
+        now: Instant,
+    ) -> Option<(Header, usize, Received, Option<Came>)> {
+        let inlet = self.inlets.repeatable(header.ssrc)?;
+        let len = self.transport.open_again(packet, header.len)?;
+        let packet = &packet[..len];
+        if header.padding && !rtp::padding_fits(&packet[header.len..]) {
+            return None;
+        }
+        let received = Received {
+            inlet,
+            part: Part::Again,
+            is_first: false,
+        };
+        let came = self.note_number(header, packet, received, now);
+        Some((*header, len, received, came))
+    }
+
+    /// Notes the transport-wide number of a packet, if it has one.
+    fn note_number(
+        &mut self,
+        header: &Header,
+        packet: &[u8],
+        received: Received,
+        now: Instant,
+    ) -> Option<Came> {
+        let id = self.inlets.tracks[received.inlet].numbers_id()?;
+        let number = header.extension(packet, id)?.first_chunk()?;
+        let number = u16::from_be_bytes(*number);
+        let media = match received.part {
+            Part::Rtx { media } => media.unwrap_or(header.ssrc),
+            Part::Media | Part::Again => header.ssrc,
+        };
+        self.ledger.as_mut()?.arrived(number, media, now);
+        let from = self.uid();
+        Some(Came { from, number })
     }
 
     /// Decrypts an RTCP packet; returns its length.
@@ -378,7 +375,7 @@ impl Leg {
         Some(len)
     }
 
-    /// Sends a received packet on one of our tracks, if this leg is up.
+    /// Sends a received packet on one of our tracks, if this leg is up. True if it went out under a transport-wide number.
     pub fn forward(
         &mut self,
         outlet: usize,
@@ -386,13 +383,17 @@ impl Leg {
         plan: &Plan,
         now: Instant,
         outbox: &mut Outbox,
-    ) {
+    ) -> bool {
         let Some(mut wire) = self.transport.wire(outbox) else {
-            return;
+            return false;
         };
+        wire.numbers = self.numbers.as_deref_mut();
+        wire.came = incoming.came;
         let outlet = &mut self.outlets[outlet];
-        match outlet.forward(incoming, plan, now, &mut wire) {
-            Forwarded::Sent(None) => {}
+        let forwarded = outlet.forward(incoming, plan, now, &mut wire);
+        let is_numbered = wire.is_numbered;
+        match forwarded {
+            Forwarded::Sent(None) | Forwarded::Filler => {}
             Forwarded::Sent(Some(digit)) => {
                 let track = outlet.track().to_owned();
                 self.tell_digit(track, digit, outbox);
@@ -407,6 +408,7 @@ impl Leg {
                 );
             }
         }
+        is_numbered
     }
 
     /// Sends what the digits of our tracks owe by now.
@@ -463,6 +465,14 @@ impl Leg {
         }
     }
 
+    /// Counts a request of the peer about one of our outputs.
+    pub fn requested(&mut self, ssrc: u32, count: impl FnOnce(&mut Requests) -> &mut u64) {
+        let mut outlets = self.outlets.iter_mut();
+        if let Some(outlet) = outlets.find(|outlet| outlet.has_output(ssrc)) {
+            *count(&mut outlet.requests) += 1;
+        }
+    }
+
     /// Takes what the peer reports of one of our outputs.
     pub fn reported(&mut self, block: &ReportBlock, now: Instant) {
         let mut outlets = self.outlets.iter_mut();
@@ -485,12 +495,17 @@ impl Leg {
             .filter_map(Outlet::next_due)
             .min()
             .filter(|_| self.is_up());
-        self.transport.next_due(now).into_iter().chain(digits).min()
+        let answers = self.ledger.as_ref().and_then(|ledger| ledger.next_due());
+        let transport = self.transport.next_due(now).into_iter();
+        let video = answers.into_iter().chain(self.key_frame_due(now));
+        transport.chain(digits).chain(video).min()
     }
 
-    /// Does what is due by now: DTLS repeats, digits.
+    /// Does what is due by now: DTLS repeats, digits, answers to transport-wide numbers, requests for key frames.
     pub fn on_time(&mut self, now: Instant, outbox: &mut Outbox) -> Result<(), Failure> {
         self.send_digits(now, outbox);
+        self.answer_numbers(now, outbox);
+        self.ask_key_frames(now, outbox);
         self.transport.on_time(now, outbox)
     }
 
@@ -560,96 +575,4 @@ impl Leg {
             .heard()
             .map(|heard| now.saturating_duration_since(heard))
     }
-
-    /// State and counters. The score is the call's to know.
-    #[must_use]
-    pub fn stats(&self, now: Instant) -> LegStats {
-        let (call, leg) = self.names();
-        let selected = self.transport.selected();
-        let since = self.applied_at;
-        let received = (0..self.inlets.tracks.len())
-            .map(|place| figures::received(&self.inlets, place, since, now));
-        let sent = self.outlets.iter();
-        LegStats {
-            call,
-            leg,
-            rev: self.rev.unwrap_or_default(),
-            ice: if selected.is_some() {
-                IceState::Connected
-            } else {
-                IceState::New
-            },
-            dtls: self.transport.state(),
-            profile: self
-                .transport
-                .profile()
-                .map(|profile| profile.iana_name().to_owned()),
-            remote: selected.map(|path| path.remote.to_string()),
-            silent_ms: self.silence(now).map(|silence| silence.as_millis() as u64),
-            auth_failures: self.transport.auth_failures,
-            dropped: self.dropped,
-            ice_ms: figures::after(since, self.paired_at),
-            dtls_ms: self.handshake.map(quality::ms),
-            path_changes: self.path_changes,
-            rtt_ms: self.round_trip.last().map(quality::ms),
-            srtt_ms: self.round_trip.smoothed().map(quality::ms),
-            mos: None,
-            tracks: received
-                .chain(sent.map(|outlet| figures::sent(outlet, since, now)))
-                .collect(),
-        }
-    }
-
-    /// Bit rates begin a new interval.
-    pub fn next_interval(&mut self, now: Instant) {
-        self.inlets.next_interval(now);
-        for outlet in &mut self.outlets {
-            let sending = &mut outlet.sending;
-            sending.rate.next_interval(sending.bytes, now);
-        }
-    }
-}
-
-/// Refuses a desired state that cannot be, whatever the leg was before.
-fn check(desired: &LegApply) -> Result<(), Refusal> {
-    let bad = |message: String| Err(Refusal::new(Code::BadState, message));
-    let recv = desired
-        .recv
-        .iter()
-        .map(|track| (&track.track, &track.codecs, &track.ext));
-    let send = desired
-        .send
-        .iter()
-        .map(|track| (&track.track, &track.codecs, &track.ext));
-    for (track, codecs, ext) in recv.chain(send) {
-        if codecs.iter().any(|codec| codec.pt > 127) {
-            return bad(format!(
-                "a payload type of track {track} has more than 7 bits"
-            ));
-        }
-        if [ext.mid, ext.level, ext.twcc, ext.ast, ext.rot, ext.ctype].contains(&Some(0)) {
-            return bad(format!("an extension id of track {track} is 0"));
-        }
-    }
-    if has_twin(desired.recv.iter().map(|track| &track.track))
-        || has_twin(desired.send.iter().map(|track| &track.track))
-    {
-        return bad("a track is listed twice".into());
-    }
-    if has_twin(
-        desired
-            .send
-            .iter()
-            .flat_map(|track| &track.outputs)
-            .map(|output| output.ssrc),
-    ) {
-        return bad("an output ssrc is listed twice".into());
-    }
-    Ok(())
-}
-
-fn has_twin<T: Ord>(items: impl Iterator<Item = T>) -> bool {
-    let mut items: Vec<T> = items.collect();
-    items.sort_unstable();
-    items.windows(2).any(|pair| pair[0] == pair[1])
 }

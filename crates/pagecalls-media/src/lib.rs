@@ -17,6 +17,7 @@
 //! | [`acceptor`], [`tcp`], [`framing`] | ICE-TCP: who may connect, the connections of a worker, datagrams on a stream |
 //! | [`shard`], [`limit`] | all calls of one worker: who gets a datagram, timers, faults contained; what strangers may cost |
 //! | [`call`], [`reports`] | one call: routes between its legs; RTCP across |
+//! | [`keyframes`], [`congestion`], [`twcc`] | what video needs besides: pictures on request; whose packets arrived, hop by hop |
 //! | [`leg`], [`transport`] | one peer: tracks, desired state, timers; ICE, DTLS and SRTP put together |
 //! | [`inlet`], [`outlet`] | received tracks and their streams; sent tracks and their outputs |
 //! | [`translate`], [`dtmf`] | numbers, timestamps, payload types; digits as RFC 4733 events |
@@ -32,6 +33,7 @@
 pub mod acceptor;
 pub mod bits;
 pub mod call;
+pub mod congestion;
 pub mod control;
 pub mod demux;
 pub mod dtls;
@@ -44,6 +46,7 @@ pub mod fresh;
 pub mod gather;
 pub mod ice;
 pub mod inlet;
+pub mod keyframes;
 pub mod leg;
 pub mod limit;
 pub mod log;
@@ -66,5 +69,6 @@ pub mod tcp;
 pub mod tidy;
 pub mod translate;
 pub mod transport;
+pub mod twcc;
 pub mod udp;
 pub mod worker;

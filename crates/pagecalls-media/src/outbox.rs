@@ -15,6 +15,7 @@ struct Datagram {
     start: usize,
     len: usize,
     to: Path,
+    yields: bool,
 }
 
 /// A leg that has ended: what its worker must forget.
@@ -22,8 +23,8 @@ struct Datagram {
 pub struct Gone {
     /// The leg's id.
     pub leg: String,
-    /// The user fragment that led STUN to it.
-    pub ufrag: String,
+    /// The user fragments that led STUN to it.
+    pub ufrags: Vec<String>,
     /// The paths that led everything else to it.
     pub sources: Vec<Path>,
 }
@@ -64,10 +65,20 @@ impl Outbox {
 
     /// Makes the first `len` bytes of the slot a datagram to `to`.
     pub fn commit(&mut self, len: usize, to: Path) {
+        self.queue(len, to, false);
+    }
+
+    /// The same for a datagram that is the first to go where not all have room: video, beside sound and control.
+    pub fn commit_yielding(&mut self, len: usize, to: Path) {
+        self.queue(len, to, true);
+    }
+
+    fn queue(&mut self, len: usize, to: Path, yields: bool) {
         self.datagrams.push(Datagram {
             start: self.used,
             len,
             to,
+            yields,
         });
         self.used += len;
     }
@@ -107,6 +118,14 @@ impl Outbox {
                 &self.bytes[datagram.start..datagram.start + datagram.len],
             )
         })
+    }
+
+    /// Whether the datagram at this place is one that yields.
+    #[must_use]
+    pub fn yields(&self, place: usize) -> bool {
+        self.datagrams
+            .get(place)
+            .is_some_and(|datagram| datagram.yields)
     }
 
     /// Takes back all datagrams but the first `len`.

@@ -1,22 +1,27 @@
-//! A sent track: one numbering, one or more outputs that carry it, and the digits that go into it.
+//! A sent track: one numbering, one or more outputs that carry it, the digits that go into it, and the repeats of what it lost.
 //!
 //! Every output carries the same payload, payload type, sequence number and timestamp; only SSRC and MID differ
 //! (messenger-calling 6.6). This module decides what is sent and under which numbers; encryption and address come as a
 //! [`Wire`], and which received track feeds it is [`crate::call`]'s business.
 
+mod digits;
+mod repair;
+
 use std::time::{Duration, Instant};
 
-use crate::dtmf::{self, Dtmf, EventCodec, EventPacket};
+use crate::dtmf::{Dtmf, EventCodec};
+use crate::inlet::{Part, Requests};
 use crate::outbox::Outbox;
 use crate::path::Path;
 use crate::protocol::{Kind, SendTrack};
 use crate::rtcp::{ReportBlock, SenderInfo};
 use crate::rtp::{self, Fields, Header};
 use crate::sending::{Sending, Share};
-use crate::srtp::Outbound;
+use crate::srtp::{self, Outbound};
 use crate::translate::{
     ExtensionMap, Numbering, Origin, Payload, PayloadMap, Place, clock_hz, is_event,
 };
+use crate::twcc::{Came, Numbers};
 
 /// A new output on a running numbering does not start so close before a 16-bit wrap: if its first packets were lost, the
 /// receiver would count the cycles wrong for ever (RFC 3711 3.3.1).
@@ -24,10 +29,6 @@ const WRAP_MARGIN: u64 = 50;
 
 /// Packets of the source before the last are stragglers while the new one is this fresh.
 const STRAGGLERS: Duration = Duration::from_millis(500);
-
-/// Length and rest of a digit that is made anew from the peer's own events (messenger-calling 10).
-const REMADE_TONE_MS: u32 = 500;
-const REMADE_GAP_MS: u32 = 100;
 
 /// Where a sent track's packets go: the leg's encryption, its address, and the outbox.
 pub struct Wire<'a> {
@@ -37,6 +38,33 @@ pub struct Wire<'a> {
     pub to: Path,
     /// Takes the datagrams.
     pub outbox: &'a mut Outbox,
+    /// Numbers the packets of tracks that carry transport-wide numbers.
+    pub numbers: Option<&'a mut Numbers>,
+    /// What a number that is used up stands for.
+    pub came: Option<Came>,
+    /// Whether the packet went out under a number.
+    pub is_numbered: bool,
+}
+
+impl Wire<'_> {
+    /// The element with the next transport-wide number, if the track carries one under this id.
+    fn number(&self, id: Option<u8>) -> Option<(u8, [u8; 2])> {
+        let numbers = self.numbers.as_ref()?;
+        id.map(|id| (id, numbers.next().to_be_bytes()))
+    }
+
+    /// Sends the first `len` bytes of the slot; the next number is in them, if there is one.
+    fn commit(&mut self, len: usize, is_video: bool, is_numbered: bool) {
+        if let Some(numbers) = self.numbers.as_mut().filter(|_| is_numbered) {
+            numbers.used(self.came.filter(|_| !self.is_numbered));
+            self.is_numbered = true;
+        }
+        if is_video {
+            self.outbox.commit_yielding(len, self.to);
+        } else {
+            self.outbox.commit(len, self.to);
+        }
+    }
 }
 
 /// A decrypted packet of a received track.
@@ -46,6 +74,10 @@ pub struct Incoming<'a> {
     pub header: Header,
     /// The whole packet, header included.
     pub packet: &'a [u8],
+    /// What it is to its track.
+    pub part: Part,
+    /// Its transport-wide number, with the leg that gave it.
+    pub came: Option<Came>,
 }
 
 impl<'a> Incoming<'a> {
@@ -70,12 +102,14 @@ pub enum Forwarded {
     Sent(Option<char>),
     /// Kept back: nobody wants it, or it came too late.
     Dropped,
+    /// Kept back: it only fills the path, and nothing can carry it on.
+    Filler,
     /// A telephone event that the receiver cannot take: the digit is lost.
     DigitLost,
 }
 
 /// One output of a sent track.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct OutStream {
     /// Its SSRC.
     pub ssrc: u32,
@@ -88,6 +122,26 @@ pub struct OutStream {
     pub octets: u64,
     /// Whether feedback has named it.
     pub is_accepted: bool,
+    /// The stream of its repeats.
+    rtx: Option<Rtx>,
+    /// The transport-wide numbers of its last packets, where they may go out once more as they were.
+    plain: Option<Box<[u16]>>,
+}
+
+/// A stream of repeats (RFC 4588).
+#[derive(Clone, Copy, Debug)]
+struct Rtx {
+    ssrc: u32,
+    /// Its next sequence number, extended.
+    next: u64,
+}
+
+impl Rtx {
+    /// A numbering starts below 2^15, as that of a track; the SSRC is random, and so is what it starts with.
+    fn new(ssrc: u32) -> Self {
+        let next = u64::from(ssrc & 0x7fff);
+        Self { ssrc, next }
+    }
 }
 
 /// A sent track.
@@ -98,6 +152,12 @@ pub struct Outlet {
     pub current: Option<u32>,
     /// What has gone out, and what the receiver says of it.
     pub sending: Sending,
+    /// What the receiver asked for.
+    pub requests: Requests,
+    /// Repeats that went out.
+    pub rtx_packets: u64,
+    /// Whether the receiver begins to see what it has not seen before.
+    pub needs_key_frame: bool,
     desired: SendTrack,
     copies: Vec<OutStream>,
     numbering: Numbering,
@@ -123,6 +183,9 @@ impl Outlet {
             uid,
             current: None,
             sending: Sending::default(),
+            requests: Requests::default(),
+            rtx_packets: 0,
+            needs_key_frame: false,
             desired: SendTrack {
                 outputs: Vec::new(),
                 ..desired.clone()
@@ -142,24 +205,17 @@ impl Outlet {
 
     /// Takes over the desired state: outputs that stay keep their streams.
     pub fn apply(&mut self, desired: SendTrack) {
+        let mut before = std::mem::take(&mut self.copies);
         let copies = desired.outputs.iter().map(|output| {
-            let old = self
-                .copies
-                .iter()
-                .find(|copy| copy.ssrc == output.ssrc)
-                .cloned();
-            let new = OutStream {
-                ssrc: output.ssrc,
-                mid: String::new(),
-                start: None,
-                packets: 0,
-                octets: 0,
-                is_accepted: false,
+            let old = before.iter().position(|copy| copy.ssrc == output.ssrc);
+            let mut copy = match old {
+                Some(place) => before.swap_remove(place),
+                None => OutStream::new(output.ssrc),
             };
-            OutStream {
-                mid: output.mid.clone(),
-                ..old.unwrap_or(new)
-            }
+            copy.mid.clone_from(&output.mid);
+            let rtx = copy.rtx.filter(|rtx| output.rtx_ssrc == Some(rtx.ssrc));
+            copy.rtx = rtx.or_else(|| output.rtx_ssrc.map(Rtx::new));
+            copy
         });
         self.copies = copies.collect();
         // Events on the audio's own clock share its time base, so they are the better choice (messenger-calling 10).
@@ -196,6 +252,24 @@ impl Outlet {
         self.desired.track == desired.track && self.desired.kind == desired.kind
     }
 
+    /// All SSRCs that its packets carry, those of repeats included.
+    pub fn ssrcs(&self) -> impl Iterator<Item = u32> {
+        let copies = self.copies.iter();
+        copies.flat_map(|copy| std::iter::once(copy.ssrc).chain(copy.rtx.map(|rtx| rtx.ssrc)))
+    }
+
+    /// Whether it is video.
+    #[must_use]
+    pub fn is_video(&self) -> bool {
+        self.desired.kind == Kind::Video
+    }
+
+    /// The id under which its packets carry a transport-wide number: on video alone (ruling 20).
+    #[must_use]
+    pub fn numbers_id(&self) -> Option<u8> {
+        self.desired.ext.twcc.filter(|_| self.is_video())
+    }
+
     /// Whether `ssrc` is one of the outputs.
     #[must_use]
     pub fn has_output(&self, ssrc: u32) -> bool {
@@ -208,7 +282,9 @@ impl Outlet {
             .copies
             .iter_mut()
             .find(|copy| copy.ssrc == ssrc && !copy.is_accepted);
-        new.map(|copy| copy.is_accepted = true).is_some()
+        let is_new = new.map(|copy| copy.is_accepted = true).is_some();
+        self.needs_key_frame |= is_new && self.is_video();
+        is_new
     }
 
     /// Whether reports about the output `ssrc` are passed back to the source: of several copies only one speaks for the path,
@@ -274,6 +350,7 @@ impl Outlet {
             self.feed = feed;
             self.current = None;
             self.previous = None;
+            self.needs_key_frame |= feed.is_some() && self.is_video();
         }
     }
 
@@ -286,6 +363,9 @@ impl Outlet {
         wire: &mut Wire<'_>,
     ) -> Forwarded {
         let header = incoming.header;
+        if incoming.part != Part::Media {
+            return self.repeat(incoming, plan, now, wire);
+        }
         if !self.follow(&header, now) {
             return Forwarded::Dropped;
         }
@@ -330,43 +410,6 @@ impl Outlet {
         Forwarded::Sent(None)
     }
 
-    /// Queues digits; see [`Dtmf::push`]. `None` when the receiver takes no telephone events.
-    pub fn push_digits(
-        &mut self,
-        digits: &str,
-        tone_ms: u32,
-        gap_ms: u32,
-        now: Instant,
-    ) -> Option<Result<usize, dtmf::Refused>> {
-        self.event_codec?;
-        let last_audio = self.numbering.last_sent();
-        let dtmf = self
-            .dtmf
-            .get_or_insert_with(|| Box::new(Dtmf::new(now, last_audio)));
-        Some(dtmf.push(digits, tone_ms, gap_ms, now))
-    }
-
-    /// When [`Self::tick`] is due.
-    #[must_use]
-    pub fn next_due(&self) -> Option<Instant> {
-        self.event_codec?;
-        self.dtmf.as_ref()?.next_due()
-    }
-
-    /// Puts in the next event packet if it is due; returns whether there was one, and the digit that it ended.
-    pub fn tick(&mut self, now: Instant, wire: &mut Wire<'_>) -> Option<Option<char>> {
-        let codec = self.event_codec?;
-        let numbering = &self.numbering;
-        let packet = self
-            .dtmf
-            .as_mut()?
-            .due(now, codec, || numbering.timestamp_at(now))?;
-        let ext_seq = self.numbering.insert();
-        self.numbering.sent(self.numbering.timestamp_at(now), now);
-        self.emit_event(ext_seq, &packet, now, wire);
-        Some(packet.done)
-    }
-
     /// Takes `header`'s source as the present one; `false` for a straggler of the one before.
     fn follow(&mut self, header: &Header, now: Instant) -> bool {
         if self.current == Some(header.ssrc) {
@@ -379,6 +422,7 @@ impl Outlet {
         if self.current.is_some() && self.previous == Some(header.ssrc) && is_fresh {
             return false;
         }
+        self.needs_key_frame |= self.current.is_some() && self.is_video();
         self.previous = self.current;
         self.current = Some(header.ssrc);
         let frame = if self.desired.kind == Kind::Audio {
@@ -388,98 +432,6 @@ impl Outlet {
         };
         self.numbering.rebase(header.seq, header.ts, frame);
         true
-    }
-
-    /// The peer's own event on another clock: its first packet queues the digit.
-    fn remake(&mut self, incoming: &Incoming<'_>, now: Instant) {
-        let digit = incoming
-            .payload()
-            .first()
-            .and_then(|event| dtmf::digit_of(*event));
-        if let Some(digit) =
-            digit.filter(|_| self.remade_ts.replace(incoming.header.ts) != Some(incoming.header.ts))
-        {
-            let pushed = self.push_digits(
-                digit.encode_utf8(&mut [0; 4]),
-                REMADE_TONE_MS,
-                REMADE_GAP_MS,
-                now,
-            );
-            if pushed != Some(Ok(1)) {
-                tracing::debug!(track = self.track(), %digit, ?pushed, "a digit of the peer waits or is lost");
-            }
-        }
-    }
-
-    /// The event packet that goes out in place of this one, if a digit is on.
-    fn replacement(
-        &mut self,
-        header: &Header,
-        payload: Payload,
-        now: Instant,
-    ) -> Option<EventPacket> {
-        let codec = self.event_codec?;
-        let dtmf = self.dtmf.as_mut()?;
-        let is_audio = match payload {
-            Payload::As(pt) => self
-                .desired
-                .codecs
-                .iter()
-                .any(|codec| codec.pt == pt && !is_event(codec)),
-            Payload::RemakeEvent => true,
-            Payload::DropEvent | Payload::Drop => false,
-        };
-        if !is_audio || !self.numbering.is_new(header.seq) {
-            return None;
-        }
-        // A digit keeps the sound's time base whatever its own clock is: receivers read one clock per stream
-        // (docs/decisions/0016-digit-timestamps.md).
-        let numbering = &self.numbering;
-        dtmf.replace(now, codec, || match payload {
-            Payload::As(_) => numbering.timestamp(header.ts),
-            _ => numbering.timestamp_at(now),
-        })
-    }
-
-    fn send_replacement(
-        &mut self,
-        header: &Header,
-        payload: Payload,
-        packet: &EventPacket,
-        now: Instant,
-        wire: &mut Wire<'_>,
-    ) -> Forwarded {
-        let Place::New(ext_seq) = self.numbering.place(header.seq) else {
-            return Forwarded::Dropped;
-        };
-        let ts = match payload {
-            Payload::As(_) => self.numbering.timestamp(header.ts),
-            _ => self.numbering.timestamp_at(now),
-        };
-        self.numbering.sent(ts, now);
-        self.emit_event(ext_seq, packet, now, wire);
-        Forwarded::Sent(packet.done)
-    }
-
-    fn emit_event(
-        &mut self,
-        ext_seq: u64,
-        packet: &EventPacket,
-        now: Instant,
-        wire: &mut Wire<'_>,
-    ) {
-        let fields = Fields {
-            pt: packet.pt,
-            marker: packet.marker,
-            padding: false,
-            seq: ext_seq as u16,
-            ts: packet.ts,
-            ssrc: 0,
-        };
-        let copied = std::iter::empty();
-        if self.emit(ext_seq, true, fields, &copied, &packet.payload, wire) {
-            self.sending.sent(ext_seq, packet.payload.len(), now);
-        }
     }
 
     /// Sends a packet on every output that is due to carry it; whether there was one.
@@ -493,32 +445,40 @@ impl Outlet {
         wire: &mut Wire<'_>,
     ) -> bool {
         let mut is_sent = false;
-        let mid_id = self.desired.ext.mid;
+        let is_video = self.is_video();
+        let (mid_id, numbers_id) = (self.desired.ext.mid, self.numbers_id());
+        let has_rtx = is_video
+            && self
+                .desired
+                .codecs
+                .iter()
+                .any(|codec| codec.rtx_pt.is_some());
         for copy in &mut self.copies {
             if !copy.may_send(ext_seq, is_new) {
                 continue;
+            }
+            if is_video && copy.plain.is_none() && !(has_rtx && copy.rtx.is_some()) {
+                wire.srtp.remember(copy.ssrc);
+                copy.plain = Some(vec![0; srtp::REMEMBERED as usize].into());
             }
             let fields = Fields {
                 ssrc: copy.ssrc,
                 ..fields
             };
-            let mid = mid_id.map(|id| (id, copy.mid.as_bytes()));
-            let slot = wire.outbox.slot();
-            let elements = mid.into_iter().chain(copied.clone().map(shorter));
-            let Some(header_len) = rtp::write_header(slot, &fields, elements) else {
+            let number = wire.number(numbers_id);
+            let elements = copy.elements(mid_id, copied.clone().map(shorter), number.as_ref());
+            let Some((header_len, len)) = write(wire.outbox.slot(), &fields, elements, &[payload])
+            else {
                 continue;
             };
-            let len = header_len + payload.len();
-            let Some(space) = slot.get_mut(header_len..len) else {
-                continue;
-            };
-            space.copy_from_slice(payload);
-            match wire.srtp.protect_rtp(slot, header_len, len) {
+            match wire.srtp.protect_rtp(wire.outbox.slot(), header_len, len) {
                 Ok(len) => {
+                    self.needs_key_frame |= copy.start.is_none() && is_video;
                     copy.start.get_or_insert(ext_seq);
                     copy.packets += 1;
                     copy.octets += payload.len() as u64;
-                    wire.outbox.commit(len, wire.to);
+                    copy.remember(ext_seq, number);
+                    wire.commit(len, is_video, number.is_some());
                     is_sent = true;
                 }
                 Err(error) => {
@@ -530,7 +490,57 @@ impl Outlet {
     }
 }
 
+/// Writes a packet whose payload is the concatenation of `payload`; returns the length of its header and its own, `None` if it does
+/// not fit.
+fn write<'a>(
+    slot: &mut [u8],
+    fields: &Fields,
+    elements: impl Iterator<Item = (u8, &'a [u8])> + Clone,
+    payload: &[&[u8]],
+) -> Option<(usize, usize)> {
+    let header_len = rtp::write_header(slot, fields, elements)?;
+    let mut len = header_len;
+    for part in payload {
+        slot.get_mut(len..len + part.len())?.copy_from_slice(part);
+        len += part.len();
+    }
+    Some((header_len, len))
+}
+
 impl OutStream {
+    fn new(ssrc: u32) -> Self {
+        Self {
+            ssrc,
+            mid: String::new(),
+            start: None,
+            packets: 0,
+            octets: 0,
+            is_accepted: false,
+            rtx: None,
+            plain: None,
+        }
+    }
+
+    /// The extension elements of a packet on this output: our MID, what is copied, and a transport-wide number.
+    fn elements<'a>(
+        &'a self,
+        mid_id: Option<u8>,
+        copied: impl Iterator<Item = (u8, &'a [u8])> + Clone,
+        number: Option<&'a (u8, [u8; 2])>,
+    ) -> impl Iterator<Item = (u8, &'a [u8])> + Clone {
+        let mid = mid_id.map(|id| (id, self.mid.as_bytes()));
+        let number = number.map(|(id, number)| (*id, &number[..]));
+        mid.into_iter().chain(copied).chain(number)
+    }
+
+    /// Notes under which transport-wide number a packet went out, if it may have to go out so once more.
+    fn remember(&mut self, ext_seq: u64, number: Option<(u8, [u8; 2])>) {
+        if let (Some(plain), Some((_, number))) = (&mut self.plain, number) {
+            let place = ext_seq % plain.len() as u64;
+            plain[place as usize] = u16::from_be_bytes(number);
+        }
+    }
+
     fn may_send(&self, ext_seq: u64, is_new: bool) -> bool {
         match self.start {
             Some(start) => ext_seq >= start,

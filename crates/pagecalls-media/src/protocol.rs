@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The version that `hello` must name.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// The longest frame that either side may send.
 pub const MAX_FRAME_BYTES: usize = 1024 * 1024;
@@ -290,6 +290,14 @@ records! {
         remote_fraction_lost: Option<f64>,
         #[serde(default)]
         remote_jitter_ms: Option<f64>,
+        #[serde(default)]
+        nacks: Option<u64>,
+        #[serde(default)]
+        plis: Option<u64>,
+        #[serde(default)]
+        firs: Option<u64>,
+        #[serde(default)]
+        rtx_packets: Option<u64>,
     }
 
     /// One leg's state and counters.
@@ -351,6 +359,12 @@ records! {
 
     /// Our ICE credentials and candidates for this leg.
     LegCreateOk { ufrag: String, pwd: String, candidates: Vec<Candidate>, }
+
+    /// New ICE credentials for a leg.
+    LegRestart { leg: String, }
+
+    /// Our new ICE credentials for this leg.
+    LegRestartOk { ufrag: String, pwd: String, }
 
     /// The leg's full desired state.
     LegApply {
@@ -472,6 +486,7 @@ union! {
         Hello = "hello",
         CallCreate = "call.create",
         LegCreate = "leg.create",
+        LegRestart = "leg.restart",
         LegApply = "leg.apply",
         CallRoute = "call.route",
         LegDtmf = "leg.dtmf",
@@ -490,6 +505,7 @@ union! {
         HelloOk = "hello",
         CallCreateOk = "call.create",
         LegCreateOk = "leg.create",
+        LegRestartOk = "leg.restart",
         LegApplyOk = "leg.apply",
         CallRouteOk = "call.route",
         LegDtmfOk = "leg.dtmf",

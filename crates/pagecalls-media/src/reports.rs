@@ -8,14 +8,15 @@
 use std::time::{Duration, Instant};
 
 use crate::call::{Call, Link};
+use crate::keyframes::{self, Means};
 use crate::leg::{Leg, RTCP_BYTES};
 use crate::outbox::Outbox;
 use crate::outlet::Outlet;
 use crate::path::Path;
-use crate::protocol::AcceptedBy;
+use crate::protocol::{AcceptedBy, RecvTrack};
 use crate::rtcp::{
-    self, Packet, ReportBlock, SenderInfo, Writer, feedback, packet_type, packets, report_blocks,
-    word, xr_block,
+    self, HEADER_LEN, Packet, ReportBlock, SenderInfo, Writer, feedback, packet_type, packets,
+    report_blocks, word, xr_block,
 };
 use crate::translate::Origin;
 
@@ -47,6 +48,8 @@ impl Call {
         for to in 0..self.legs.len() {
             self.pass_on(place, to, compound, now, outbox);
         }
+        self.pass_back_numbers(place, compound, now, outbox);
+        self.ask_key_frames(now, outbox);
     }
 
     /// Reports about received streams to their sender, where no receiver's report is passed back.
@@ -132,6 +135,9 @@ impl Call {
         if len == 0 {
             return;
         }
+        if let Some(target) = self.legs[to].as_mut() {
+            count_requests(target, &mut slot[..len], now);
+        }
         let sent = &slot[..len];
         let reported = packets(sent).flat_map(|packet| report_blocks(&packet));
         let Some(target) = self.legs[to].as_mut() else {
@@ -151,6 +157,38 @@ impl Call {
             }
         }
         target.send_rtcp(len, outbox);
+    }
+}
+
+/// Counts the requests in what goes to a sender, and gives each FIR the number that is next for that sender: it hears of several
+/// receivers, and of us, under one name.
+fn count_requests(sender: &mut Leg, compound: &mut [u8], now: Instant) {
+    let mut at = 0;
+    while let Some(head) = compound.get(at..at + HEADER_LEN) {
+        let (count, kind) = (head[0] & 0x1f, head[1]);
+        let end = at + 4 + 4 * usize::from(u16::from_be_bytes([head[2], head[3]]));
+        // A FIR names its stream in its entry.
+        let is_fir = (kind, count) == (packet_type::PSFB, feedback::FIR);
+        let ssrc = word(compound, at + if is_fir { 12 } else { 8 });
+        let stream = ssrc.and_then(|ssrc| sender.inlets.source_and_track_mut(ssrc));
+        if let Some((source, track)) = stream {
+            match (kind, count) {
+                (packet_type::RTPFB, feedback::NACK) => track.requests.nacks += 1,
+                (packet_type::PSFB, feedback::PLI) => {
+                    track.requests.plis += 1;
+                    source.ask.passed_on(now);
+                }
+                (packet_type::PSFB, feedback::FIR) => {
+                    if let Some(number) = compound.get_mut(at + 16) {
+                        *number = source.ask.fir_number(Some(*number));
+                    }
+                    track.requests.firs += 1;
+                    source.ask.passed_on(now);
+                }
+                _ => {}
+            }
+        }
+        at = end;
     }
 }
 
@@ -175,16 +213,20 @@ fn note(leg: &mut Leg, compound: &[u8], now: Instant, outbox: &mut Outbox) {
             packet_type::RTPFB if packet.count == feedback::NACK => {
                 if let Some(ssrc) = media_ssrc(&packet) {
                     leg.accept(ssrc, AcceptedBy::Nack, outbox);
+                    leg.requested(ssrc, |requests| &mut requests.nacks);
                 }
             }
             packet_type::PSFB if packet.count == feedback::PLI => {
                 if let Some(ssrc) = media_ssrc(&packet) {
                     leg.accept(ssrc, AcceptedBy::Pli, outbox);
+                    leg.requested(ssrc, |requests| &mut requests.plis);
                 }
             }
             packet_type::PSFB if packet.count == feedback::FIR => {
-                fir_entries(&packet)
-                    .for_each(|(ssrc, _)| leg.accept(ssrc, AcceptedBy::Fir, outbox));
+                for (ssrc, _) in fir_entries(&packet) {
+                    leg.accept(ssrc, AcceptedBy::Fir, outbox);
+                    leg.requested(ssrc, |requests| &mut requests.firs);
+                }
             }
             _ => {}
         }
@@ -311,17 +353,13 @@ impl Crossing<'_> {
             (packet_type::RTPFB, feedback::NACK) => self.nack(packet, sender, writer),
             (packet_type::PSFB, feedback::PLI) => {
                 if let Some((_, ssrc)) = media_ssrc(packet).and_then(|ssrc| self.feeds(ssrc)) {
-                    writer.packet(packet.kind, packet.count, &[&sender, &ssrc.to_be_bytes()]);
+                    self.picture(Means::Pli, ssrc, 0, writer);
                 }
             }
             (packet_type::PSFB, feedback::FIR) => {
                 for (ssrc, seq) in fir_entries(packet) {
                     if let Some((_, ssrc)) = self.feeds(ssrc) {
-                        writer.packet(
-                            packet.kind,
-                            packet.count,
-                            &[&sender, &[0; 4], &ssrc.to_be_bytes(), &[seq, 0, 0, 0]],
-                        );
+                        self.picture(Means::Fir, ssrc, seq, writer);
                     }
                 }
             }
@@ -329,6 +367,19 @@ impl Crossing<'_> {
             (packet_type::XR, _) => self.extended(packet, sender, writer),
             _ => {}
         }
+    }
+
+    /// A request for a picture, as its sender takes it: by what was agreed on with it, else as it came.
+    fn picture(&self, asked: Means, ssrc: u32, number: u8, writer: &mut Writer<'_>) {
+        let stream = self.target.inlets.source(ssrc);
+        let track = stream.map(|stream| &self.target.inlets.tracks[stream.inlet].desired);
+        let means = match (asked, track.and_then(keyframes::means)) {
+            // Who takes both gets what the receiver chose.
+            (Means::Pli, Some(means)) => means,
+            (Means::Fir, Some(Means::Pli)) if !track.is_some_and(takes_fir) => Means::Pli,
+            (asked, _) => asked,
+        };
+        keyframes::write(writer, means, self.target.report_ssrc(), ssrc, number);
     }
 
     /// Generic NACK (RFC 4585 6.2.1): each number traced back. Packets that we put in cannot be asked for.
@@ -444,6 +495,10 @@ impl Crossing<'_> {
             }
         }
     }
+}
+
+fn takes_fir(track: &RecvTrack) -> bool {
+    track.fb.iter().any(|fb| fb == "ccm fir")
 }
 
 fn media_ssrc(packet: &Packet<'_>) -> Option<u32> {

@@ -20,6 +20,7 @@ pub mod packet_type {
 pub mod feedback {
     #![allow(missing_docs)]
     pub const NACK: u8 = 1;
+    pub const TRANSPORT: u8 = 15;
     pub const PLI: u8 = 1;
     pub const FIR: u8 = 4;
     pub const APPLICATION: u8 = 15;
@@ -247,6 +248,19 @@ impl<'a> Writer<'a> {
             at += part.len();
         }
         self.len += at;
+    }
+
+    /// The same for a body of any length: it is padded to whole words, and the packet says so (RFC 3550 6.4.1).
+    pub fn padded_packet(&mut self, kind: u8, count: u8, parts: &[&[u8]; 3]) {
+        let start = self.len;
+        let body: usize = parts.iter().map(|part| part.len()).sum();
+        let missing = body.next_multiple_of(4) - body;
+        let padding = [0, 0, 0, missing as u8];
+        let padding = &padding[4 - missing..];
+        self.packet(kind, count, &[parts[0], parts[1], parts[2], padding]);
+        if self.len > start && missing > 0 {
+            self.buffer[start] |= 0x20;
+        }
     }
 
     /// A sender report without report blocks.

@@ -149,6 +149,17 @@ pub fn padding_fits(payload: &[u8]) -> bool {
         .is_some_and(|&count| count > 0 && usize::from(count) <= payload.len())
 }
 
+/// `payload` without the padding at its end; nothing when the padding does not fit.
+#[must_use]
+pub fn without_padding(payload: &[u8], is_padded: bool) -> &[u8] {
+    let padding = payload.last().filter(|_| is_padded);
+    let padding = padding.map_or(0, |count| usize::from(*count));
+    payload
+        .len()
+        .checked_sub(padding)
+        .map_or(&[], |len| &payload[..len])
+}
+
 /// What a written header says.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields {
@@ -312,5 +323,8 @@ mod tests {
         assert!(!padding_fits(&[0, 0, 4]));
         assert!(!padding_fits(&[0, 0]));
         assert!(!padding_fits(&[]));
+        assert_eq!(without_padding(&[1, 2, 0, 2], true), [1, 2]);
+        assert_eq!(without_padding(&[1, 2, 0, 2], false), [1, 2, 0, 2]);
+        assert_eq!(without_padding(&[0, 9], true), []);
     }
 }

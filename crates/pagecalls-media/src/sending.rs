@@ -112,6 +112,14 @@ impl Sending {
         self.mark(number, true);
     }
 
+    /// Whether the packet with this number, which is among the last, has gone out.
+    #[must_use]
+    pub fn has_sent(&self, number: u64) -> bool {
+        let is_recent = |highest: u64| number <= highest && highest - number < RECENT;
+        let (word, bit) = place(number);
+        self.highest.is_some_and(is_recent) && self.recent[word] & bit != 0
+    }
+
     /// Notes that a sender report with these middle bits of its NTP time went to the receiver.
     pub fn relayed(&mut self, ntp_middle: u32, now: Instant) {
         let is_known = self

@@ -21,7 +21,8 @@ use crate::outbox::Outbox;
 use crate::path::{Path, Via};
 use crate::protocol::{
     CallCloseOk, CallCreate, CallCreateOk, CallRouteOk, Candidate, Code, Command, Done, LegApplyOk,
-    LegCloseOk, LegCreate, LegCreateOk, LegDtmfOk, LegStats, Outcome, Refusal, SnapshotOk, Stats,
+    LegCloseOk, LegCreate, LegCreateOk, LegDtmfOk, LegRestartOk, LegStats, Outcome, Refusal,
+    SnapshotOk, Stats,
 };
 use crate::stun;
 
@@ -156,6 +157,7 @@ impl Shard {
         match command {
             Command::CallCreate(command) => self.create_call(command),
             Command::LegCreate(command) => self.create_leg(command, now, outbox),
+            Command::LegRestart(command) => self.restart_leg(&command.leg, now, outbox),
             Command::LegApply(command) => {
                 let at = self.leg_at(&command.leg)?;
                 let rev = self.with_call(at.call, now, outbox, |shared, call, outbox| {
@@ -165,7 +167,9 @@ impl Shard {
             }
             Command::CallRoute(command) => {
                 let at = self.call_at(&command.call)?;
-                let rev = self.with_call(at, now, outbox, |_, call, _| call.route(command))??;
+                let rev = self.with_call(at, now, outbox, |_, call, outbox| {
+                    call.route(command, now, outbox)
+                })??;
                 Ok(CallRouteOk { rev }.into())
             }
             Command::LegDtmf(command) => {
@@ -242,14 +246,7 @@ impl Shard {
         if self.legs_by_id.contains_key(&command.leg) {
             return Err(Refusal::new(Code::Exists, command.leg));
         }
-        let ufrag = loop {
-            let mut ufrag = self.fresh.ice_text(UFRAG_CHARS - 1);
-            ufrag.insert(0, worker_char(self.worker));
-            if !self.legs_by_ufrag.contains_key(&ufrag) {
-                break ufrag;
-            }
-        };
-        let pwd = self.fresh.ice_text(PWD_CHARS);
+        let (ufrag, pwd) = self.new_credentials();
         let leg = Leg::new(
             command.call,
             command.leg.clone(),
@@ -269,6 +266,34 @@ impl Shard {
             candidates: self.candidates.clone(),
         }
         .into())
+    }
+
+    /// An ICE restart: the new credentials lead to the leg beside the old ones, until the peer uses them.
+    fn restart_leg(&mut self, leg: &str, now: Instant, outbox: &mut Outbox) -> Outcome {
+        let at = self.leg_at(leg)?;
+        let (ufrag, pwd) = self.new_credentials();
+        let retired = self.with_call(at.call, now, outbox, |_, call, _| {
+            call.restart(at.place, ufrag.clone(), &pwd)
+        })??;
+        if let Some(retired) = retired {
+            self.legs_by_ufrag.remove(&retired);
+        }
+        let charged = Bucket::default();
+        self.legs_by_ufrag
+            .insert(ufrag.clone(), Door { at, charged });
+        Ok(LegRestartOk { ufrag, pwd }.into())
+    }
+
+    /// A user fragment that no leg has, and a password.
+    fn new_credentials(&mut self) -> (String, String) {
+        let ufrag = loop {
+            let mut ufrag = self.fresh.ice_text(UFRAG_CHARS - 1);
+            ufrag.insert(0, worker_char(self.worker));
+            if !self.legs_by_ufrag.contains_key(&ufrag) {
+                break ufrag;
+            }
+        };
+        (ufrag, self.fresh.ice_text(PWD_CHARS))
     }
 
     /// One call or all of them. Events are numbered, and pages made, where replies are sent.
@@ -387,6 +412,9 @@ impl Shard {
                 self.gate.charge(&mut door.charged, ip, now);
             }
         }
+        if let Some(retired) = &checked.retired_ufrag {
+            self.legs_by_ufrag.remove(retired);
+        }
         // The leg may just have failed; then its paths are forgotten already.
         if let Some(added) = checked.added.filter(|_| self.holds(at)) {
             self.legs_by_path.insert(added, at);
@@ -497,7 +525,9 @@ impl Shard {
         schedule(&mut self.timers, entry, at, now);
         for gone in outbox.gone.drain(..) {
             self.legs_by_id.remove(&gone.leg);
-            self.legs_by_ufrag.remove(&gone.ufrag);
+            for ufrag in &gone.ufrags {
+                self.legs_by_ufrag.remove(ufrag);
+            }
             outbox.lost.extend(gone.sources);
         }
         for path in outbox.lost.drain(..) {

@@ -178,12 +178,12 @@ impl Connections {
         Some(path)
     }
 
-    /// Queues a datagram; false if it was dropped.
-    pub fn push(&mut self, number: u32, datagram: &[u8]) -> bool {
+    /// Queues a datagram, one that yields only while there is much room; false if it was dropped.
+    pub fn push(&mut self, number: u32, datagram: &[u8], yields: bool) -> bool {
         let Some(connection) = self.open.get_mut(&number) else {
             return false;
         };
-        if connection.leaving_since.is_some() || !connection.queue.push(datagram) {
+        if connection.leaving_since.is_some() || !connection.queue.push(datagram, yields) {
             return false;
         }
         if !connection.is_dirty && !connection.wants_write {
@@ -334,7 +334,7 @@ mod tests {
         pair.connections
             .read(pair.number, |bytes, _| got.push(bytes.to_vec()));
         assert_eq!(got, [vec![1, 2], vec![3]]);
-        assert!(pair.connections.push(pair.number, &[9, 9]));
+        assert!(pair.connections.push(pair.number, &[9, 9], false));
         let mut broken = Vec::new();
         pair.connections.flush(&pair.epoll, &mut broken);
         let mut bytes = [0; 4];
@@ -349,7 +349,7 @@ mod tests {
         let (mut taken, mut dropped) = (0u64, 0);
         // More than the kernel buffers and the queue hold together.
         for _ in 0..64 * 1024 {
-            if pair.connections.push(pair.number, &[7; 1_022]) {
+            if pair.connections.push(pair.number, &[7; 1_022], false) {
                 taken += 1;
             } else {
                 dropped += 1;
@@ -399,9 +399,9 @@ mod tests {
         let (mut pair, now) = (pair(), Instant::now());
         pair.far.write_all(&[0, 9, 1]).unwrap();
         pair.wait();
-        assert!(pair.connections.push(pair.number, b"bye"));
+        assert!(pair.connections.push(pair.number, b"bye", false));
         pair.connections.leave(pair.number, &pair.epoll, now);
-        assert!(!pair.connections.push(pair.number, b"more"));
+        assert!(!pair.connections.push(pair.number, b"more", false));
         assert_eq!(
             pair.connections
                 .read(pair.number, |_, _| panic!("nobody listens")),

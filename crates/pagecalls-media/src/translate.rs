@@ -112,6 +112,15 @@ impl Numbering {
         })
     }
 
+    /// The place of the source's packet `seq`, which is no newer than the newest: for a repeat of it. Nothing changes.
+    #[must_use]
+    pub fn trace(&self, seq: u16) -> Option<u64> {
+        let input = self.extend(seq);
+        let segments = &self.segments[..self.used];
+        let segment = segments.iter().rev().find(|one| input >= one.start)?;
+        (input <= self.highest_in).then(|| unsigned64(input + segment.delta))
+    }
+
     /// Leaves the source's packet `seq` out, and closes the gap that it would leave. A late packet changes nothing.
     pub fn skip(&mut self, seq: u16) {
         let input = self.extend(seq);
@@ -235,34 +244,71 @@ pub enum Payload {
     Drop,
 }
 
+/// A codec that both sides have, and the payload type of its repeats on each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// The source's payload type.
+    pub from_pt: u8,
+    /// The source's payload type of repeats.
+    pub from_rtx_pt: Option<u8>,
+    /// The receiver's payload type.
+    pub pt: u8,
+    /// The receiver's payload type of repeats.
+    pub rtx_pt: Option<u8>,
+}
+
 /// Payload types of a received track as the sent track names them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PayloadMap(Vec<(u8, Payload)>);
+pub struct PayloadMap {
+    payloads: Vec<(u8, Payload)>,
+    shared: Vec<Shared>,
+}
 
 impl PayloadMap {
     /// Pairs codecs by their key.
     #[must_use]
     pub fn new(from: &[Codec], to: &[Codec]) -> Self {
         let events = to.iter().any(is_event);
-        Self(
-            from.iter()
-                .map(|codec| {
-                    let payload = match to.iter().find(|other| other.key == codec.key) {
-                        Some(same) => Payload::As(same.pt),
-                        None if is_event(codec) && events => Payload::RemakeEvent,
-                        None if is_event(codec) => Payload::DropEvent,
-                        None => Payload::Drop,
-                    };
-                    (codec.pt, payload)
-                })
+        let same = |codec: &Codec| to.iter().find(|other| other.key == codec.key);
+        let payload = |codec: &Codec| match same(codec) {
+            Some(same) => Payload::As(same.pt),
+            None if is_event(codec) && events => Payload::RemakeEvent,
+            None if is_event(codec) => Payload::DropEvent,
+            None => Payload::Drop,
+        };
+        let shared = from.iter().filter_map(|codec| {
+            let same = same(codec)?;
+            Some(Shared {
+                from_pt: codec.pt,
+                from_rtx_pt: codec.rtx_pt,
+                pt: same.pt,
+                rtx_pt: same.rtx_pt,
+            })
+        });
+        Self {
+            payloads: from
+                .iter()
+                .map(|codec| (codec.pt, payload(codec)))
                 .collect(),
-        )
+            shared: shared.collect(),
+        }
+    }
+
+    /// The codec whose packets the source repeats under `pt`: those of an RTX stream, or plain ones.
+    #[must_use]
+    pub fn repeated(&self, pt: u8, is_rtx: bool) -> Option<Shared> {
+        let of = |shared: &Shared| match is_rtx {
+            true => shared.from_rtx_pt,
+            false => Some(shared.from_pt),
+        };
+        let mut shared = self.shared.iter();
+        shared.find(|shared| of(shared) == Some(pt)).copied()
     }
 
     /// What to do with `pt`.
     #[must_use]
     pub fn get(&self, pt: u8) -> Payload {
-        self.0
+        self.payloads
             .iter()
             .find(|(from, _)| *from == pt)
             .map_or(Payload::Drop, |(_, payload)| *payload)
@@ -372,6 +418,20 @@ mod tests {
     }
 
     #[test]
+    fn a_repeat_is_traced_without_a_trace() {
+        let mut numbering = numbering();
+        numbering.place(65_534);
+        numbering.place(1);
+        numbering.insert();
+        numbering.place(3);
+        let before = format!("{numbering:?}");
+        let traced = [65_534, 65_535, 0, 1, 2, 3].map(|seq| numbering.trace(seq));
+        assert_eq!(traced, [1_000, 1_001, 1_002, 1_003, 1_005, 1_006].map(Some));
+        assert_eq!([numbering.trace(4), numbering.trace(65_533)], [None, None]);
+        assert_eq!(format!("{numbering:?}"), before);
+    }
+
+    #[test]
     fn left_out_packets_leave_no_gap() {
         let mut numbering = numbering();
         numbering.place(65_534);
@@ -456,6 +516,36 @@ mod tests {
         );
         let map = PayloadMap::new(&from, &[codec("opus/48000/2", 109)]);
         assert_eq!(map.get(126), Payload::DropEvent);
+    }
+
+    #[test]
+    fn repeats_are_of_the_codec_that_both_sides_have() {
+        let codec = |key: &str, pt, rtx_pt| Codec {
+            key: key.into(),
+            pt,
+            rtx_pt,
+        };
+        let from = [
+            codec("vp8/90000", 96, Some(97)),
+            codec("vp9/90000", 98, Some(99)),
+        ];
+        let map = PayloadMap::new(&from, &[codec("vp8/90000", 120, None)]);
+        let shared = Shared {
+            from_pt: 96,
+            from_rtx_pt: Some(97),
+            pt: 120,
+            rtx_pt: None,
+        };
+        assert_eq!(
+            [map.repeated(97, true), map.repeated(96, false)],
+            [Some(shared); 2]
+        );
+        let others = [
+            map.repeated(96, true),
+            map.repeated(97, false),
+            map.repeated(99, true),
+        ];
+        assert_eq!(others, [None; 3]);
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct Checked {
     pub selected: Option<Path>,
     /// It was no authentic check, and an error was answered.
     pub is_refused: bool,
+    /// A user fragment that is no longer valid.
+    pub retired_ufrag: Option<String>,
 }
 
 /// The handshake is done, and the certificate is the announced one.
@@ -111,10 +113,15 @@ impl Transport {
         }
     }
 
-    /// Our user fragment.
-    #[must_use]
-    pub fn ufrag(&self) -> &str {
-        self.agent.local_ufrag()
+    /// Our user fragments that are valid.
+    pub fn ufrags(&self) -> impl Iterator<Item = &str> {
+        self.agent.local_ufrags()
+    }
+
+    /// Takes new credentials; those before stay valid until the peer uses the new ones. Returns a user fragment that is no longer
+    /// valid.
+    pub fn restart(&mut self, ufrag: String, pwd: &str) -> Option<String> {
+        self.agent.restart(ufrag, pwd)
     }
 
     /// The paths on which the peer has proved itself.
@@ -190,6 +197,7 @@ impl Transport {
         now: Instant,
         outbox: &mut Outbox,
     ) -> Checked {
+        let before = self.agent.local_ufrags().nth(1).map(str::to_owned);
         let outcome = outbox.written(from, |answer| {
             self.agent.handle(datagram, from, now, answer)
         });
@@ -198,11 +206,13 @@ impl Transport {
                 new_source,
                 removed,
                 selected_changed,
+                is_restarted,
             } => Checked {
                 added: new_source.then_some(from),
                 removed,
                 selected: selected_changed,
                 is_refused: false,
+                retired_ufrag: before.filter(|_| is_restarted),
             },
             Outcome::Ignored => Checked::default(),
             Outcome::Refused => {
@@ -343,6 +353,13 @@ impl Transport {
         Some(opened)
     }
 
+    /// Decrypts an RTP packet in place that came before; returns its length. It says nothing of where the peer is.
+    pub fn open_again(&mut self, packet: &mut [u8], header_len: usize) -> Option<usize> {
+        let opened = self.keys.as_mut()?.0.unprotect_again(packet, header_len);
+        self.count(opened);
+        opened.ok()
+    }
+
     /// Decrypts an RTCP packet in place; returns its length.
     pub fn open_rtcp(&mut self, packet: &mut [u8]) -> Option<usize> {
         let opened = self.keys.as_mut()?.0.unprotect_rtcp(packet);
@@ -368,7 +385,14 @@ impl Transport {
             .selected()
             .filter(|_| self.state == DtlsState::Connected)?;
         let (_, srtp) = self.keys.as_mut()?;
-        Some(Wire { srtp, to, outbox })
+        Some(Wire {
+            srtp,
+            to,
+            outbox,
+            numbers: None,
+            came: None,
+            is_numbered: false,
+        })
     }
 
     /// Gives up an outgoing SSRC for good.

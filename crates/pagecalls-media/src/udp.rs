@@ -319,20 +319,21 @@ impl Sender {
         }
     }
 
-    /// Sends all waiting datagrams and forgets them. Those for TCP connections go to `stream`, which says whether it took them.
+    /// Sends all waiting datagrams and forgets them. Those for TCP connections go to `stream`, with whether they yield to others; it
+    /// says whether it took them.
     pub fn send(
         &mut self,
         port: &Port,
         outbox: &mut Outbox,
-        mut stream: impl FnMut(u32, &[u8]) -> bool,
+        mut stream: impl FnMut(u32, &[u8], bool) -> bool,
     ) {
         let mut count = 0;
         let mut socket: Option<RawFd> = None;
-        for (to, bytes) in outbox.datagrams() {
+        for (number, (to, bytes)) in outbox.datagrams().enumerate() {
             let place = match to.via {
                 Via::Udp(place) => usize::from(place),
                 Via::Tcp(connection) => {
-                    self.dropped += u64::from(!stream(connection, bytes));
+                    self.dropped += u64::from(!stream(connection, bytes, outbox.yields(number)));
                     continue;
                 }
             };
@@ -473,7 +474,7 @@ mod tests {
             outbox.commit(2, Path::udp(0, to));
         }
         let mut sender = Sender::new();
-        sender.send(&one, &mut outbox, |_, _| false);
+        sender.send(&one, &mut outbox, |_, _, _| false);
         assert_eq!((sender.dropped, outbox.len()), (0, 0));
         let mut got = Vec::new();
         let mut receiver = Receiver::new();
@@ -504,7 +505,7 @@ mod tests {
             outbox.commit(1, to);
         }
         let mut sender = Sender::new();
-        sender.send(&port, &mut outbox, |_, _| false);
+        sender.send(&port, &mut outbox, |_, _, _| false);
         assert_eq!(sender.dropped, 0);
         let mut from_v6 = None;
         Receiver::new()
@@ -534,7 +535,7 @@ mod tests {
         outbox.slot()[0] = 1;
         outbox.commit(1, Path::udp(1, (Ipv6Addr::LOCALHOST, 9).into()));
         let mut sender = Sender::new();
-        sender.send(&port, &mut outbox, |_, _| false);
+        sender.send(&port, &mut outbox, |_, _, _| false);
         assert_eq!(sender.dropped, 1);
     }
 
@@ -574,7 +575,7 @@ mod tests {
             let mut outbox = Outbox::new();
             outbox.slot()[0] = 1;
             outbox.commit(1, came[0]);
-            sender.send(&port, &mut outbox, |_, _| false);
+            sender.send(&port, &mut outbox, |_, _, _| false);
             let (_, from) = peer.recv_from(&mut [0; 8]).unwrap();
             assert_eq!(from.ip().to_string(), host);
         }
@@ -589,7 +590,7 @@ mod tests {
             outbox.commit(1, Path::tcp(connection, "127.0.0.1:9".parse().unwrap()));
         }
         let (mut sender, mut got) = (Sender::new(), Vec::new());
-        sender.send(&port, &mut outbox, |connection, bytes| {
+        sender.send(&port, &mut outbox, |connection, bytes, _| {
             got.push((connection, bytes.to_vec()));
             connection == 7
         });

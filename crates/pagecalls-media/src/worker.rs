@@ -293,7 +293,9 @@ impl Turn {
                 shard.datagram(datagram, Path::udp(socket, from), now, outbox);
             })?;
             if outbox.len() >= FLUSH_AT {
-                sender.send(port, outbox, |to, bytes| connections.push(to, bytes));
+                sender.send(port, outbox, |to, bytes, yields| {
+                    connections.push(to, bytes, yields)
+                });
             }
             if !may_be_more {
                 break;
@@ -375,8 +377,9 @@ impl Turn {
             ..
         } = self;
         if !outbox.is_empty() {
-            self.sender
-                .send(&self.port, outbox, |to, bytes| connections.push(to, bytes));
+            self.sender.send(&self.port, outbox, |to, bytes, yields| {
+                connections.push(to, bytes, yields)
+            });
         }
         connections.flush(epoll, &mut self.broken);
         for number in outbox.unused.drain(..) {

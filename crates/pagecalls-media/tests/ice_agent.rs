@@ -79,6 +79,7 @@ fn checked(new_source: bool, selected_changed: Option<Path>) -> Outcome {
         new_source,
         removed: None,
         selected_changed,
+        is_restarted: false,
     }
 }
 
@@ -288,6 +289,7 @@ fn sources_are_bounded_and_the_selected_one_stays() {
             new_source: true,
             removed,
             selected_changed: None,
+            ..
         } = Check::default().sent_to(&mut agent, path(last), now)
         else {
             panic!("{last}")

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use pagecalls_media::protocol::{
     CallCloseOk, CallCreateOk, CallRouteOk, Code, Command, Done, Event, HelloOk, LegApplyOk,
-    LegCloseOk, LegCreateOk, LegDtmfOk, Numbered, Refusal, SnapshotOk, decode_command,
-    encode_event, encode_reply,
+    LegCloseOk, LegCreateOk, LegDtmfOk, LegRestartOk, Numbered, Refusal, SnapshotOk,
+    decode_command, encode_event, encode_reply,
 };
 
 fn samples() -> Value {
@@ -56,6 +56,7 @@ fn replies() {
     assert_reply::<HelloOk>(&samples, "hello");
     assert_reply::<CallCreateOk>(&samples, "call.create");
     assert_reply::<LegCreateOk>(&samples, "leg.create");
+    assert_reply::<LegRestartOk>(&samples, "leg.restart");
     assert_reply::<LegApplyOk>(&samples, "leg.apply");
     assert_reply::<CallRouteOk>(&samples, "call.route");
     assert_reply::<LegDtmfOk>(&samples, "leg.dtmf");

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::cipher::{Cipher, Direction, E_FLAG, rtcp_ssrc, rtp_ssrc};
 use super::kdf::SessionKeys;
+use super::memory::{Memory, TAG_LEN, Tag};
 use super::replay::{Window, estimate};
 use super::{Profile, RTCP_HEADER_LEN, RTP_HEADER_LEN};
 use crate::error::{Error, SrtpError};
@@ -65,6 +66,25 @@ impl Inbound {
         let len = self.rtp.unprotect_rtp(packet, header_len, index)?;
         self.rtp_seen.accept(known, ssrc, index);
         Ok(len)
+    }
+
+    /// Unprotects an SRTP packet that was accepted before: its sender repeats it, or the network does. Nothing is noted.
+    pub fn unprotect_again(
+        &mut self,
+        packet: &mut [u8],
+        header_len: usize,
+    ) -> Result<usize, SrtpError> {
+        if packet.len() < RTP_HEADER_LEN {
+            return Err(SrtpError::TooShort);
+        }
+        let known = self.rtp_seen.find(rtp_ssrc(packet));
+        let window = known.map(|at| self.rtp_seen.window(at)).unwrap_or_default();
+        let index = estimate(window.highest(), rtp_seq(packet))?;
+        match window.check(index) {
+            Err(SrtpError::Replayed) => self.rtp.unprotect_rtp(packet, header_len, index),
+            Err(why) => Err(why),
+            Ok(()) => Err(SrtpError::TooOld),
+        }
     }
 
     /// Unprotects an SRTCP packet. Returns the length of the plain compound packet.
@@ -155,6 +175,41 @@ pub struct Outbound {
 struct Sent {
     ssrc: u32,
     window: Window,
+    /// Where packets may be repeated, this knows instead of the window.
+    memory: Option<Memory>,
+}
+
+impl Sent {
+    fn new(ssrc: u32) -> Self {
+        Self {
+            ssrc,
+            window: Window::default(),
+            memory: None,
+        }
+    }
+
+    fn check(&self, index: u64) -> Result<(), SrtpError> {
+        match &self.memory {
+            Some(memory) => memory.check(index, self.window.highest()),
+            None => self.window.check(index),
+        }
+    }
+
+    fn accept(&mut self, index: u64, tag: &[u8]) {
+        match &mut self.memory {
+            Some(memory) => {
+                memory.accept(index, padded(tag));
+                self.window.advance(index);
+            }
+            None => self.window.accept(index),
+        }
+    }
+}
+
+fn padded(tag: &[u8]) -> Tag {
+    let mut padded = [0; TAG_LEN];
+    padded[..tag.len()].copy_from_slice(tag);
+    padded
 }
 
 impl Outbound {
@@ -201,14 +256,60 @@ impl Outbound {
         if known.is_none() && self.retired.contains(&ssrc) {
             return Err(SrtpError::Retired);
         }
-        let mut window = known.map(|at| self.sent[at].window).unwrap_or_default();
-        let index = estimate(window.highest(), seq)?;
-        window.check(index)?;
+        let highest = known.and_then(|at| self.sent[at].window.highest());
+        let index = estimate(highest, seq)?;
+        if let Some(at) = known {
+            self.sent[at].check(index)?;
+        }
         let protected = self.rtp.protect_rtp(buffer, header_len, len, index)?;
-        window.accept(index);
-        match known {
-            Some(at) => self.sent[at].window = window,
-            None => self.sent.push(Sent { ssrc, window }),
+        let at = known.unwrap_or_else(|| {
+            self.sent.push(Sent::new(ssrc));
+            self.sent.len() - 1
+        });
+        self.sent[at].accept(index, &buffer[len..protected]);
+        Ok(protected)
+    }
+
+    /// From now on the last [`super::REMEMBERED`] packets of this SSRC can be repeated. Of those before nothing is known, and none of
+    /// their numbers goes out any more.
+    pub fn remember(&mut self, ssrc: u32) {
+        if self.retired.contains(&ssrc) {
+            return;
+        }
+        let known = self.sent.iter().position(|sent| sent.ssrc == ssrc);
+        let at = known.unwrap_or_else(|| {
+            self.sent.push(Sent::new(ssrc));
+            self.sent.len() - 1
+        });
+        let sent = &mut self.sent[at];
+        if sent.memory.is_none() {
+            sent.memory = Some(Memory::new(sent.window.highest()));
+        }
+    }
+
+    /// Protects a packet a second time, as [`Self::protect_rtp`] did. Refused ([`SrtpError::Replayed`]) unless it is octet for octet
+    /// the packet that went out under its number, which is remembered ([`Self::remember`]): then no key stream meets another text.
+    pub fn repeat_rtp(
+        &mut self,
+        buffer: &mut [u8],
+        header_len: usize,
+        len: usize,
+    ) -> Result<usize, SrtpError> {
+        if len < RTP_HEADER_LEN {
+            return Err(SrtpError::TooShort);
+        }
+        let header = buffer.get(..RTP_HEADER_LEN).ok_or(SrtpError::NoRoom)?;
+        let (ssrc, seq) = (rtp_ssrc(header), rtp_seq(header));
+        let sent = self.sent.iter().find(|sent| sent.ssrc == ssrc);
+        let sent = sent.ok_or(SrtpError::TooOld)?;
+        let index = estimate(sent.window.highest(), seq)?;
+        let memory = sent.memory.as_ref().ok_or(SrtpError::TooOld)?;
+        let tag = memory.tag(index).ok_or(SrtpError::TooOld)?;
+        let protected = self.rtp.protect_rtp(buffer, header_len, len, index)?;
+        if padded(&buffer[len..protected]) != tag {
+            // What was just made must never leave.
+            buffer[..protected].fill(0);
+            return Err(SrtpError::Replayed);
         }
         Ok(protected)
     }

@@ -14,6 +14,7 @@ mod cipher;
 mod context;
 mod hmac;
 pub mod kdf;
+mod memory;
 mod replay;
 
 use std::fmt;
@@ -24,6 +25,7 @@ pub use context::{Inbound, MAX_INBOUND_SSRCS, Outbound};
 
 use crate::error::Error;
 pub use crate::error::SrtpError;
+pub use memory::REMEMBERED;
 
 /// Octets of a fixed RTP header (RFC 3550 5.1).
 pub const RTP_HEADER_LEN: usize = 12;

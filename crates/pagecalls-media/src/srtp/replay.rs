@@ -57,6 +57,13 @@ impl Window {
         Ok(())
     }
 
+    /// Moves on to `index` if it is the newest; what is older is for others to remember.
+    pub fn advance(&mut self, index: u64) {
+        if self.highest.is_none_or(|highest| index > highest) {
+            self.accept(index);
+        }
+    }
+
     /// Remembers `index`; only for a packet that was checked and is authentic.
     pub fn accept(&mut self, index: u64) {
         match self.highest {

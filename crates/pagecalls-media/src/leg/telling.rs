@@ -1,0 +1,58 @@
+//! What a leg tells of itself.
+
+use std::time::Instant;
+
+use super::Leg;
+use crate::figures;
+use crate::protocol::{IceState, LegStats};
+use crate::quality;
+
+impl Leg {
+    /// State and counters. The score is the call's to know.
+    #[must_use]
+    pub fn stats(&self, now: Instant) -> LegStats {
+        let (call, leg) = self.names();
+        let selected = self.transport.selected();
+        let since = self.applied_at;
+        let received = (0..self.inlets.tracks.len())
+            .map(|place| figures::received(&self.inlets, place, since, now));
+        let sent = self.outlets.iter();
+        LegStats {
+            call,
+            leg,
+            rev: self.rev.unwrap_or_default(),
+            ice: if selected.is_some() {
+                IceState::Connected
+            } else {
+                IceState::New
+            },
+            dtls: self.transport.state(),
+            profile: self
+                .transport
+                .profile()
+                .map(|profile| profile.iana_name().to_owned()),
+            remote: selected.map(|path| path.remote.to_string()),
+            silent_ms: self.silence(now).map(|silence| silence.as_millis() as u64),
+            auth_failures: self.transport.auth_failures,
+            dropped: self.dropped,
+            ice_ms: figures::after(since, self.paired_at),
+            dtls_ms: self.handshake.map(quality::ms),
+            path_changes: self.path_changes,
+            rtt_ms: self.round_trip.last().map(quality::ms),
+            srtt_ms: self.round_trip.smoothed().map(quality::ms),
+            mos: None,
+            tracks: received
+                .chain(sent.map(|outlet| figures::sent(outlet, since, now)))
+                .collect(),
+        }
+    }
+
+    /// Bit rates begin a new interval.
+    pub fn next_interval(&mut self, now: Instant) {
+        self.inlets.next_interval(now);
+        for outlet in &mut self.outlets {
+            let sending = &mut outlet.sending;
+            sending.rate.next_interval(sending.bytes, now);
+        }
+    }
+}
