@@ -29,6 +29,8 @@ class Flow:
 
     profile: str
     payload_bytes: int
+    kind: str = "audio"
+    """`video` is with RTX and transport-wide numbers on both sides, `video-to-plain` towards a receiver without RTX."""
 
 
 COMMITTED = {
@@ -49,7 +51,7 @@ async def figures() -> list[Figure]:
     build()
     return [
         Figure(
-            f"engine alone, {flow.profile.removeprefix('SRTP_')}, {flow.payload_bytes} B: forwarded packet",
+            f"engine alone, {flow.profile.removeprefix('SRTP_')}, {flow.payload_bytes} B {flow.kind}: forwarded packet",
             await instructions(flow),
             "instructions",
             str(committed),
@@ -80,6 +82,7 @@ async def instructions(flow: Flow) -> float:
             flow.profile,
             str(flow.payload_bytes),
             str(PACKETS),
+            flow.kind,
         )
     collected = re.search(r"Collected : (\d+)", said)
     result = re.search(r"^\{.*\}$", said, re.MULTILINE)

@@ -37,6 +37,7 @@ class Stream(msgspec.Struct, frozen=True):
     level_id: int = 0
     mid_id: int = 0
     mid: str = ""
+    twcc_id: int = 0
     per_s: float = 50.0
     burst: int = 1
     octets: int = 80

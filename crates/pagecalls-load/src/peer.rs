@@ -95,6 +95,8 @@ enum State {
 struct Up {
     inbound: Inbound,
     outbound: Outbound,
+    /// Packets that carried a transport-wide number.
+    numbered: u16,
     /// Kept where the end of the session is of interest.
     session: Option<Box<Session>>,
 }
@@ -427,6 +429,7 @@ impl Peer {
         self.state = State::Up(Box::new(Up {
             inbound: secured.inbound,
             outbound: secured.outbound,
+            numbered: 0,
             session: self.keeps_session.then_some(session),
         }));
         self.up_ns = Some(reach.now_ns);
@@ -490,10 +493,13 @@ impl Peer {
         };
         let stamp = Stream::stamp(reach.token, self.index);
         stream.next_frame();
+        let is_numbered = stream.shape.twcc_id > 0;
         for of_burst in 0..stream.shape.burst {
+            let numbers = (of_burst, up.numbered);
             reach.sender.queue(self.address, self.to, |slot| {
-                stream.write(slot, of_burst, stamp, &mut up.outbound)
+                stream.write(slot, numbers, stamp, &mut up.outbound)
             });
+            up.numbered = up.numbered.wrapping_add(u16::from(is_numbered));
         }
         (stamp.sent_ns, stream.shape.burst)
     }

@@ -31,6 +31,8 @@ pub struct Shape {
     pub mid_id: u8,
     /// The MID.
     pub mid: String,
+    /// The id of the transport-wide number in the header extension; 0 for none.
+    pub twcc_id: u8,
     /// Times at which it sends, a second.
     pub per_s: f64,
     /// Packets at each of them: those of one frame.
@@ -49,6 +51,7 @@ impl Default for Shape {
             level_id: 0,
             mid_id: 0,
             mid: String::new(),
+            twcc_id: 0,
             per_s: 50.0,
             burst: 1,
             octets: 80,
@@ -158,11 +161,12 @@ impl Stream {
         self.ts = self.ts.wrapping_add(step as u32);
     }
 
-    /// Writes and protects the next packet, the one with this number in its burst; returns its length, 0 if that failed.
+    /// Writes and protects the next packet, the one with this number in its burst and this one among all of the peer's; returns its
+    /// length, 0 if that failed.
     pub fn write(
         &mut self,
         slot: &mut [u8],
-        number: u16,
+        (number, of_all): (u16, u16),
         stamp: Stamp,
         outbound: &mut Outbound,
     ) -> usize {
@@ -180,10 +184,12 @@ impl Stream {
             ts: self.ts,
             ssrc: shape.ssrc,
         };
+        let of_all = of_all.to_be_bytes();
         // An id of 0 is left out by `write_header`.
         let elements = [
             (shape.level_id, &LEVEL[..]),
             (shape.mid_id, shape.mid.as_bytes()),
+            (shape.twcc_id, &of_all[..]),
         ];
         let Some(header_len) = write_header(slot, &fields, elements.into_iter()) else {
             return 0;

@@ -11,6 +11,10 @@
 #[path = "../tests/engine/rig.rs"]
 mod rig;
 
+#[allow(dead_code, reason = "as above")]
+#[path = "../tests/engine/video_rig.rs"]
+mod video_rig;
+
 use std::time::Instant;
 
 use pagecalls_media::outbox::Outbox;
@@ -19,6 +23,7 @@ use pagecalls_media::shard::Shard;
 use pagecalls_media::srtp::Profile;
 
 use rig::{BUSINESS, Packet, Rig};
+use video_rig::{FULL, Side, numbered, picture};
 
 /// Packets that go before those that count: buffers grow, caches fill.
 const WARM_UP: u16 = 100;
@@ -30,19 +35,52 @@ struct Job {
     profile: Profile,
     payload_bytes: usize,
     packets: u16,
+    kind: Kind,
+}
+
+/// What is forwarded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Audio,
+    /// With RTX and transport-wide numbers on both sides.
+    Video,
+    /// The same towards a receiver without RTX, for which packets are remembered.
+    VideoToPlain,
+}
+
+impl Kind {
+    fn call(self, profile: Profile) -> Rig {
+        let without_rtx = Side {
+            has_rtx: false,
+            ..FULL
+        };
+        match self {
+            Self::Audio => Rig::call_with(&[profile]),
+            Self::Video => video_rig::call_with(&[profile], FULL, FULL),
+            Self::VideoToPlain => video_rig::call_with(&[profile], FULL, without_rtx),
+        }
+    }
+
+    fn packet(self, seq: u16) -> Packet {
+        match self {
+            Self::Audio => {
+                Packet::audio(111, 100, seq, 960 * u32::from(seq)).with_extension(1, &[0x30])
+            }
+            Self::Video | Self::VideoToPlain => numbered(picture(BUSINESS, 500, seq), BUSINESS, seq),
+        }
+    }
 }
 
 fn main() {
     let Some(job) = parse(std::env::args().skip(1)) else {
-        eprintln!("usage: relay PROFILE PAYLOAD-BYTES PACKETS");
+        eprintln!("usage: relay PROFILE PAYLOAD-BYTES PACKETS audio|video|video-to-plain");
         std::process::exit(2);
     };
-    let mut rig = Rig::call_with(&[job.profile]);
+    let mut rig = job.kind.call(job.profile);
     let mut encrypted: Vec<Vec<u8>> = (0..WARM_UP + job.packets)
         .map(|seq| {
-            let packet = Packet::audio(111, 100, seq, 960 * u32::from(seq))
-                .with_extension(1, &[0x30])
-                .with_payload(&vec![0xa5; job.payload_bytes]);
+            let packet = job.kind.packet(seq);
+            let packet = packet.with_payload(&vec![0xa5; job.payload_bytes]);
             rig.peers[BUSINESS].encrypt(&packet)
         })
         .collect();
@@ -54,9 +92,11 @@ fn main() {
         warm += rig.outbox.len();
         rig.outbox.clear_datagrams();
     }
+    // The first picture is asked for.
+    let asked = usize::from(job.kind != Kind::Audio);
     assert_eq!(
         warm,
-        usize::from(WARM_UP),
+        usize::from(WARM_UP) + asked,
         "all of the warm-up goes through"
     );
 
@@ -91,12 +131,19 @@ fn relay_packets(
 
 fn parse(words: impl Iterator<Item = String>) -> Option<Job> {
     let words: Vec<String> = words.collect();
-    let [profile, payload_bytes, packets] = words.as_slice() else {
+    let [profile, payload_bytes, packets, kind] = words.as_slice() else {
         return None;
+    };
+    let kind = match kind.as_str() {
+        "audio" => Kind::Audio,
+        "video" => Kind::Video,
+        "video-to-plain" => Kind::VideoToPlain,
+        _ => return None,
     };
     Some(Job {
         profile: Profile::from_name(profile)?,
         payload_bytes: payload_bytes.parse().ok()?,
         packets: packets.parse().ok()?,
+        kind,
     })
 }

@@ -667,7 +667,7 @@ mod tests {
         let mut client = UnixStream::connect(&path).unwrap();
         ask(
             &mut client,
-            r#"{"id":1,"op":"hello","proto":2,"data_dir":"d"}"#,
+            r#"{"id":1,"op":"hello","proto":3,"data_dir":"d"}"#,
         );
         ask(&mut client, r#"{"id":2,"op":"call.create","call":"c"}"#);
         ask(

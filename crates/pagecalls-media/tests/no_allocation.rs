@@ -7,12 +7,19 @@
 #[path = "engine/rig.rs"]
 mod rig;
 
+#[allow(dead_code, reason = "as above")]
+#[path = "engine/video_rig.rs"]
+mod video_rig;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pagecalls_media::srtp::Profile;
+use pagecalls_media::rtcp::Writer;
+use pagecalls_media::twcc::feedback::Builder;
 use rig::{BUSINESS, CONSUMER, Packet, Rig};
+use video_rig::{FULL, Side, numbered, picture, repeat};
 
 static OURS: AtomicUsize = AtomicUsize::new(0);
 static OPENSSLS: AtomicUsize = AtomicUsize::new(0);
@@ -79,6 +86,60 @@ fn a_forwarded_packet_allocates_nothing() {
     let told = unsafe { CRYPTO_set_mem_functions(malloc, realloc, free) };
     assert_eq!(told, 1);
     for profile in Profile::OFFER_ORDER {
+        sound_and_large_packets(profile);
+        let without_rtx = Side {
+            has_rtx: false,
+            ..FULL
+        };
+        video_with_repeats_and_feedback(profile, FULL);
+        video_with_repeats_and_feedback(profile, without_rtx);
+    }
+}
+
+/// A camera whose every tenth packet comes again, and whose receiver tells of its packets.
+fn video_with_repeats_and_feedback(profile: Profile, receiver: Side) {
+    let mut rig = video_rig::call_with(&[profile], FULL, receiver);
+    let mut datagrams = Vec::new();
+    let (mut number, mut out) = (0, 1);
+    for seq in 0..300 {
+        let packet = picture(BUSINESS, 500, seq).with_payload(&[7; 1_000]);
+        let mut sent = vec![numbered(packet.clone(), BUSINESS, number)];
+        number += 1;
+        if seq % 10 == 9 {
+            sent.push(numbered(repeat(BUSINESS, 501, seq, &packet), BUSINESS, number));
+            number += 1;
+        }
+        for packet in &sent {
+            datagrams.push((BUSINESS, rig.peers[BUSINESS].encrypt(packet)));
+        }
+        if seq % 20 == 19 {
+            let mut buffer = [0; 1_200];
+            let mut writer = Writer::new(&mut buffer);
+            writer.receiver_report(9, std::iter::empty());
+            let mut builder = Builder::new(out);
+            assert!((0..20u32).all(|step| builder.push(Some(40 * (u32::from(out) + step)))));
+            builder.write(9, 6000, 0, 0, &mut writer);
+            let len = writer.len();
+            datagrams.push((CONSUMER, rig.peers[CONSUMER].encrypt_rtcp(&buffer[..len])));
+            out += 20;
+        }
+    }
+    let mut before = counted();
+    let mut sent = 0;
+    for (number, (peer, datagram)) in datagrams.iter_mut().enumerate() {
+        if number == 100 {
+            before = counted();
+        }
+        let path = rig.peers[*peer].path;
+        rig.shard.datagram(datagram, path, rig.now, &mut rig.outbox);
+        sent += rig.outbox.len();
+        rig.outbox.clear_datagrams();
+    }
+    assert!(sent >= 300 + 30 + 14, "media, repeats, and feedback to the sender: {sent}");
+    assert_eq!(counted(), before, "{profile:?}");
+}
+
+fn sound_and_large_packets(profile: Profile) {
         let mut rig = Rig::call_with(&[profile]);
         for (from, pt, ssrc, payload) in [
             (BUSINESS, 111, 100, 80),
@@ -107,5 +168,4 @@ fn a_forwarded_packet_allocates_nothing() {
             assert_eq!(forwarded, 200);
             assert_eq!(counted(), before, "{profile:?}, {payload} octets");
         }
-    }
 }

@@ -100,7 +100,7 @@ impl Engine {
     /// A client that owns the engine.
     fn own(&self) -> Client {
         let mut client = self.connect();
-        client.ok(json!({"op": "hello", "proto": 2, "data_dir": "0123456789abcdef"}));
+        client.ok(json!({"op": "hello", "proto": 3, "data_dir": "0123456789abcdef"}));
         client
     }
 
@@ -219,10 +219,10 @@ fn hello_comes_first_and_describes_the_engine() {
         "proto_mismatch"
     );
     assert_eq!(
-        client.code(json!({"op": "hello", "proto": 2, "data_dir": "another"})),
+        client.code(json!({"op": "hello", "proto": 3, "data_dir": "another"})),
         "data_dir_mismatch"
     );
-    let hello = client.ok(json!({"op": "hello", "proto": 2, "data_dir": "0123456789abcdef"}));
+    let hello = client.ok(json!({"op": "hello", "proto": 3, "data_dir": "0123456789abcdef"}));
     assert_eq!(hello["pid"], engine.child.id());
     assert_eq!(hello["candidates"][0][0]["ip"], "127.0.0.1");
     assert_eq!(hello["candidates"].as_array().unwrap().len(), 1);
@@ -357,7 +357,7 @@ fn a_second_sigterm_and_the_end_of_its_time_end_a_drain() {
 fn a_server_finds_what_it_said_at_the_start_and_a_sign_of_life() {
     let engine = Engine::start_with(&["--settings", "port 0, two \"hosts\""]);
     let mut client = engine.connect();
-    let hello = client.ok(json!({"op": "hello", "proto": 2, "data_dir": "0123456789abcdef"}));
+    let hello = client.ok(json!({"op": "hello", "proto": 3, "data_dir": "0123456789abcdef"}));
     assert_eq!(hello["settings"], "port 0, two \"hosts\"");
     assert_eq!(client.ok(json!({"op": "ping"})), json!({}));
 }
@@ -715,7 +715,7 @@ fn route(client: &mut Client, call: &str, one: &str, other: &str) {
 fn a_call_over_real_sockets_up_to_the_goodbye() {
     let engine = Engine::start(1);
     let mut client = engine.connect();
-    let hello = client.ok(json!({"op": "hello", "proto": 2, "data_dir": "0123456789abcdef"}));
+    let hello = client.ok(json!({"op": "hello", "proto": 3, "data_dir": "0123456789abcdef"}));
     client.ok(json!({"op": "call.create", "call": "c"}));
     let mut business = Peer::connect(&mut client, "b", 111, &hello["fingerprint"]);
     let mut consumer = Peer::connect(&mut client, "k", 109, &hello["fingerprint"]);
@@ -763,7 +763,7 @@ fn a_call_over_real_sockets_up_to_the_goodbye() {
 /// A client that owns the engine, and the engine's hello.
 fn greeted(engine: &Engine) -> (Client, Value) {
     let mut client = engine.connect();
-    let hello = client.ok(json!({"op": "hello", "proto": 2, "data_dir": "0123456789abcdef"}));
+    let hello = client.ok(json!({"op": "hello", "proto": 3, "data_dir": "0123456789abcdef"}));
     (client, hello)
 }
 

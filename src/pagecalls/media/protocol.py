@@ -535,18 +535,7 @@ class Stats(Event, frozen=True, kw_only=True, tag="stats"):
 
 
 AnyCommand = (
-    Hello
-    | CallCreate
-    | LegCreate
-    | LegRestart
-    | LegApply
-    | CallRoute
-    | LegDtmf
-    | LegClose
-    | CallClose
-    | Snapshot
-    | Ping
-    | Exit
+    Hello | CallCreate | LegCreate | LegRestart | LegApply | CallRoute | LegDtmf | LegClose | CallClose | Snapshot | Ping | Exit
 )
 AnyEvent = (
     LegIce | LegDtls | TrackFirstRtp | TrackStalled | TrackAccepted | LegDtmfDone | LegConsentLost | LegFailed | LegBye | Stats

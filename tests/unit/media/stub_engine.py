@@ -72,7 +72,7 @@ def answer(command: dict[str, object], manner: str) -> dict[str, object]:
         candidates.append({"proto": "tcp", "ip": "127.0.0.1", "port": int(tcp_port) or 40124})
     return {
         "ok": {
-            "proto": 2,
+            "proto": 3,
             "data_dir": command["data_dir"],
             "node": "stub",
             "pid": os.getpid(),

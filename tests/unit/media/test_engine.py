@@ -17,7 +17,7 @@ from pagecalls.media.engine import EngineClient
 from pagecalls.media.protocol import CallCreateOk, EngineError, LegBye, LegDtmf
 
 HELLO = {
-    "proto": 2,
+    "proto": 3,
     "data_dir": "d1",
     "node": "n",
     "pid": 5,
@@ -77,7 +77,7 @@ async def script(tmp_path: Path) -> AsyncIterator[ScriptedEngine]:
 async def client(script: ScriptedEngine) -> AsyncIterator[EngineClient]:
     connecting = asyncio.create_task(EngineClient.connect(script.path, "d1"))
     await script.meet()
-    assert await script.command() == {"id": 1, "op": "hello", "proto": 2, "data_dir": "d1"}
+    assert await script.command() == {"id": 1, "op": "hello", "proto": 3, "data_dir": "d1"}
     script.send({"id": 1, "ok": HELLO})
     client = await connecting
     yield client

@@ -37,11 +37,24 @@ enum Fate {
     Arrived,
 }
 
-/// A number's fate with its time: when it came here, or when it arrived where it went.
+/// A number's fate with its time: when it came here, or the time of arrival that its sender is told.
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     fate: Fate,
     at: Ticks,
+    /// Of what arrived, what lies between the two.
+    shift: i32,
+}
+
+impl Entry {
+    /// It arrived, so much after it came here.
+    fn arrived(self, shift: i32) -> Self {
+        Self {
+            fate: Fate::Arrived,
+            at: self.at.wrapping_add_signed(shift),
+            shift,
+        }
+    }
 }
 
 /// The numbers of one sending peer.
@@ -54,8 +67,10 @@ pub struct Ledger {
     next: u64,
     /// The highest that went on.
     highest_sent: Option<u64>,
-    /// What lies between a packet's time here and the time that the peer is told.
+    /// What lies between the time here and the time that the peer is told, of the newest packet of which a receiver told.
     shift: i32,
+    /// The same, while feedback is read.
+    newest_shift: Option<i32>,
     /// A receiver, and what is added to its times.
     receiver: Option<(u32, u32)>,
     sending_since: Option<Instant>,
@@ -81,6 +96,7 @@ impl Ledger {
             next: 0,
             highest_sent: None,
             shift: 0,
+            newest_shift: None,
             receiver: None,
             sending_since: None,
             last_sent: None,
@@ -121,6 +137,7 @@ impl Ledger {
         self.entries[place(number)] = Entry {
             fate: Fate::Kept,
             at: self.ticks(now),
+            shift: 0,
         };
         // What was told to be missing is told again.
         self.next = self.next.min(number);
@@ -154,11 +171,9 @@ impl Ledger {
         let new = match (entry.fate, arrival) {
             (Fate::Sent | Fate::Lost, Some(time)) => {
                 let time = self.moved(receiver, time, entry.at);
-                self.shift = signed32(time.wrapping_sub(entry.at));
-                Entry {
-                    fate: Fate::Arrived,
-                    at: time,
-                }
+                let shift = signed32(time.wrapping_sub(entry.at));
+                self.newest_shift = Some(shift);
+                entry.arrived(shift)
             }
             (Fate::Sent, None) => Entry {
                 fate: Fate::Lost,
@@ -178,6 +193,7 @@ impl Ledger {
             return;
         };
         let mut end = last.max(self.next.saturating_sub(1));
+        let begin = first.min(self.next);
         for number in end + 1..=highest {
             match self.entry(number).fate {
                 Fate::Sent => break,
@@ -186,7 +202,9 @@ impl Ledger {
             }
         }
         self.answered = Some(now);
-        self.tell(first.min(self.next), end, now);
+        self.settle(begin, end);
+        self.newest_shift = None;
+        self.tell(begin, end, now);
     }
 
     /// When [`Self::on_time`] is due.
@@ -209,14 +227,31 @@ impl Ledger {
             return;
         }
         for number in self.next..=highest {
-            let shift = self.shift;
             let entry = &mut self.entries[place(number)];
             if entry.fate == Fate::Sent {
-                entry.fate = Fate::Arrived;
-                entry.at = entry.at.wrapping_add_signed(shift);
+                entry.fate = Fate::Kept;
             }
         }
+        self.settle(self.next, highest);
         self.tell(self.next, highest, now);
+    }
+
+    /// What was kept back has arrived, with the delay of the packet before it.
+    fn settle(&mut self, first: u64, last: u64) {
+        for number in first.max(self.oldest())..=last {
+            let entry = &mut self.entries[place(number)];
+            match entry.fate {
+                Fate::Kept => *entry = entry.arrived(self.shift),
+                Fate::Arrived => self.shift = entry.shift,
+                Fate::Missing | Fate::Sent | Fate::Lost => {}
+            }
+        }
+    }
+
+    /// The oldest number that is remembered.
+    fn oldest(&self) -> u64 {
+        self.highest
+            .map_or(0, |highest| (highest + 1).saturating_sub(REMEMBERED))
     }
 
     /// Whether a receiver has still to tell of something, and can be expected to.
@@ -241,10 +276,10 @@ impl Ledger {
 
     /// Writes one packet of what is to be told; more may be left.
     pub fn write(&mut self, sender: u32, now: Instant, writer: &mut Writer<'_>) {
-        let (Some((first, last)), Some(highest)) = (self.telling.take(), self.highest) else {
+        let Some((first, last)) = self.telling.take() else {
             return;
         };
-        let first = first.max((highest + 1).saturating_sub(REMEMBERED));
+        let first = first.max(self.oldest());
         let mut builder = Builder::new(first as u16);
         let mut number = first;
         while number <= last && builder.push(self.arrival(number)) {
@@ -262,14 +297,14 @@ impl Ledger {
         let entry = self.entry(number);
         match entry.fate {
             Fate::Missing | Fate::Sent | Fate::Lost => None,
-            Fate::Kept => Some(entry.at.wrapping_add_signed(self.shift)),
-            Fate::Arrived => Some(entry.at),
+            // None are left: they were settled before this is asked.
+            Fate::Kept | Fate::Arrived => Some(entry.at),
         }
     }
 
     /// A receiver's time on our clock. A receiver that is new, or whose clock leaps, goes on where the last packet was.
     fn moved(&mut self, receiver: u32, time: Ticks, came: Ticks) -> Ticks {
-        let expected = came.wrapping_add_signed(self.shift);
+        let expected = came.wrapping_add_signed(self.newest_shift.unwrap_or(self.shift));
         if let Some((_, offset)) = self.receiver.filter(|(known, _)| *known == receiver) {
             let moved = time.wrapping_add(offset);
             if signed32(moved.wrapping_sub(expected)).unsigned_abs() < LEAP {

@@ -1,6 +1,7 @@
 //! Peers around a shard, without sockets: what the shard sends is delivered at once, and the time moves when a test says so.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -187,6 +188,10 @@ pub struct Peer {
     pub dtls_error: Option<String>,
     /// Answers to STUN requests: success or not.
     pub answers: Vec<bool>,
+    /// Packets that came once more, exactly as before.
+    pub again: usize,
+    /// What came under each number, as it was on the wire.
+    on_the_wire: HashMap<(u32, u16), u64>,
     keys: Option<(Inbound, Outbound)>,
 }
 
@@ -284,10 +289,21 @@ impl Peer {
             }
             _ => {
                 let mut bytes = datagram.to_vec();
-                let header_len = Header::parse(&bytes).unwrap().len;
+                let header = Header::parse(&bytes).unwrap();
+                let mut hasher = DefaultHasher::new();
+                bytes.hash(&mut hasher);
+                let (number, hash) = ((header.ssrc, header.seq), hasher.finish());
                 let keys = self.keys.as_mut().expect("nothing comes before the keys");
-                match keys.0.unprotect_rtp(&mut bytes, header_len) {
-                    Ok(len) => self.rtp.push(Packet::parse(&bytes[..len])),
+                match keys.0.unprotect_rtp(&mut bytes, header.len) {
+                    Ok(len) => {
+                        self.on_the_wire.insert(number, hash);
+                        self.rtp.push(Packet::parse(&bytes[..len]));
+                    }
+                    // Two packets under one number would give the key stream away (RFC 3711 9.1).
+                    Err(SrtpError::Replayed) => {
+                        assert_eq!(self.on_the_wire.get(&number), Some(&hash), "another packet");
+                        self.again += 1;
+                    }
                     // So late that no receiver can tell it from a replay.
                     Err(SrtpError::TooOld) => {}
                     Err(error) => panic!("the engine sent what cannot be decrypted: {error}"),
@@ -371,9 +387,7 @@ impl Rig {
 
     /// The same with peers that offer these SRTP profiles alone.
     pub fn call_with(profiles: &[Profile]) -> Self {
-        let mut rig = Self::new();
-        rig.profiles = profiles.into();
-        rig.connect_both();
+        let mut rig = Self::unrouted_with(profiles);
         rig.route(
             1,
             &[
@@ -386,7 +400,13 @@ impl Rig {
 
     /// The same without routes.
     pub fn unrouted() -> Self {
+        Self::unrouted_with(&Profile::OFFER_ORDER)
+    }
+
+    /// The same with peers that offer these SRTP profiles alone.
+    pub fn unrouted_with(profiles: &[Profile]) -> Self {
         let mut rig = Self::new();
+        rig.profiles = profiles.into();
         rig.connect_both();
         rig
     }
@@ -484,6 +504,8 @@ impl Rig {
             is_closed: false,
             dtls_error: None,
             answers: vec![],
+            again: 0,
+            on_the_wire: HashMap::new(),
             keys: None,
         });
         self.peers.len() - 1
