@@ -29,6 +29,7 @@ def seeds(target: str) -> list[bytes]:
         "control_frame": _control_frames,
         "rtp": _rtp,
         "rtcp": _rtcp,
+        "twcc": _twcc,
         "srtp_unprotect": lambda: (bytes([12]) + packet for packet in _rtp()),
         "dtls_record": _dtls,
         "peer": _peer,
@@ -101,8 +102,30 @@ def _rtcp() -> Iterator[bytes]:
     yield report + _rtcp_packet(4, 206, struct.pack("!IIIBBH", 1, 0, 0xCAFE, 9, 0, 0))
 
 
+def _twcc() -> Iterator[bytes]:
+    """Bodies of transport-wide feedback: a run, a vector of one bit a status, one of two."""
+    head = struct.pack("!II", 1, 6000)
+    yield head + struct.pack("!HHI", 1, 20, 0x0000_0100) + struct.pack("!H", 0x2000 | 20) + bytes(range(20))
+    yield head + struct.pack("!HHI", 65_530, 14, 0x0000_0101) + struct.pack("!H", 0xAAAA) + bytes(7)
+    mixed = struct.pack("!HBhBx", 0b1101_1001_0010_0000, 4, -9, 4)
+    yield head + struct.pack("!HHI", 3, 7, 0xFFFF_FF02) + mixed
+
+
+def _film() -> Iterator[bytes]:
+    """Packets of the business's camera: three with transport-wide numbers, the repeat of one, and padding."""
+
+    def packet(pt: int, ssrc: int, seq: int, number: int, payload: bytes, padding: bool = False) -> bytes:
+        head = struct.pack("!BBHII", 0xB0 if padding else 0x90, pt, seq, 3_000, ssrc)
+        return head + struct.pack("!HHBHx", 0xBEDE, 1, 0x31, number) + payload
+
+    for seq in (1, 2, 3):
+        yield packet(96, 500, seq, seq, bytes([seq]) * 20)
+    yield packet(97, 501, 1, 4, struct.pack("!H", 2) + bytes([2]) * 20)
+    yield packet(97, 501, 2, 5, bytes(9) + bytes([10]), padding=True)
+
+
 def _peer() -> Iterator[bytes]:
-    """Steps of `fuzz_targets/peer.rs`: what, length, bytes. The sources are those of its two peers, 100 and 200."""
+    """Steps of `fuzz_targets/peer.rs`: what, length, bytes. The sources are those of its peers, 100 and 200, and a camera."""
     sound = [
         struct.pack("!BBHII", 0x80, pt, seq, 960 * seq, ssrc) + bytes(20)
         for pt, ssrc in ((111, 100), (109, 200))
@@ -110,6 +133,8 @@ def _peer() -> Iterator[bytes]:
     ]
     reports = [struct.pack("!BBHI", 0x80, 201, 1, 100) + packet for packet in _rtcp()]
     rows = [(0 if part[1] == 111 else 1, part) for part in sound] + [(4, part) for part in reports if len(part) < 256]
+    told = [struct.pack("!BBHI", 0x80, 201, 1, 100) + _rtcp_packet(15, 205, body + bytes(-len(body) % 4)) for body in _twcc()]
+    rows += [(0, part) for part in _film()] + [(5, part) for part in told]
     yield b"".join(bytes([what, len(part)]) + part for what, part in rows)
     for what, part in rows:
         yield bytes([what, len(part)]) + part

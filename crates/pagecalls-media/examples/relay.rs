@@ -66,7 +66,9 @@ impl Kind {
             Self::Audio => {
                 Packet::audio(111, 100, seq, 960 * u32::from(seq)).with_extension(1, &[0x30])
             }
-            Self::Video | Self::VideoToPlain => numbered(picture(BUSINESS, 500, seq), BUSINESS, seq),
+            Self::Video | Self::VideoToPlain => {
+                numbered(picture(BUSINESS, 500, seq), BUSINESS, seq)
+            }
         }
     }
 }

@@ -15,8 +15,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pagecalls_media::srtp::Profile;
 use pagecalls_media::rtcp::Writer;
+use pagecalls_media::srtp::Profile;
 use pagecalls_media::twcc::feedback::Builder;
 use rig::{BUSINESS, CONSUMER, Packet, Rig};
 use video_rig::{FULL, Side, numbered, picture, repeat};
@@ -106,7 +106,11 @@ fn video_with_repeats_and_feedback(profile: Profile, receiver: Side) {
         let mut sent = vec![numbered(packet.clone(), BUSINESS, number)];
         number += 1;
         if seq % 10 == 9 {
-            sent.push(numbered(repeat(BUSINESS, 501, seq, &packet), BUSINESS, number));
+            sent.push(numbered(
+                repeat(BUSINESS, 501, seq, &packet),
+                BUSINESS,
+                number,
+            ));
             number += 1;
         }
         for packet in &sent {
@@ -135,37 +139,40 @@ fn video_with_repeats_and_feedback(profile: Profile, receiver: Side) {
         sent += rig.outbox.len();
         rig.outbox.clear_datagrams();
     }
-    assert!(sent >= 300 + 30 + 14, "media, repeats, and feedback to the sender: {sent}");
+    assert!(
+        sent >= 300 + 30 + 14,
+        "media, repeats, and feedback to the sender: {sent}"
+    );
     assert_eq!(counted(), before, "{profile:?}");
 }
 
 fn sound_and_large_packets(profile: Profile) {
-        let mut rig = Rig::call_with(&[profile]);
-        for (from, pt, ssrc, payload) in [
-            (BUSINESS, 111, 100, 80),
-            (CONSUMER, 109, 200, 80),
-            (BUSINESS, 111, 100, 1_100),
-        ] {
-            let first = 1_000 * (payload / 1_000) as u16;
-            let mut packets: Vec<Vec<u8>> = (first..first + 200)
-                .map(|seq| {
-                    let packet = Packet::audio(pt, ssrc, seq, 960 * u32::from(seq));
-                    rig.peers[from].encrypt(&packet.with_payload(&vec![7; payload]))
-                })
-                .collect();
-            let path = rig.peers[from].path;
-            let mut forwarded = 0;
-            let mut before = counted();
-            assert!(before.0 > 0 && before.1 > 0, "allocations are counted");
-            for (number, packet) in packets.iter_mut().enumerate() {
-                if number == 50 {
-                    before = counted(); // buffers have grown, the stream is known
-                }
-                rig.shard.datagram(packet, path, rig.now, &mut rig.outbox);
-                forwarded += rig.outbox.len();
-                rig.outbox.clear_datagrams();
+    let mut rig = Rig::call_with(&[profile]);
+    for (from, pt, ssrc, payload) in [
+        (BUSINESS, 111, 100, 80),
+        (CONSUMER, 109, 200, 80),
+        (BUSINESS, 111, 100, 1_100),
+    ] {
+        let first = 1_000 * (payload / 1_000) as u16;
+        let mut packets: Vec<Vec<u8>> = (first..first + 200)
+            .map(|seq| {
+                let packet = Packet::audio(pt, ssrc, seq, 960 * u32::from(seq));
+                rig.peers[from].encrypt(&packet.with_payload(&vec![7; payload]))
+            })
+            .collect();
+        let path = rig.peers[from].path;
+        let mut forwarded = 0;
+        let mut before = counted();
+        assert!(before.0 > 0 && before.1 > 0, "allocations are counted");
+        for (number, packet) in packets.iter_mut().enumerate() {
+            if number == 50 {
+                before = counted(); // buffers have grown, the stream is known
             }
-            assert_eq!(forwarded, 200);
-            assert_eq!(counted(), before, "{profile:?}, {payload} octets");
+            rig.shard.datagram(packet, path, rig.now, &mut rig.outbox);
+            forwarded += rig.outbox.len();
+            rig.outbox.clear_datagrams();
         }
+        assert_eq!(forwarded, 200);
+        assert_eq!(counted(), before, "{profile:?}, {payload} octets");
+    }
 }

@@ -414,7 +414,7 @@ mod tests {
         ledger.told(RECEIVER, 0, Some(1_000_000));
         ledger.told(RECEIVER, 2, Some(1_000_084));
         ledger.told_all(after(start, 60));
-        let expected = [(0, Some(0)), (1, Some(44)), (2, Some(84)), (3, Some(124))];
+        let expected = [(0, Some(0)), (1, Some(40)), (2, Some(84)), (3, Some(124))];
         assert_eq!(said(&mut ledger, after(start, 60)), expected);
         // Of 4 the receiver has still to tell.
         ledger.on_time(after(start, 200));

@@ -224,8 +224,8 @@ fn the_first_sign_of_a_receiver_asks_too() {
     for expected in [vec![(PLI, 500)], vec![]] {
         rig.send_rtcp(CONSUMER, &nack);
         assert_eq!(asked(&mut rig, BUSINESS), expected);
-        rig.advance_ms(600);
         film(&mut rig, 2 + expected.len() as u16);
+        rig.advance_ms(600);
     }
 }
 
