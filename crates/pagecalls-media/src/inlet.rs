@@ -90,9 +90,12 @@ impl Inlet {
 
     fn takes(&self, pt: u8, is_rtx: bool) -> bool {
         let mut codecs = self.desired.codecs.iter();
-        codecs.any(|codec| match is_rtx {
-            true => codec.rtx_pt == Some(pt),
-            false => codec.pt == pt,
+        codecs.any(|codec| {
+            if is_rtx {
+                codec.rtx_pt == Some(pt)
+            } else {
+                codec.pt == pt
+            }
         })
     }
 

@@ -163,6 +163,9 @@ mod tests {
                 .collect::<Vec<_>>(),
             [&b"one"[..], b"three"]
         );
+        outbox.commit_yielding(1, to);
+        let yields: Vec<_> = (0..4).map(|place| outbox.yields(place)).collect();
+        assert_eq!(yields, [false, false, true, false]);
         outbox.clear_datagrams();
         assert!(outbox.is_empty());
         assert_eq!(outbox.slot().len(), SLOT_BYTES);

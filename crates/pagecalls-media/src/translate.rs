@@ -297,9 +297,12 @@ impl PayloadMap {
     /// The codec whose packets the source repeats under `pt`: those of an RTX stream, or plain ones.
     #[must_use]
     pub fn repeated(&self, pt: u8, is_rtx: bool) -> Option<Shared> {
-        let of = |shared: &Shared| match is_rtx {
-            true => shared.from_rtx_pt,
-            false => Some(shared.from_pt),
+        let of = |shared: &Shared| {
+            if is_rtx {
+                shared.from_rtx_pt
+            } else {
+                Some(shared.from_pt)
+            }
         };
         let mut shared = self.shared.iter();
         shared.find(|shared| of(shared) == Some(pt)).copied()

@@ -302,9 +302,12 @@ impl Outbound {
         let (ssrc, seq) = (rtp_ssrc(header), rtp_seq(header));
         let sent = self.sent.iter().find(|sent| sent.ssrc == ssrc);
         let sent = sent.ok_or(SrtpError::TooOld)?;
-        let index = estimate(sent.window.highest(), seq)?;
+        let highest = sent.window.highest();
+        let index = estimate(highest, seq)?;
         let memory = sent.memory.as_ref().ok_or(SrtpError::TooOld)?;
-        let tag = memory.tag(index).ok_or(SrtpError::TooOld)?;
+        let is_known = memory.check(index, highest) == Err(SrtpError::Replayed);
+        let tag = memory.tag(index).filter(|_| is_known);
+        let tag = tag.ok_or(SrtpError::TooOld)?;
         let protected = self.rtp.protect_rtp(buffer, header_len, len, index)?;
         if padded(&buffer[len..protected]) != tag {
             // What was just made must never leave.
