@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from bench.load import SERVER_CORE, Leg, Load, Stream, built, on_core
 from bench.rig import Traffic
 from pagecalls.media.process import EngineProcess, EngineSettings
@@ -27,9 +29,12 @@ from pagecalls.media.protocol import (
 )
 
 AUDIO = [Codec(key="opus/48000/2", pt=111), Codec(key="telephone-event/48000", pt=110)]
-VIDEO = [Codec(key="VP8/90000", pt=96)]
+VIDEO = [Codec(key="vp8/90000", pt=96, rtx_pt=97)]
+FEEDBACK = ["nack", "nack pli", "transport-cc"]
 EXTENSIONS = Extensions(mid=4, level=1)
+VIDEO_EXTENSIONS = Extensions(mid=4, twcc=3)
 OUT_SSRC = 0x1000_0000
+RTX_SSRC = 0x2000_0000
 
 
 @dataclass(slots=True)
@@ -56,7 +61,7 @@ class EngineServer:
         call, names = str(number), (f"{number}-a", f"{number}-b")
         await self.engine.call_create(call)
         made = await asyncio.gather(*(self.engine.leg_create(call, name) for name in names))
-        sent = [traffic.streams(4 * number + 1 + 2 * side, level_id=EXTENSIONS.level or 0) for side in (0, 1)]
+        sent = [_streams(traffic, 4 * number + 1 + 2 * side) for side in (0, 1)]
         tracks = range(len(sent[0]))
         routes = [
             Route(from_=TrackRef(leg=one, track=f"in{track}"), to=TrackRef(leg=other, track=f"out{track}"))
@@ -76,6 +81,13 @@ class EngineServer:
         ]
 
 
+def _streams(traffic: Traffic, ssrc: int) -> list[Stream]:
+    """Sound with its level, pictures with transport-wide numbers; nobody answers for these but the engine."""
+    streams = traffic.streams(ssrc, level_id=EXTENSIONS.level or 0)
+    twcc = VIDEO_EXTENSIONS.twcc or 0
+    return [one if one.pt == AUDIO[0].pt else msgspec.structs.replace(one, level_id=0, twcc_id=twcc) for one in streams]
+
+
 def _desired(name: str, streams: list[Stream], fingerprint: Fingerprint) -> LegApply:
     """A leg whose peer sends these streams and is sent as many."""
     return LegApply(
@@ -91,14 +103,20 @@ def _desired(name: str, streams: list[Stream], fingerprint: Fingerprint) -> LegA
 def _recv(track: int, stream: Stream) -> RecvTrack:
     if stream.pt == AUDIO[0].pt:
         return RecvTrack(track=f"in{track}", mid=str(track), kind="audio", ssrcs=[stream.ssrc], codecs=AUDIO, ext=EXTENSIONS)
-    return RecvTrack(track=f"in{track}", mid=str(track), kind="video", ssrcs=[stream.ssrc], codecs=VIDEO, ext=EXTENSIONS)
+    return RecvTrack(
+        track=f"in{track}", mid=str(track), kind="video", ssrcs=[stream.ssrc], codecs=VIDEO, ext=VIDEO_EXTENSIONS, fb=FEEDBACK
+    )
 
 
 def _send(track: int, stream: Stream, name: str) -> SendTrack:
-    outputs = [Output(ssrc=OUT_SSRC + stream.ssrc, mid=str(track))]
+    ssrc, mid = OUT_SSRC + stream.ssrc, str(track)
     if stream.pt == AUDIO[0].pt:
+        outputs = [Output(ssrc=ssrc, mid=mid)]
         return SendTrack(track=f"out{track}", kind="audio", cname=name, codecs=AUDIO, ext=EXTENSIONS, outputs=outputs)
-    return SendTrack(track=f"out{track}", kind="video", cname=name, codecs=VIDEO, ext=EXTENSIONS, outputs=outputs)
+    outputs = [Output(ssrc=ssrc, mid=mid, rtx_ssrc=RTX_SSRC + stream.ssrc)]
+    return SendTrack(
+        track=f"out{track}", kind="video", cname=name, codecs=VIDEO, ext=VIDEO_EXTENSIONS, fb=FEEDBACK, outputs=outputs
+    )
 
 
 @asynccontextmanager

@@ -29,7 +29,7 @@ class Srtp(StrEnum):
     GCM256 = "SRTP_AEAD_AES_256_GCM"
 
 
-class Stream(msgspec.Struct, frozen=True):
+class Stream(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a peer sends: `burst` packets of `octets` at a time. The default is sound."""
 
     ssrc: int

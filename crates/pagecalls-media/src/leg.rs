@@ -489,16 +489,19 @@ impl Leg {
     /// When [`Self::on_time`] is due.
     #[must_use]
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
-        let digits = self
-            .outlets
-            .iter()
-            .filter_map(Outlet::next_due)
-            .min()
-            .filter(|_| self.is_up());
-        let answers = self.ledger.as_ref().and_then(|ledger| ledger.next_due());
-        let transport = self.transport.next_due(now).into_iter();
-        let video = answers.into_iter().chain(self.key_frame_due(now));
-        transport.chain(digits).chain(video).min()
+        // This is asked after every packet.
+        let mut due = self.transport.next_due(now);
+        let digits = self.outlets.iter().filter_map(Outlet::next_due).min();
+        if digits.is_some() && self.is_up() {
+            due = earlier(due, digits);
+        }
+        if let Some(ledger) = &self.ledger {
+            due = earlier(due, ledger.next_due());
+        }
+        if self.asks {
+            due = earlier(due, self.key_frame_due(now));
+        }
+        due
     }
 
     /// Does what is due by now: DTLS repeats, digits, answers to transport-wide numbers, requests for key frames.
@@ -574,5 +577,12 @@ impl Leg {
         self.transport
             .heard()
             .map(|heard| now.saturating_duration_since(heard))
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
