@@ -18,8 +18,8 @@ pub const ANSWER_INTERVAL: Duration = Duration::from_millis(100);
 /// A receiver that says nothing for so long, from the first packet on, does not answer; then the engine does.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// A receiver's clock that has moved by more since it was read is read anew.
-const LEAP: u32 = 20 * TICKS_PER_S;
+/// A receiver's time that lies further from the time here is none; its clock is read anew. The difference fits 16 bits.
+const LEAP: u32 = 8 * TICKS_PER_S;
 
 /// What is known of one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,18 +41,18 @@ enum Fate {
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     fate: Fate,
-    at: Ticks,
     /// Of what arrived, what lies between the two.
-    shift: i32,
+    shift: i16,
+    at: Ticks,
 }
 
 impl Entry {
     /// It arrived, so much after it came here.
-    fn arrived(self, shift: i32) -> Self {
+    fn arrived(self, shift: i16) -> Self {
         Self {
             fate: Fate::Arrived,
-            at: self.at.wrapping_add_signed(shift),
             shift,
+            at: self.at.wrapping_add_signed(shift.into()),
         }
     }
 }
@@ -68,9 +68,9 @@ pub struct Ledger {
     /// The highest that went on.
     highest_sent: Option<u64>,
     /// What lies between the time here and the time that the peer is told, of the newest packet of which a receiver told.
-    shift: i32,
+    shift: i16,
     /// The same, while feedback is read.
-    newest_shift: Option<i32>,
+    newest_shift: Option<i16>,
     /// A receiver, and what is added to its times.
     receiver: Option<(u32, u32)>,
     sending_since: Option<Instant>,
@@ -170,8 +170,7 @@ impl Ledger {
         let entry = self.entry(number);
         let new = match (entry.fate, arrival) {
             (Fate::Sent | Fate::Lost, Some(time)) => {
-                let time = self.moved(receiver, time, entry.at);
-                let shift = signed32(time.wrapping_sub(entry.at));
+                let shift = self.shift_of(receiver, time, entry.at);
                 self.newest_shift = Some(shift);
                 entry.arrived(shift)
             }
@@ -302,17 +301,20 @@ impl Ledger {
         }
     }
 
-    /// A receiver's time on our clock. A receiver that is new, or whose clock leaps, goes on where the last packet was.
-    fn moved(&mut self, receiver: u32, time: Ticks, came: Ticks) -> Ticks {
-        let expected = came.wrapping_add_signed(self.newest_shift.unwrap_or(self.shift));
+    /// What lies between a packet's time here and its arrival, by the receiver's clock. A receiver that is new, or whose clock leaps,
+    /// goes on with what the last packet had.
+    fn shift_of(&mut self, receiver: u32, time: Ticks, came: Ticks) -> i16 {
         if let Some((_, offset)) = self.receiver.filter(|(known, _)| *known == receiver) {
-            let moved = time.wrapping_add(offset);
-            if signed32(moved.wrapping_sub(expected)).unsigned_abs() < LEAP {
-                return moved;
+            let shift = signed32(time.wrapping_add(offset).wrapping_sub(came));
+            let shift = Some(shift).filter(|shift| shift.unsigned_abs() < LEAP);
+            if let Some(shift) = shift.and_then(|shift| i16::try_from(shift).ok()) {
+                return shift;
             }
         }
-        self.receiver = Some((receiver, expected.wrapping_sub(time)));
-        expected
+        let shift = self.newest_shift.unwrap_or(self.shift);
+        let arrived = came.wrapping_add_signed(shift.into());
+        self.receiver = Some((receiver, arrived.wrapping_sub(time)));
+        shift
     }
 
     fn known(&self, number: u16) -> Option<u64> {

@@ -16,14 +16,31 @@ pub struct Came {
 /// The numbers that go out on one leg: contiguous, one for each packet, over all streams that carry numbers.
 pub struct Numbers {
     next: u64,
-    came: Box<[Option<Came>]>,
+    /// The senders that have numbered anything; a call has few.
+    senders: Vec<u32>,
+    packets: Box<[Packet]>,
 }
+
+/// A packet by its sender's place and number.
+#[derive(Clone, Copy)]
+struct Packet {
+    /// [`NOBODY`] for a packet whose sender does not number.
+    sender: u8,
+    number: u16,
+}
+
+const NOBODY: u8 = u8::MAX;
 
 impl Default for Numbers {
     fn default() -> Self {
+        let packet = Packet {
+            sender: NOBODY,
+            number: 0,
+        };
         Self {
             next: 1,
-            came: vec![None; REMEMBERED as usize].into(),
+            senders: Vec::new(),
+            packets: vec![packet; REMEMBERED as usize].into(),
         }
     }
 }
@@ -37,8 +54,27 @@ impl Numbers {
 
     /// Notes that the next number went out with this packet; `None` for one whose sender does not number.
     pub fn used(&mut self, came: Option<Came>) {
-        self.came[place(self.next)] = came;
+        self.packets[place(self.next)] = Packet {
+            sender: came.map_or(NOBODY, |came| self.sender(came.from)),
+            number: came.map_or(0, |came| came.number),
+        };
         self.next += 1;
+    }
+
+    /// The place of a sender. After 255 of them no new one is told, which no call comes near.
+    fn sender(&mut self, from: u32) -> u8 {
+        let known = self.senders.iter().position(|sender| *sender == from);
+        let place = known.unwrap_or_else(|| {
+            if self.senders.len() < usize::from(NOBODY) {
+                self.senders.push(from);
+            }
+            self.senders.len() - 1
+        });
+        if self.senders[place] == from {
+            place as u8
+        } else {
+            NOBODY
+        }
     }
 
     /// The packet that went out under this number, if it is one of the last.
@@ -47,7 +83,12 @@ impl Numbers {
         let ahead = i64::from(distance16(self.next as u16, number));
         let number = self.next.checked_add_signed(ahead)?;
         let is_known = number < self.next && self.next - number <= REMEMBERED;
-        self.came[place(number)].filter(|_| is_known)
+        let packet = self.packets[place(number)];
+        let from = self.senders.get(usize::from(packet.sender)).copied();
+        from.filter(|_| is_known).map(|from| Came {
+            from,
+            number: packet.number,
+        })
     }
 }
 
