@@ -84,6 +84,12 @@ impl<'a> Incoming<'a> {
     fn payload(&self) -> &'a [u8] {
         &self.packet[self.header.len..]
     }
+
+    /// Whether it is padding and nothing else, which senders without RTX use to see what the path can carry. Receivers may take
+    /// one for an empty frame: aiortc's decoder never recovers from that.
+    fn is_filler(&self) -> bool {
+        self.header.padding && rtp::without_padding(self.payload(), true).is_empty()
+    }
 }
 
 /// How the packets of one received track are rewritten for one sent track.
@@ -375,6 +381,10 @@ impl Outlet {
         }
         if let Some(packet) = self.replacement(&header, payload, now) {
             return self.send_replacement(&header, payload, &packet, now, wire);
+        }
+        if self.is_video() && incoming.is_filler() {
+            self.numbering.skip(header.seq);
+            return Forwarded::Filler;
         }
         let Payload::As(pt) = payload else {
             self.numbering.skip(header.seq);

@@ -130,6 +130,10 @@ impl Numbering {
         if input > self.highest_in {
             self.highest_in = input;
             self.next = self.next.max(unsigned64(input + latest.delta));
+            // A row of packets that are left out needs one segment, not one for each.
+            if latest.start == input {
+                self.used -= 1;
+            }
             self.shift(latest.delta - 1);
         }
     }

@@ -262,6 +262,34 @@ fn filling_goes_on_as_such_or_not_at_all() {
     assert_eq!(rig.stats().iter().map(|leg| leg.dropped).sum::<u64>(), 0);
 }
 
+/// Padding among the pictures themselves, which a sender without RTX uses: an empty frame to some receivers.
+#[test]
+fn filling_among_the_pictures_is_kept_back_without_a_gap() {
+    let padding = |seq: u16| Packet {
+        padding: true,
+        ..picture(BUSINESS, 500, seq).with_payload(&[0, 0, 0, 4])
+    };
+    let mut rig = call(FULL, PLAIN);
+    rig.send(BUSINESS, &padding(9));
+    let mut got = filmed(&mut rig, 10, 3);
+    for seq in 13..43 {
+        rig.send(BUSINESS, &padding(seq));
+    }
+    got.extend(filmed(&mut rig, 43, 2));
+    rig.send(BUSINESS, &padding(45));
+    got.extend(filmed(&mut rig, 46, 1));
+    for (before, after) in got.iter().zip(&got[1..]) {
+        assert_eq!(after.seq, before.seq.wrapping_add(1));
+    }
+    assert_eq!(rig.stats().iter().map(|leg| leg.dropped).sum::<u64>(), 0);
+    let again = caught(
+        &mut rig,
+        &repeat(BUSINESS, 501, 1, &picture(BUSINESS, 500, 11)),
+    );
+    assert_eq!(again.len(), 1, "what came before can be repeated still");
+    assert_eq!(again[0][2..4], got[1].seq.to_be_bytes());
+}
+
 #[test]
 fn repeats_of_another_source_or_from_before_a_pause_go_nowhere() {
     let mut rig = call(FULL, FULL);
