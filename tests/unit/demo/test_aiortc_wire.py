@@ -1,13 +1,23 @@
 from __future__ import annotations
 
 import struct
+from typing import cast
 
 import pytest
-from aiortc.rtp import RtpPacket
+from aiortc import RTCRtpReceiver
+from aiortc.rtcdtlstransport import RTCDtlsTransport, RtpRouter
+from aiortc.rtp import (
+    RTCP_PSFB_FIR,
+    RTCP_PSFB_PLI,
+    RTCP_RTPFB_NACK,
+    HeaderExtensionsMap,
+    RtcpPsfbPacket,
+    RtcpRtpfbPacket,
+    RtpPacket,
+)
 
-from pagecalls.demo.peers.aiortc_peer import with_telephone_event
 from pagecalls.demo.peers.aiortc_wire import StreamTap
-from pagecalls.demo.peers.browser_page import without_candidates
+from pagecalls.demo.peers.descriptions import with_telephone_event, without_candidates
 
 OFFER = (
     "v=0\r\nm=audio 5000 UDP/TLS/RTP/SAVPF 96 0\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:0 PCMU/8000\r\n"
@@ -92,3 +102,58 @@ def test_candidates_are_taken_out() -> None:
     bare = without_candidates(OFFER)
     assert "candidate" not in bare
     assert bare.endswith("a=mid:0\r\n")
+
+
+class FakeTransport:
+    """As much of aiortc's transport as the tap touches."""
+
+    def __init__(self) -> None:
+        self._rtp_router = RtpRouter()
+        self.sent: list[bytes] = []
+
+    async def _send_rtp(self, data: bytes) -> None:
+        self.sent.append(data)
+
+
+@pytest.fixture
+def transport(tap: StreamTap) -> FakeTransport:
+    transport = FakeTransport()
+    tap.watch(cast(RTCDtlsTransport, transport))
+    return transport
+
+
+async def test_requests_are_counted_by_stream_in_both_directions(tap: StreamTap, transport: FakeTransport) -> None:
+    pli = RtcpPsfbPacket(fmt=RTCP_PSFB_PLI, ssrc=9, media_ssrc=1)
+    fir = RtcpPsfbPacket(fmt=RTCP_PSFB_FIR, ssrc=9, media_ssrc=0, fci=struct.pack("!LBxxx", 2, 7))
+    nack = RtcpRtpfbPacket(fmt=RTCP_RTPFB_NACK, ssrc=9, media_ssrc=1, lost=[5, 6])
+    for packet in (pli, pli, fir, nack):
+        transport._rtp_router.route_rtcp(packet)
+        await transport._send_rtp(bytes(packet))
+    for asked in (tap.asked_of_us, tap.asked_by_us):
+        assert (asked[1].plis, asked[1].nacks, asked[1].firs) == (2, 1, 0)
+        assert (asked[2].plis, asked[2].nacks, asked[2].firs) == (0, 0, 1)
+    assert len(transport.sent) == 4
+
+
+async def test_sent_pictures_are_counted_by_their_last_packets(tap: StreamTap, transport: FakeTransport) -> None:
+    for sequence, is_last in enumerate([False, True, True]):
+        made = packet(sequence, ssrc=77)
+        made.marker = int(is_last)
+        await transport._send_rtp(made.serialize(HeaderExtensionsMap()))
+    assert tap.marked == {77: 2}
+
+
+def test_a_picture_goes_to_the_line_of_its_mid(tap: StreamTap, transport: FakeTransport) -> None:
+    """Two lines share a payload type; a new stream of one is not lost, and not shown on the other."""
+    router = transport._rtp_router
+    camera, screen = object(), object()
+    for receiver, mid in ((camera, "2"), (screen, "3")):
+        router.register_receiver(cast(RTCRtpReceiver, receiver), ssrcs=[], payload_types=[97], mid=mid)
+    tap.learn("m=video 9 UDP/TLS/RTP/SAVPF 97 98\r\n")
+    made = packet(1, ssrc=5, payload_type=97)
+    made.extensions.mid = "3"
+    assert router.route_rtp(made) is screen
+    made.extensions.mid = None
+    assert router.route_rtp(made) is screen, "its stream is known from then on"
+    made.ssrc, made.extensions.mid = 6, "4"
+    assert router.route_rtp(made) is None, "a line that is not begun yet"

@@ -1,15 +1,18 @@
 """A peer on aiortc, in this process: nothing to install beside the package, and every received packet can be seen.
 
-Owns the tone track, the reading of received tracks, and the few places where aiortc has to be held differently:
-loopback candidates, an RSA certificate, `a=setup:active`, telephone-event in the offer.
+Owns the sending and the reading of tracks, and the few places where aiortc has to be held differently: loopback candidates, an
+RSA certificate, `a=setup:active`, telephone-event in the offer; offer and answer are brought into line by `aiortc_signalling`.
+
+Its video is VP8 and H264. It sends up to 1.5 Mbit/s of VP8 or 3 Mbit/s of H264, where a picture needs so much; a REMB moves that
+between 250 or 500 kbit/s and these bounds, a loss does not. It answers PLI, and FIR that names it as the media source, with a key
+frame. It asks for a lost packet when it notices the gap and again at each later gap, and gives a picture up when 512 packets
+have come after what is missing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fractions
-import re
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,27 +20,54 @@ from enum import Enum
 from importlib.metadata import version
 from typing import Any
 
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+from aiortc.codecs import get_capabilities
 from aiortc.exceptions import InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcconfiguration import RTCBundlePolicy
 from aiortc.rtcdtlstransport import SRTP_PROFILES, RTCDtlsTransport
 from aiortc.rtp import is_rtcp
-from av import AudioFrame
+from av import AudioFrame, VideoFrame
 
 from pagecalls.clock import SystemClock
+from pagecalls.demo.peers.aiortc_signalling import (
+    add_track,
+    own_lines_apart,
+    receive_renumbered,
+    roll_back,
+    settle,
+    transceiver_of,
+)
+from pagecalls.demo.peers.aiortc_stats import Decoded, count_key_frames, inbound, packets_sent, sdp_of, video_sent
+from pagecalls.demo.peers.aiortc_tracks import PictureTrack, ToneTrack, cells_shown
 from pagecalls.demo.peers.aiortc_wire import StreamTap, rsa_certificate
-from pagecalls.demo.peers.base import CandidatePair, DtlsState, IceState, NotSupported, PeerGone, PeerRefused, PeerStats
-from pagecalls.demo.peers.browser_page import without_candidates
+from pagecalls.demo.peers.base import (
+    CandidatePair,
+    DtlsState,
+    IceState,
+    NotSupported,
+    OwnTrack,
+    PeerGone,
+    PeerRefused,
+    PeerStats,
+    Source,
+    VideoCodec,
+)
+from pagecalls.demo.peers.descriptions import msids_by_mid, with_telephone_event, without_candidates
 from pagecalls.demo.peers.digits import HeardDigit
 from pagecalls.demo.peers.listening import KEPT_RATE_HZ, Ear, Heard, Recording
-from pagecalls.demo.peers.tone import TONE_AMPLITUDE, sine
+from pagecalls.demo.peers.picture import CAMERA_SIZE, CLAP_S, SCREEN_SIZE, Size
+from pagecalls.demo.peers.tone import TONE_AMPLITUDE
+from pagecalls.demo.peers.watching import Clap, Eye, Screening, Seen
 
-_RATE_HZ = 48000
-_CHANNELS = 2
-_FRAME_SAMPLES = 960  # 20 ms
 _LOOPBACK = "127.0.0.1"
-_EVENT_PAYLOAD_TYPES = {8000: 101, 48000: 110}
+_SCREEN_STREAM_ID = "screen"
 
 
 class Certificate(Enum):
@@ -87,9 +117,14 @@ class AiortcPeer:
         self._options = options or AiortcOptions()
         self._now = now or SystemClock().now
         self._tone = ToneTrack(tone_hz, amplitude)
+        self._amplitude = amplitude
+        self._playing: dict[Source, ToneTrack | PictureTrack] = {}
+        self._senders: dict[Source, RTCRtpSender] = {}  # kept when their source stops
         self._connection: RTCPeerConnection | None = None
         self._tap = StreamTap(self._now)
         self._ear = Ear(self._nothing_to_fetch)
+        self._eye = Eye(self._nothing_to_fetch)
+        self._decoded: dict[MediaStreamTrack, Decoded] = {}
         self._readers: list[asyncio.Task[None]] = []
         self._ice_connected_at: float | None = None
         self._connected_at: float | None = None
@@ -114,18 +149,24 @@ class AiortcPeer:
         connection.on("track", self._listen)
         connection.on("iceconnectionstatechange", self._note_ice)
         connection.on("connectionstatechange", self._note_connected)
-        connection.addTrack(self._tone)
         self._connection = connection
+        self._send(Source.MICROPHONE, self._tone)
         self._gather_on_loopback()
         self._limit_transport()
         self._tap.watch(self._transport)
 
-    async def offer(self, *, gather: bool = True) -> str:
-        """See `Peer.offer`."""
+    async def offer(self, *, gather: bool = True, restarts_ice: bool = False) -> str:
+        """See `Peer.offer`: aiortc never restarts ICE."""
+        if restarts_ice:
+            raise NotSupported(f"{self.name} cannot restart ICE")
         connection = self._open
         await connection.setLocalDescription(await connection.createOffer())
         sdp = self._as_offered(connection.localDescription.sdp)
         return sdp if gather else without_candidates(sdp)
+
+    async def roll_back(self) -> None:
+        """See `Peer.roll_back`."""
+        roll_back(self._open)
 
     async def apply_answer(self, sdp: str) -> None:
         """See `Peer.apply_answer`."""
@@ -133,13 +174,19 @@ class AiortcPeer:
             raise PeerRefused("an offer with a=setup:active must be answered with a=setup:passive (RFC 5763)")
         self._tap.learn(sdp)
         await self._apply("answer", sdp)
+        settle(self._open)
+        receive_renumbered(self._open)
 
     async def apply_renegotiation(self, offer_sdp: str) -> str:
         """See `Peer.apply_renegotiation`."""
         self._tap.learn(offer_sdp)
-        await self._apply("offer", offer_sdp)
-        await self._open.setLocalDescription(await self._open.createAnswer())
-        return str(self._open.localDescription.sdp)
+        connection = self._open
+        is_first = connection.remoteDescription is None  # then own tracks are sent on its lines
+        with contextlib.nullcontext() if is_first else own_lines_apart(connection):
+            await self._apply("offer", offer_sdp)
+            await connection.setLocalDescription(await connection.createAnswer())
+        receive_renumbered(connection)
+        return str(connection.localDescription.sdp)
 
     async def hear(self, *, window_s: float = 1.0, timeout_s: float = 10.0) -> Heard:
         """See `Peer.hear`."""
@@ -155,21 +202,78 @@ class AiortcPeer:
 
     async def stats(self) -> PeerStats:
         """See `Peer.stats`."""
-        sent = [await sender.getStats() for sender in self._open.getSenders()]
-        outbound = [entry for report in sent for entry in report.values() if entry.type == "outbound-rtp"]
         return PeerStats(
             ice=IceState(self._open.iceConnectionState),
             dtls=DtlsState(self._transport.state),
             ice_connected_at=self._ice_connected_at,
             connected_at=self._connected_at,
             selected_pair=self._selected_pair(),
-            packets_sent=sum(entry.packetsSent for entry in outbound),
-            inbound=self._tap.inbound(),
+            packets_sent=await packets_sent(self._open),
+            inbound=inbound(self._open, self._tap, self._decoded),
+            video_sent=video_sent(self._open, self._tap),
         )
 
     async def mute(self, muted: bool) -> None:
         """See `Peer.mute`."""
         self._tone.muted = muted
+
+    async def video_codecs(self) -> frozenset[VideoCodec]:
+        """See `Peer.video_codecs`."""
+        names = {codec.name for codec in get_capabilities("video").codecs}
+        return frozenset(codec for codec in VideoCodec if codec in names)
+
+    async def send_picture(self, source: Source, picture: int, codec: VideoCodec | None = None) -> None:
+        """See `Peer.send_picture`."""
+        if codec is not None and codec not in await self.video_codecs():
+            raise NotSupported(f"{self.name} has no {codec}")
+        before = self._playing.get(source)
+        track = before if isinstance(before, PictureTrack) else PictureTrack(picture, _size(source))
+        track.picture = picture
+        self._send(source, track)
+        if codec is not None:
+            wanted = [each for each in get_capabilities("video").codecs if each.name in (codec, "rtx")]
+            transceiver_of(self._open, self._senders[source]).setCodecPreferences(wanted)
+
+    async def swap_picture(self, source: Source, picture: int) -> None:
+        """See `Peer.swap_picture`. aiortc's replaceTrack would change the track's name and turn its clock back; so the same track
+        shows another picture."""
+        track = self._playing[source]
+        if isinstance(track, PictureTrack):
+            track.picture = picture
+
+    async def send_screen_sound(self, tone_hz: int) -> None:
+        """See `Peer.send_screen_sound`."""
+        self._send(Source.SCREEN_SOUND, ToneTrack(tone_hz, self._amplitude))
+
+    async def stop_sending(self, source: Source) -> None:
+        """See `Peer.stop_sending`."""
+        if self._playing.pop(source, None) is None:
+            return
+        sender = self._senders[source]
+        sender.replaceTrack(None)  # the track itself is not stopped: aiortc would end the sender with it
+        transceiver = transceiver_of(self._open, sender)
+        transceiver.direction = "recvonly" if transceiver.direction in ("sendrecv", "recvonly") else "inactive"
+
+    async def own_tracks(self) -> tuple[OwnTrack, ...]:
+        """See `Peer.own_tracks`."""
+        msids = msids_by_mid(sdp_of(self._open.localDescription))
+        mids = {source: transceiver_of(self._open, self._senders[source]).mid for source in self._playing}
+        return tuple(OwnTrack(source, mid, msids.get(mid or "")) for source, mid in mids.items())
+
+    async def see(self, *pictures: int, frames: int = 10, timeout_s: float = 10.0) -> Seen:
+        """See `Peer.see`."""
+        return await self._eye.see(*pictures, frames=frames, timeout_s=timeout_s)
+
+    async def clap(self) -> None:
+        """See `Peer.clap`."""
+        for is_on in (True, False):
+            for track in self._playing.values():
+                track.clap(is_on)
+            await asyncio.sleep(CLAP_S if is_on else 0)
+
+    async def await_clap(self, picture: int, *, timeout_s: float = 10.0) -> Clap | None:
+        """See `Peer.await_clap`."""
+        return await self._eye.clap(self._ear, picture, after=self._now(), timeout_s=timeout_s)
 
     async def send_digits_inband(self, digits: str) -> None:
         """aiortc has no sender of events."""
@@ -180,7 +284,8 @@ class AiortcPeer:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
-        self._tone.stop()
+        for track in (self._tone, *self._playing.values()):
+            track.stop()
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
@@ -246,13 +351,38 @@ class AiortcPeer:
     async def _nothing_to_fetch(self) -> None:
         """Recordings grow by themselves here."""
 
-    def _listen(self, track: MediaStreamTrack) -> None:
-        if track.kind == "audio":
-            self._readers.append(asyncio.ensure_future(self._read(track)))
+    def _send(self, source: Source, track: ToneTrack | PictureTrack) -> None:
+        """Put the track on the line that its source had before, else on that of any new track."""
+        sender = self._senders.get(source)
+        if sender is not None:
+            sender.replaceTrack(track)
+            transceiver_of(self._open, sender).direction = "sendrecv"
+        else:
+            sender = add_track(self._open, track, taken=list(self._senders.values()))
+            if source in (Source.SCREEN, Source.SCREEN_SOUND):
+                sender._stream_id = _SCREEN_STREAM_ID
+        self._senders[source] = sender
+        self._playing[source] = track
 
-    async def _read(self, track: MediaStreamTrack) -> None:
-        mids = [t.mid for t in self._open.getTransceivers() if t.receiver.track is track]
-        recording = Recording(track.id, mids[0] if mids else None, KEPT_RATE_HZ)
+    def _listen(self, track: MediaStreamTrack) -> None:
+        mid = next((t.mid for t in self._open.getTransceivers() if t.receiver.track is track), None)
+        read = self._hear(track, mid) if track.kind == "audio" else self._watch(track, mid)
+        self._readers.append(asyncio.ensure_future(read))
+
+    async def _watch(self, track: MediaStreamTrack, mid: str | None) -> None:
+        screening = self._eye.screenings[track.id] = Screening(track.id, mid)
+        decoded = self._decoded[track] = Decoded()
+        count_key_frames(next(r for r in self._open.getReceivers() if r.track is track), decoded)
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                frame = await track.recv()
+                if isinstance(frame, VideoFrame):
+                    decoded.frames += 1
+                    decoded.width, decoded.height = frame.width, frame.height
+                    screening.append(cells_shown(frame), self._now())
+
+    async def _hear(self, track: MediaStreamTrack, mid: str | None) -> None:
+        recording = Recording(track.id, mid, KEPT_RATE_HZ)
         self._ear.recordings[track.id] = recording
         with contextlib.suppress(MediaStreamError):
             while True:
@@ -269,49 +399,8 @@ class AiortcPeer:
             self._connected_at = self._now()
 
 
-class ToneTrack(MediaStreamTrack):
-    """An endless sine at 48 kHz, a frame each 20 ms. Stereo, as turning mono into Opus' stereo would cost 3 dB."""
-
-    kind = "audio"
-
-    def __init__(self, tone_hz: int, amplitude: float) -> None:
-        super().__init__()
-        mono = sine(tone_hz, rate_hz=_RATE_HZ, duration_s=1.0, amplitude=amplitude)
-        self._second = array("h", [sample for sample in mono for _ in range(_CHANNELS)]).tobytes()
-        self._sent = 0
-        self._started_at: float | None = None
-        self.muted = False
-
-    async def recv(self) -> AudioFrame:
-        """The next frame, when it is due."""
-        if self.readyState != "live":
-            raise MediaStreamError
-        loop = asyncio.get_running_loop()
-        if self._started_at is None:
-            self._started_at = loop.time()
-        due = self._started_at + self._sent * _FRAME_SAMPLES / _RATE_HZ
-        await asyncio.sleep(max(0.0, due - loop.time()))
-        frame = self._frame()
-        self._sent += 1
-        return frame
-
-    def _frame(self) -> AudioFrame:
-        size = _FRAME_SAMPLES * _CHANNELS * 2
-        start = self._sent * size % len(self._second)
-        frame = AudioFrame(format="s16", layout="stereo", samples=_FRAME_SAMPLES)
-        frame.planes[0].update(bytes(size) if self.muted else self._second[start : start + size])
-        frame.pts = self._sent * _FRAME_SAMPLES
-        frame.sample_rate = _RATE_HZ
-        frame.time_base = fractions.Fraction(1, _RATE_HZ)
-        return frame
-
-
-def with_telephone_event(sdp: str, clock_hz: int) -> str:
-    """The same audio offer with a telephone-event payload type of this clock."""
-    payload_type = _EVENT_PAYLOAD_TYPES[clock_hz]
-    sdp = re.sub(r"(?m)^(m=audio .*?)(\r?)$", rf"\1 {payload_type}\2", sdp)
-    line = f"a=rtpmap:{payload_type} telephone-event/{clock_hz}"
-    return re.sub(r"(?m)^(a=rtpmap:\d+ opus/48000/2)(\r?\n)", rf"\1\2{line}\2", sdp)
+def _size(source: Source) -> Size:
+    return SCREEN_SIZE if source is Source.SCREEN else CAMERA_SIZE
 
 
 def _left_channel(frame: AudioFrame) -> array[int]:

@@ -1,7 +1,10 @@
-"""The wire as an aiortc peer sees it: every decrypted RTP packet, counted per stream, and the digits among them.
+"""The wire as an aiortc peer sees it: every decrypted RTP packet, counted per stream, the digits among them, and the requests for
+repeats and key frames in both directions.
 
-Owns the hook into aiortc's packet router and what RFC 4733 says of an event packet. aiortc itself drops packets whose
-payload type it does not know, keeps one counter where two streams share a receiver, and never reads an event.
+Owns the hooks into aiortc's transport and its packet router, and what RFC 4733 says of an event packet. aiortc itself drops
+packets whose payload type it does not know, keeps one counter where two streams share a receiver, and never reads an event. It
+also never looks at a MID, which RFC 8843 section 9.2 puts first: it would lose a new stream of one of two video lines, or show it
+on the other; so pictures are routed here.
 """
 
 from __future__ import annotations
@@ -9,12 +12,22 @@ from __future__ import annotations
 import datetime
 import re
 import struct
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport
-from aiortc.rtp import RtpPacket
+from aiortc.rtp import (
+    RTCP_PSFB_FIR,
+    RTCP_PSFB_PLI,
+    RTCP_RTPFB_NACK,
+    RtcpPacket,
+    RtcpPsfbPacket,
+    RtcpRtpfbPacket,
+    RtpPacket,
+    is_rtcp,
+)
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -26,6 +39,7 @@ from pagecalls.demo.peers.digits import HeardDigit
 
 _EVENT_DIGITS = "0123456789*#ABCD"  # RFC 4733 section 3.2
 _EVENT_LINE = re.compile(r"^a=rtpmap:(\d+) telephone-event/(\d+)", re.MULTILINE | re.IGNORECASE)
+_VIDEO_LINE = re.compile(r"^m=video \S+ \S+ ([\d ]+)", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -69,9 +83,23 @@ class Stream:
     last_at: float = 0.0
 
     @property
+    def mid(self) -> str | None:
+        """Any that was seen."""
+        return next((mid for mid in self.mids if mid is not None), None)
+
+    @property
     def lost(self) -> int:
         """Expected less received, never negative."""
         return max(0, self.highest - self.first_sequence + 1 - self.received)
+
+
+@dataclass(slots=True)
+class Asked:
+    """Requests for one stream."""
+
+    plis: int = 0
+    firs: int = 0
+    nacks: int = 0
 
 
 class StreamTap:
@@ -83,23 +111,50 @@ class StreamTap:
         """By RTP timestamp, in the order of arrival."""
         self.event_packets: list[EventPacket] = []
         """Every packet of every event."""
+        self.video_types: set[int] = set()
+        """Payload types of video in any description of the far side."""
+        self.asked_by_us: defaultdict[int, Asked] = defaultdict(Asked)
+        """By the SSRC that is received."""
+        self.asked_of_us: defaultdict[int, Asked] = defaultdict(Asked)
+        """By the SSRC that is sent."""
+        self.marked: Counter[int] = Counter()
+        """Sent packets with the marker by SSRC: of a picture's stream, its frames."""
         self._now = now
         self._clocks: dict[int, int] = {}  # telephone-event payload type -> clock
 
     def learn(self, sdp: str) -> None:
         """Take the numbers of telephone-event from a description."""
         self._clocks.update({int(number): int(clock_hz) for number, clock_hz in _EVENT_LINE.findall(sdp)})
+        self.video_types.update(int(number) for types in _VIDEO_LINE.findall(sdp) for number in types.split())
 
     def watch(self, transport: RTCDtlsTransport) -> None:
-        """See every packet before aiortc decides whom it is for."""
+        """See every packet before aiortc decides whom it is for, and whatever it sends before it is encrypted."""
         router: Any = transport._rtp_router
-        route = router.route_rtp
+        route, route_rtcp, send = router.route_rtp, router.route_rtcp, transport._send_rtp
 
         def seen(packet: RtpPacket) -> Any:
             self.packet(packet)
-            return route(packet)
+            if packet.payload_type not in self.video_types or packet.extensions.mid is None:
+                return route(packet)
+            receiver = router.mid_table.get(packet.extensions.mid)
+            if receiver is not None:
+                router.ssrc_table[packet.ssrc] = receiver  # a sender leaves its MID away after some time
+            return receiver
 
-        router.route_rtp = seen
+        def seen_rtcp(packet: Any) -> Any:
+            _count(packet, self.asked_of_us)
+            return route_rtcp(packet)
+
+        async def sent(data: bytes) -> None:
+            if is_rtcp(data):
+                for packet in RtcpPacket.parse(data):
+                    _count(packet, self.asked_by_us)
+            elif data[1] & 0x80:  # the marker: a picture's last packet
+                self.marked[int.from_bytes(data[8:12], "big")] += 1
+            await send(data)
+
+        router.route_rtp, router.route_rtcp = seen, seen_rtcp
+        vars(transport)["_send_rtp"] = sent
 
     def packet(self, packet: RtpPacket) -> None:
         """Count one packet, and read it if it is an event."""
@@ -125,7 +180,7 @@ class StreamTap:
         """One entry a stream."""
         return tuple(
             InboundStats(
-                mid=next((mid for mid in stream.mids if mid is not None), None),
+                mid=stream.mid,
                 ssrc=stream.ssrc,
                 packets_received=stream.received,
                 packets_lost=stream.lost,
@@ -160,6 +215,16 @@ class StreamTap:
         event.marked += packet.marker
         event.ended += flags >> 7
         event.ssrcs.add(packet.ssrc)
+
+
+def _count(packet: Any, asked: defaultdict[int, Asked]) -> None:
+    """Note what a feedback packet asks for; a FIR names its stream inside (RFC 5104 section 4.3.1)."""
+    if isinstance(packet, RtcpRtpfbPacket) and packet.fmt == RTCP_RTPFB_NACK:
+        asked[packet.media_ssrc].nacks += 1
+    elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_PLI:
+        asked[packet.media_ssrc].plis += 1
+    elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_FIR:
+        asked[int.from_bytes(packet.fci[:4], "big")].firs += 1
 
 
 class RsaCertificate(RTCCertificate):

@@ -16,23 +16,29 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from pagecalls.clock import SystemClock
 from pagecalls.demo.peers.base import (
-    CandidatePair,
-    DtlsState,
-    IceState,
-    InboundStats,
     NotSupported,
+    OwnTrack,
     PeerError,
     PeerGone,
     PeerStats,
+    Source,
+    VideoCodec,
 )
+from pagecalls.demo.peers.descriptions import msids_by_mid, without_candidates
 from pagecalls.demo.peers.digits import HeardDigit
 from pagecalls.demo.peers.listening import Ear, Heard, Recording
+from pagecalls.demo.peers.page_stats import stats_of
+from pagecalls.demo.peers.picture import CAMERA_SIZE, CLAP_S, FRAMES_PER_S, SCREEN_SIZE
 from pagecalls.demo.peers.tone import TONE_AMPLITUDE
+from pagecalls.demo.peers.watching import LOOK_EVERY_S, Clap, Eye, Screening, Seen
 
 _PAGE_FILES = {
     "/": ("page.html", "text/html"),
     "/peer.js": ("peer.js", "text/javascript"),
+    "/picture.js": ("picture.js", "text/javascript"),
+    "/sources.js": ("sources.js", "text/javascript"),
     "/recorder.js": ("recorder.js", "text/javascript"),
 }
 
@@ -100,16 +106,27 @@ def _serving(text: str, content_type: str) -> Callable[[web.Request], Awaitable[
 class BrowserPeer:
     """A `Peer` in its own page of `browser`, which stays open when the peer closes.
 
-    `digit_pitch_s` is `DigitDetector`'s, for a browser that plays received digits with holes.
+    `digit_pitch_s` is `DigitDetector`'s, for a browser that plays received digits with holes. `now` gives Unix seconds, as the
+    page's own clock does.
     """
 
-    def __init__(self, browser: Browser, *, tone_hz: int, amplitude: float = TONE_AMPLITUDE, digit_pitch_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        browser: Browser,
+        *,
+        tone_hz: int,
+        amplitude: float = TONE_AMPLITUDE,
+        digit_pitch_s: float = 0.0,
+        now: Callable[[], float] | None = None,
+    ) -> None:
         self._browser = browser
+        self._now = now or SystemClock().now
         self._digit_pitch_s = digit_pitch_s
         self._tone_hz = tone_hz
         self._amplitude = amplitude
         self._page: Page | None = None
         self._ear = Ear(self._fetch_sound)
+        self._eye = Eye(self._fetch_sightings)
 
     @property
     def name(self) -> str:
@@ -119,12 +136,17 @@ class BrowserPeer:
     async def start(self) -> None:
         """Open the page and start its tone."""
         self._page = await self._browser.open_page()
-        await self._call("start", {"toneHz": self._tone_hz, "amplitude": self._amplitude})
+        look_every_ms = round(LOOK_EVERY_S * 1000)
+        await self._call("start", {"toneHz": self._tone_hz, "amplitude": self._amplitude, "lookEveryMs": look_every_ms})
 
-    async def offer(self, *, gather: bool = True) -> str:
+    async def offer(self, *, gather: bool = True, restarts_ice: bool = False) -> str:
         """See `Peer.offer`."""
-        sdp = str(await self._call("offer", gather))
+        sdp = str(await self._call("offer", gather, restarts_ice))
         return sdp if gather else without_candidates(sdp)
+
+    async def roll_back(self) -> None:
+        """See `Peer.roll_back`."""
+        await self._call("rollBack")
 
     async def apply_answer(self, sdp: str) -> None:
         """See `Peer.apply_answer`."""
@@ -148,11 +170,51 @@ class BrowserPeer:
 
     async def stats(self) -> PeerStats:
         """See `Peer.stats`."""
-        return _stats(await self._call("stats"))
+        return stats_of(await self._call("stats"))
 
     async def mute(self, muted: bool) -> None:
         """See `Peer.mute`."""
         await self._call("mute", muted)
+
+    async def video_codecs(self) -> frozenset[VideoCodec]:
+        """See `Peer.video_codecs`."""
+        names = await self._call("videoCodecs")
+        return frozenset(codec for codec in VideoCodec if codec in names)
+
+    async def send_picture(self, source: Source, picture: int, codec: VideoCodec | None = None) -> None:
+        """See `Peer.send_picture`."""
+        if not await self._call("sendPicture", source, _picture(source, picture), codec):
+            raise NotSupported(f"{self.name} has no {codec}")
+
+    async def swap_picture(self, source: Source, picture: int) -> None:
+        """See `Peer.swap_picture`."""
+        await self._call("swapPicture", source, _picture(source, picture))
+
+    async def send_screen_sound(self, tone_hz: int) -> None:
+        """See `Peer.send_screen_sound`."""
+        await self._call("sendScreenSound", tone_hz)
+
+    async def stop_sending(self, source: Source) -> None:
+        """See `Peer.stop_sending`."""
+        await self._call("stopSending", source)
+
+    async def own_tracks(self) -> tuple[OwnTrack, ...]:
+        """See `Peer.own_tracks`."""
+        entry = await self._call("ownTracks")
+        msids = msids_by_mid(entry["sdp"])
+        return tuple(OwnTrack(Source(track["source"]), track["mid"], msids.get(track["mid"])) for track in entry["tracks"])
+
+    async def see(self, *pictures: int, frames: int = 10, timeout_s: float = 10.0) -> Seen:
+        """See `Peer.see`."""
+        return await self._eye.see(*pictures, frames=frames, timeout_s=timeout_s)
+
+    async def clap(self) -> None:
+        """See `Peer.clap`."""
+        await self._call("clap", round(CLAP_S * 1000))
+
+    async def await_clap(self, picture: int, *, timeout_s: float = 10.0) -> Clap | None:
+        """See `Peer.await_clap`."""
+        return await self._eye.clap(self._ear, picture, after=self._now(), timeout_s=timeout_s)
 
     async def send_digits_inband(self, digits: str) -> None:
         """See `Peer.send_digits_inband`: the browser's RTCDTMFSender."""
@@ -190,16 +252,26 @@ class BrowserPeer:
             if fresh:
                 recording.append(fresh, sound["endedAt"])
 
-
-def without_candidates(sdp: str) -> str:
-    """The same description as if gathering had not begun: no candidate lines."""
-    lines = sdp.splitlines()
-    return "".join(f"{line}\r\n" for line in lines if not line.startswith(("a=candidate:", "a=end-of-candidates")))
+    async def _fetch_sightings(self) -> None:
+        """Append what every track has shown since the last time."""
+        screenings = self._eye.screenings
+        known = {track_id: screening.total for track_id, screening in screenings.items()}
+        for shown in await self._call("sightings", known):
+            screening = screenings.setdefault(shown["id"], Screening(shown["id"], shown["mid"]))
+            for sighting in shown["sightings"][max(0, screening.total - shown["from"]) :]:
+                screening.append(sighting["cells"], sighting["at"])
+            screening.total = max(screening.total, shown["from"] + len(shown["sightings"]))
 
 
 def call_expression(method: str, arguments: tuple[Any, ...]) -> str:
     """JavaScript that calls the page's one function."""
     return f"window.peer({', '.join(json.dumps(value) for value in (method, *arguments))})"
+
+
+def _picture(source: Source, picture: int) -> dict[str, int]:
+    """What the page's `Picture` is made with."""
+    size = SCREEN_SIZE if source is Source.SCREEN else CAMERA_SIZE
+    return {"number": picture, "width": size.width, "height": size.height, "framesPerS": FRAMES_PER_S}
 
 
 def _samples(text: str, *, skip: int) -> array[int]:
@@ -208,26 +280,3 @@ def _samples(text: str, *, skip: int) -> array[int]:
     if sys.byteorder == "big":
         samples.byteswap()
     return samples[skip:]  # two fetches at once may bring the same samples
-
-
-def _stats(entry: Any) -> PeerStats:
-    pair = entry["pair"]
-    return PeerStats(
-        ice=IceState(entry["ice"]),
-        dtls=DtlsState(entry["dtls"]),
-        ice_connected_at=entry["iceConnectedAt"],
-        connected_at=entry["connectedAt"],
-        selected_pair=CandidatePair(local=pair["local"], remote=pair["remote"]) if pair else None,
-        packets_sent=entry["sent"],
-        inbound=tuple(
-            InboundStats(
-                mid=stream["mid"],
-                ssrc=stream["ssrc"],
-                packets_received=stream["received"],
-                packets_lost=stream["lost"],
-                jitter_s=stream["jitter"],
-                audio_energy=stream["energy"],
-            )
-            for stream in entry["inbound"]
-        ),
-    )

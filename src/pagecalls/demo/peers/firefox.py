@@ -39,6 +39,10 @@ _PREFERENCES: dict[str, bool | int | str] = {
     # A sound device that exists only inside Firefox: without any device an AudioContext never begins to run, and with a
     # real one the proof would be audible.
     "media.cubeb.force_mock_context": True,
+    # Tabs behind the first one go on as if they were seen: pictures are drawn and shown there.
+    "layout.throttled_frame_rate": 60,
+    "dom.timeout.enable_budget_timer_throttling": False,
+    "media.suspend-background-video.enabled": False,
     "media.gmp-manager.updateEnabled": False,
     "privacy.resistFingerprinting": False,
     "network.proxy.type": 0,

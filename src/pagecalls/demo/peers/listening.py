@@ -99,6 +99,21 @@ class Recording:
         wanted = max(0, self.total - count)
         return self._kept[max(0, len(self._kept) - wanted) :]
 
+    def silence_after(self, at: float, *, least_s: float) -> float | None:
+        """When sound first stopped for at least `least_s` after that moment, in Unix seconds; None when it did not."""
+        length = round(self.rate_hz * _SLICE_S)
+        fresh = self.since(self.total - max(0, round((self._ended_at - at) * self.rate_hz)))
+        begins_at = self._ended_at - len(fresh) / self.rate_hz
+        is_heard, silent = False, 0
+        for start in range(0, len(fresh) - length + 1, length):
+            if level_dbfs(fresh[start : start + length]) >= AUDIBLE_DBFS:
+                is_heard, silent = True, 0
+            elif is_heard:
+                silent += length
+                if silent >= least_s * self.rate_hz:
+                    return begins_at + (start + length - silent) / self.rate_hz
+        return None
+
     async def digits(self) -> list[HeardDigit]:
         """Digits so far. The search is put off until somebody asks, and then done in a thread; one call at a time."""
         unread, self._unread = self._unread, array("h")
@@ -120,6 +135,15 @@ class Ear:
         self.recordings: dict[str, Recording] = {}
         self._refresh = refresh
         self._searching = asyncio.Lock()
+
+    async def refresh(self) -> None:
+        """Take what has arrived since the last time."""
+        await self._refresh()
+
+    def silence_after(self, at: float, *, least_s: float) -> float | None:
+        """When any track first fell silent for so long after that moment, in Unix seconds."""
+        times = [recording.silence_after(at, least_s=least_s) for recording in self.recordings.values()]
+        return min((time for time in times if time is not None), default=None)
 
     async def hear(self, *, window_s: float, timeout_s: float) -> Heard:
         """Listen from now on; return once a track was audible for a whole window, or when the time is over.

@@ -1,5 +1,5 @@
-// One WebRTC peer in a page. It sends one tone, records what each remote track plays, and knows nothing
-// of any server: its driver calls window.peer(method, ...args) and gets a promise of JSON text.
+// One WebRTC peer in a page. It sends a tone and pictures, records what each remote track plays or shows, and knows
+// nothing of any server: its driver calls window.peer(method, ...args) and gets a promise of JSON text.
 "use strict";
 
 const KEPT_RATE_HZ = 8000;
@@ -44,8 +44,11 @@ function base64(bytes) {
 }
 
 class Peer {
-  async start({ toneHz, amplitude }) {
+  async start({ toneHz, amplitude, lookEveryMs }) {
     this.tracks = new Map(); // track id -> {mid, recording, element}
+    this.screenings = new Map(); // track id -> {mid, screening}
+    this.amplitude = amplitude;
+    this.lookEveryMs = lookEveryMs;
     this.iceConnectedAt = null;
     this.connectedAt = null;
     this.context = new AudioContext();
@@ -57,22 +60,22 @@ class Peer {
     this.connection.ontrack = (event) => this.listen(event.track, event.transceiver.mid);
     this.connection.oniceconnectionstatechange = () => this.noteIce();
     this.connection.onconnectionstatechange = () => this.noteConnected();
-    this.track = this.tone(toneHz, amplitude);
-    this.sender = this.connection.addTrack(this.track, new MediaStream([this.track]));
+    this.sources = new Sources(this.connection);
+    this.tone = new Tone(this.context, toneHz, amplitude);
+    this.sources.add("default_audio", this.tone);
+    this.sender = this.sources.senders.get("default_audio");
     return null;
   }
 
-  tone(frequency, amplitude) {
-    const oscillator = new OscillatorNode(this.context, { frequency });
-    const gain = new GainNode(this.context, { gain: amplitude });
-    const destination = new MediaStreamAudioDestinationNode(this.context, { channelCount: 1 });
-    oscillator.connect(gain).connect(destination);
-    oscillator.start();
-    return destination.stream.getAudioTracks()[0];
+  listen(track, mid) {
+    if (track.kind === "audio") this.record(track, mid);
+    else if (!this.screenings.has(track.id)) {
+      this.screenings.set(track.id, { mid, screening: new Screening(track, this.lookEveryMs) });
+    }
   }
 
-  listen(track, mid) {
-    if (track.kind !== "audio" || this.tracks.has(track.id)) return;
+  record(track, mid) {
+    if (this.tracks.has(track.id)) return;
     const stream = new MediaStream([track]);
     // Chromium decodes a remote track for Web Audio only while a media element plays it too. The element is not
     // muted, as then the browser's own counter of sound energy would stand still; the browser as a whole is.
@@ -101,12 +104,17 @@ class Peer {
     if (this.connection.connectionState === "connected") this.connectedAt ??= Date.now() / 1000;
   }
 
-  async offer(gather) {
-    const offer = await this.connection.createOffer();
+  async offer(gather, iceRestart) {
+    const offer = await this.connection.createOffer({ iceRestart });
     await this.connection.setLocalDescription(offer);
     if (!gather) return offer.sdp;
     await this.gathered();
     return this.connection.localDescription.sdp;
+  }
+
+  async rollBack() {
+    await this.connection.setLocalDescription({ type: "rollback" });
+    return null;
   }
 
   async applyAnswer(sdp) {
@@ -139,8 +147,55 @@ class Peer {
     });
   }
 
+  // known: {track id: sightings already fetched}
+  sightings(known) {
+    return Array.from(this.screenings, ([id, { mid, screening }]) => ({ id, mid, ...screening.since(known[id] ?? 0) }));
+  }
+
   mute(muted) {
-    this.track.enabled = !muted;
+    this.tone.track.enabled = !muted;
+    return null;
+  }
+
+  videoCodecs() {
+    return videoCodecs();
+  }
+
+  // Returns whether the browser has the codec; null is any.
+  sendPicture(label, picture, codec) {
+    if (codec !== null && !videoCodecs().includes(codec)) return false;
+    this.sources.add(label, this.picture(label, picture));
+    if (codec !== null) this.sources.prefer(label, codec);
+    return true;
+  }
+
+  async swapPicture(label, picture) {
+    await this.sources.swap(label, this.picture(label, picture));
+    return null;
+  }
+
+  picture(label, picture) {
+    const source = new Picture(picture);
+    if (label.startsWith("screen")) source.track.contentHint = "detail"; // as a captured screen is encoded
+    return source;
+  }
+
+  sendScreenSound(toneHz) {
+    this.sources.add("screen_audio", new Tone(this.context, toneHz, this.amplitude));
+    return null;
+  }
+
+  stopSending(label) {
+    this.sources.stop(label);
+    return null;
+  }
+
+  ownTracks() {
+    return { tracks: this.sources.list(), sdp: this.connection.localDescription?.sdp ?? "" };
+  }
+
+  async clap(ms) {
+    await this.sources.clap(ms);
     return null;
   }
 
@@ -163,12 +218,16 @@ class Peer {
       connectedAt: this.connectedAt,
       pair: pair ? { local: address(byId.get(pair.localCandidateId)), remote: address(byId.get(pair.remoteCandidateId)) } : null,
       sent: entries.filter((entry) => entry.type === "outbound-rtp").reduce((sum, entry) => sum + entry.packetsSent, 0),
-      inbound: entries.filter((entry) => entry.type === "inbound-rtp").map(inbound),
+      inbound: entries.filter((entry) => entry.type === "inbound-rtp").map((entry) => inbound(entry, byId)),
+      videoSent: entries.filter((entry) => entry.type === "outbound-rtp" && entry.kind === "video").map((entry) => videoSent(entry, byId)),
+      available: pair?.availableOutgoingBitrate ?? null,
+      remoteSdp: this.connection.remoteDescription?.sdp ?? "",
     };
   }
 
   async close() {
     this.connection.close();
+    this.sources.close();
     await this.context.close();
     return null;
   }
@@ -184,7 +243,9 @@ function address(candidate) {
   return candidate ? `${candidate.address ?? candidate.ip ?? "?"}:${candidate.port}` : "?";
 }
 
-function inbound(entry) {
+const codecOf = (entry, byId) => byId.get(entry.codecId)?.mimeType ?? null;
+
+function inbound(entry, byId) {
   return {
     mid: entry.mid ?? null,
     ssrc: entry.ssrc,
@@ -192,6 +253,37 @@ function inbound(entry) {
     lost: entry.packetsLost ?? 0,
     jitter: entry.jitter ?? 0,
     energy: entry.totalAudioEnergy ?? null,
+    video: entry.kind === "video" ? videoReceived(entry, byId) : null,
+  };
+}
+
+function videoReceived(entry, byId) {
+  return {
+    codec: codecOf(entry, byId),
+    decoded: entry.framesDecoded ?? 0,
+    keyFrames: entry.keyFramesDecoded ?? 0,
+    freezes: entry.freezeCount ?? null,
+    width: entry.frameWidth ?? 0,
+    height: entry.frameHeight ?? 0,
+    plis: entry.pliCount ?? 0,
+    firs: entry.firCount ?? 0,
+    nacks: entry.nackCount ?? 0,
+    repeats: entry.retransmittedPacketsReceived ?? null,
+  };
+}
+
+function videoSent(entry, byId) {
+  return {
+    mid: entry.mid ?? null,
+    ssrc: entry.ssrc,
+    codec: codecOf(entry, byId),
+    encoded: entry.framesEncoded ?? 0,
+    keyFrames: entry.keyFramesEncoded ?? null,
+    target: entry.targetBitrate ?? null,
+    limitedBy: entry.qualityLimitationReason ?? null,
+    plis: entry.pliCount ?? 0,
+    firs: entry.firCount ?? 0,
+    nacks: entry.nackCount ?? 0,
   };
 }
 
