@@ -16,60 +16,14 @@ import pytest
 
 from pagecalls.demo.business import BusinessApp
 from pagecalls.demo.peers.aiortc_peer import AiortcPeer
-from pagecalls.demo.peers.base import Peer, PeerStats
+from pagecalls.demo.peers.base import Peer
 from pagecalls.demo.peers.chromium import Chromium
-from pagecalls.demo.peers.digits import HeardDigit
 from pagecalls.demo.peers.listening import Heard
 from pagecalls.demo.serving import Served
 from pagecalls.testing.impair import Figures, Impairment, Kind, Relay, StreamCounts, relay
-from tests.interop.world import LEVEL_DBFS, ONCE_AFTER_S, Call, Start, World, a_world, until
+from tests.interop.world import LEVEL_DBFS, ONCE_AFTER_S, Call, Plan, Start, World, a_world, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-
-
-class Behind:
-    """A peer to whom every description of the server names the relay's address."""
-
-    def __init__(self, peer: Peer, link: Relay) -> None:
-        self.peer = peer
-        self.link = link
-
-    @property
-    def name(self) -> str:
-        return self.peer.name
-
-    async def start(self) -> None:
-        await self.peer.start()
-
-    async def offer(self, *, gather: bool = True) -> str:
-        return await self.peer.offer(gather=gather)
-
-    async def apply_answer(self, sdp: str) -> None:
-        await self.peer.apply_answer(self.link.through(sdp))
-
-    async def apply_renegotiation(self, offer_sdp: str) -> str:
-        return await self.peer.apply_renegotiation(self.link.through(offer_sdp))
-
-    async def hear(self, *, window_s: float = 1.0, timeout_s: float = 10.0) -> Heard:
-        return await self.peer.hear(window_s=window_s, timeout_s=timeout_s)
-
-    async def digits(self) -> list[str]:
-        return await self.peer.digits()
-
-    async def heard_digits(self) -> list[HeardDigit]:
-        return await self.peer.heard_digits()
-
-    async def stats(self) -> PeerStats:
-        return await self.peer.stats()
-
-    async def mute(self, muted: bool) -> None:
-        await self.peer.mute(muted)
-
-    async def send_digits_inband(self, digits: str) -> None:
-        await self.peer.send_digits_inband(digits)
-
-    async def close(self) -> None:
-        await self.peer.close()
 
 
 # --- calls ------------------------------------------------------------------------------------------------------------
@@ -113,7 +67,8 @@ async def linked(world: World, start: Start, business: Peer, consumer: Peer) -> 
     async with relay(engine, seed=1) as before_business, relay(engine, seed=2) as before_consumer:
         await start(business)
         await start(consumer)
-        call = await world.consumer_calls(Behind(business, before_business), Behind(consumer, before_consumer))
+        plan = Plan(to_business=before_business.through, to_consumer=before_consumer.through)
+        call = await world.consumer_calls(business, consumer, plan)
         await call.hear(window_s=0.3)
         await asyncio.sleep(call.settled_at + ONCE_AFTER_S - asyncio.get_running_loop().time())
         yield Linked(call, before_business, before_consumer)

@@ -22,6 +22,7 @@ from pagecalls.demo.device import ConsumerDevice
 from pagecalls.demo.peers.base import Peer
 from pagecalls.demo.peers.listening import Heard
 from pagecalls.demo.serving import Served, serving
+from pagecalls.demo.updates import BusinessWay, DeviceWay, Updates
 from pagecalls.dev import DevFile
 
 BUSINESS_HZ = 620
@@ -70,13 +71,16 @@ class Plan:
 
 @dataclass(slots=True)
 class Call:
-    """A call whose signalling is done. `late` are the offers that are still to be applied; `settled_at` is `loop.time()`."""
+    """A call whose signalling is done. `late` are the offers that are still to be applied; `settled_at` is `loop.time()`. The
+    versions are those of each side's counter."""
 
     id: str
     business: Peer
     consumer: Peer
     late: list[tuple[Peer, str]] = field(default_factory=list)
     settled_at: float = 0.0
+    business_version: int = 0
+    consumer_version: int = 0
 
     async def apply_late(self) -> None:
         """Hear the far side without the offers first; `LATE_S` after the set-up apply them."""
@@ -162,19 +166,25 @@ class World:
         business_offer = plan.to_business(accepted["session"]["sdp_renegotiation"]["sdp"])
         await self._renegotiate(call, call.business, plan.business, business_offer)
         told = await self.device.expect("call.accepted", call_id=call.id)
+        call.consumer_version = told.params["session"]["version"]
         consumer_offer = plan.to_consumer(told.params["session"]["sdp_renegotiation"]["sdp"])
         await self._renegotiate(call, call.consumer, plan.consumer, consumer_offer)
 
     async def business_calls(self, business: Peer, consumer: Peer, plan: Plan | None = None) -> Call:
         """The business calls the consumer, who picks up; returns when both legs are up."""
         plan = plan or Plan()
+        call = await self.dial(business, consumer, plan)
+        await self.pick_up(call, plan)
+        return call
+
+    async def dial(self, business: Peer, consumer: Peer, plan: Plan) -> Call:
+        """The business's half of such a call: its answer is applied."""
         await self.grant()
         offer = plan.business_offer(await business.offer(gather=plan.gather))
         connected = await self.app.call("connect", to=self.psid, session=offered(offer))
         call = Call(connected["call_id"], business, consumer)
         self.calls.append(call.id)
         await business.apply_answer(plan.to_business(connected["session"]["sdp_response"]["sdp"]))
-        await self.pick_up(call, plan)
         return call
 
     async def pick_up(self, call: Call, plan: Plan) -> None:
@@ -186,6 +196,7 @@ class World:
         consumer_offer = plan.to_consumer(accepted["session"]["sdp_renegotiation"]["sdp"])
         await self._renegotiate(call, call.consumer, plan.consumer, consumer_offer)
         update = (await self.app.expect("media_update", call.id)).item
+        call.business_version = update["session"]["version"]
         business_offer = plan.to_business(update["session"]["sdp_renegotiation"]["sdp"])
         await self._renegotiate(call, call.business, plan.business, business_offer)
         await self.device.expect("call.connected", call_id=call.id)
@@ -196,6 +207,14 @@ class World:
         elif applied is Applied.LATE:
             call.late.append((peer, offer))
         call.settled_at = asyncio.get_running_loop().time()
+
+    def updates(self, call: Call, plan: Plan | None = None) -> tuple[Updates, Updates]:
+        """How business and consumer change their media from now on."""
+        plan = plan or Plan()
+        return (
+            Updates(call.business, BusinessWay(self.app, call.id), version=call.business_version, to_peer=plan.to_business),
+            Updates(call.consumer, DeviceWay(self.device, call.id), version=call.consumer_version, to_peer=plan.to_consumer),
+        )
 
     async def hang_up(self, call: Call) -> None:
         """The consumer hangs up, and the business is told of a completed call."""

@@ -117,14 +117,25 @@ class BusinessApp:
 
     # --- webhooks -----------------------------------------------------------------------------------------------------
 
-    async def expect(self, event: str, call_id: str | None = None, timeout_s: float = 10.0, **members: Any) -> Received:
-        """The first webhook of that event (and call, and members), now or later. Raises `TimeoutError` with what came instead."""
+    async def expect(
+        self,
+        event: str,
+        call_id: str | None = None,
+        timeout_s: float = 10.0,
+        *,
+        where: Callable[[Received], bool] = lambda _: True,
+        **members: Any,
+    ) -> Received:
+        """The first webhook of that event (and call, and members) for which `where` holds, now or later.
+
+        Raises `TimeoutError` with what came instead.
+        """
 
         def found() -> Received | None:
             for received in self.received:
                 same_call = call_id is None or received.item["id"] == call_id
                 same = all(received.item.get(key) == value for key, value in members.items())
-                if received.event == event and same_call and same:
+                if received.event == event and same_call and same and where(received):
                     return received
             return None
 

@@ -85,12 +85,23 @@ class ConsumerDevice:
             raise
         return await asyncio.wait_for(answer, timeout_s)
 
-    async def expect(self, method: str, timeout_s: float = 10.0, **params: Any) -> Notification:
-        """The first notification of that method with those members, now or later. Raises `TimeoutError` with what came."""
+    async def expect(
+        self,
+        method: str,
+        timeout_s: float = 10.0,
+        *,
+        where: Callable[[Notification], bool] = lambda _: True,
+        **params: Any,
+    ) -> Notification:
+        """The first notification of that method with those members for which `where` holds, now or later.
+
+        Raises `TimeoutError` with what came.
+        """
 
         def found() -> Notification | None:
             for notification in self.received:
-                if notification.method == method and all(notification.params.get(k) == v for k, v in params.items()):
+                same = all(notification.params.get(key) == value for key, value in params.items())
+                if notification.method == method and same and where(notification):
                     return notification
             return None
 
