@@ -25,6 +25,8 @@ ALLOWED: dict[str, set[str]] = {
     "http": BOTTOM,
     # Faces see the switchboard and its value types, never a port's implementation and never each other.
     **{name: BOTTOM | {"call", "switchboard", "http", "store.base", name} for name in FACES},
+    # The client is for programs that have no server at hand.
+    "client": {"types", "client"},
 }
 """Modules without a row (server, dev, settings, metrics, logs, cli, demo) are the root: they may import everything but the test
 kit `testing`, which has no row either."""
@@ -68,8 +70,16 @@ def test_nothing_imports_the_test_kit(path: Path) -> None:
     assert not [name for name in imports(path) if is_allowed(name, {"testing"})]
 
 
+@pytest.mark.parametrize("path", [p for p in modules() if own_name(p).split(".")[0] != "client"], ids=own_name)
+def test_nothing_imports_the_client(path: Path) -> None:
+    """The server does not speak to itself."""
+    assert not [name for name in imports(path) if is_allowed(name, {"client"})]
+
+
 PURE = CORE | BOTTOM
-PURE_PARTS = {f"testing.impair.{name}" for name in ("packets", "impairment", "channel", "figures", "candidates")}
+PURE_PARTS = {f"testing.impair.{name}" for name in ("packets", "impairment", "channel", "figures", "candidates")} | {
+    f"client.{name}" for name in ("members", "errors", "codes", "results", "requests", "wire", "face", "webhooks")
+}
 """Pure modules of layers that are not."""
 
 

@@ -1,0 +1,71 @@
+"""A typed client for `POST /{page_id}/calls` and its neighbours, for a server of this project and for the platform's own host.
+
+    with Client(token, base_url="http://127.0.0.1:8080") as client:
+        accepted = client.accept(call_id, offer)
+
+`Client` blocks and needs the standard library alone; `AsyncClient` is the same for asyncio, over aiohttp. Errors are a tree,
+drawn in `errors.py`. Events of a webhook are read by `pagecalls.client.webhooks`. Nothing here knows the server; docs/client.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pagecalls.client.errors import AuthError, CallError, CallOverError, ClientError, Collision, GraphError, TransportError
+from pagecalls.client.requests import (
+    AcceptRequest,
+    AnyRequest,
+    ConnectRequest,
+    MediaUpdateRequest,
+    PermissionRequest,
+    RejectRequest,
+    Request,
+    TerminateRequest,
+)
+from pagecalls.client.results import Accepted, Connected, Ended, MediaUpdated, Permission, Result
+from pagecalls.client.sync import Client
+from pagecalls.types import Platform, SdpType, Session, Track, TrackLabel, TrackStatus
+
+if TYPE_CHECKING:
+    from pagecalls.client.aio import AsyncClient
+
+__all__ = [
+    "AcceptRequest",
+    "Accepted",
+    "AnyRequest",
+    "AsyncClient",
+    "AuthError",
+    "CallError",
+    "CallOverError",
+    "Client",
+    "ClientError",
+    "Collision",
+    "ConnectRequest",
+    "Connected",
+    "Ended",
+    "GraphError",
+    "MediaUpdateRequest",
+    "MediaUpdated",
+    "Permission",
+    "PermissionRequest",
+    "Platform",
+    "RejectRequest",
+    "Request",
+    "Result",
+    "SdpType",
+    "Session",
+    "TerminateRequest",
+    "Track",
+    "TrackLabel",
+    "TrackStatus",
+    "TransportError",
+]
+
+
+def __getattr__(name: str) -> object:
+    """`AsyncClient` on first use: who wants the blocking client does not load aiohttp."""
+    if name == "AsyncClient":
+        from pagecalls.client.aio import AsyncClient
+
+        return AsyncClient
+    raise AttributeError(name)

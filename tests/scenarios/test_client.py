@@ -1,0 +1,155 @@
+"""The typed client, blocking and asynchronous, against a whole server: calls from start to end, with their webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
+
+import pytest
+
+from pagecalls.client import (
+    Accepted,
+    AcceptRequest,
+    AsyncClient,
+    Client,
+    Connected,
+    ConnectRequest,
+    Ended,
+    PermissionRequest,
+    RejectRequest,
+    Request,
+    Result,
+    SdpType,
+    TerminateRequest,
+    webhooks,
+)
+from pagecalls.client import errors as e
+from pagecalls.client.webhooks import CallStatus, CallStatusKind, Connect, MediaUpdate, Outcome, Terminate
+from pagecalls.types import Direction
+
+from .conftest import AIORTC, CHROMIUM, World, offered
+
+R = TypeVar("R", bound=Result)
+
+
+class Business:
+    """An app that knows nothing of the server but its address, its token and its secret."""
+
+    def __init__(self, world: World, kind: type[Client] | type[AsyncClient]) -> None:
+        dev = world.server.dev
+        self.world = world
+        self.secret = dev.app.secret
+        self.client = kind(dev.page.access_token, page_id=dev.page.id, app_secret=dev.app.secret, base_url=dev.base_url)
+
+    async def send(self, request: Request[R]) -> R:
+        """The blocking client runs in a thread, since the server runs here."""
+        if isinstance(self.client, Client):
+            return await asyncio.to_thread(self.client.send, request)
+        return await self.client.send(request)
+
+    async def event(self, name: str, call_id: str, **members: Any) -> webhooks.CallEvent:
+        """The webhook's body as it came, read by the client."""
+        received = await self.world.app.expect(name, call_id, **members)
+        (event,) = webhooks.parse(received.raw)
+        return event
+
+    async def close(self) -> None:
+        if isinstance(self.client, Client):
+            self.client.close()
+        else:
+            await self.client.close()
+
+
+@pytest.fixture(params=[Client, AsyncClient])
+async def business(request: pytest.FixtureRequest, world: World) -> AsyncIterator[Business]:
+    business = Business(world, request.param)
+    yield business
+    await business.close()
+
+
+async def test_a_consumers_call(world: World, business: Business) -> None:
+    device = await world.device()
+    call_id = await world.start_call(device)
+    rings = await business.event("connect", call_id)
+    assert isinstance(rings, Connect)
+    assert (rings.psid, rings.page_id, rings.direction) == (world.psid, world.page_id, Direction.USER_INITIATED)
+
+    accept = AcceptRequest(call_id=rings.call_id, sdp=AIORTC)
+    accepted = await business.send(accept)
+    assert isinstance(accepted, Accepted)
+    assert (accepted.call_id, accepted.answer.sdp_type, accepted.version) == (call_id, SdpType.ANSWER, 0)
+    assert accepted.renegotiation is not None
+    assert accepted.renegotiation.sdp_type is SdpType.OFFER
+    assert await business.send(accept) == accepted  # the replay that makes a second attempt safe
+    with pytest.raises(e.AlreadyConnected):
+        await business.send(AcceptRequest(call_id=call_id, sdp=CHROMIUM))
+    with pytest.raises(e.CallStateError):
+        await business.send(RejectRequest(call_id=call_id))
+
+    await world.up(call_id)
+    assert await business.send(TerminateRequest(call_id=call_id)) == Ended(call_id)
+    over = await business.event("terminate", call_id)
+    assert isinstance(over, Terminate)
+    assert over.outcome is Outcome.COMPLETED
+    assert over.duration_s is not None
+    assert over.ended_at == (over.started_at or 0) + over.duration_s
+    assert await business.send(TerminateRequest(call_id=call_id)) == Ended(call_id)
+    await world.advance(31)
+    with pytest.raises(e.CallOverError) as ended:
+        await business.send(TerminateRequest(call_id=call_id))
+    assert isinstance(ended.value, e.CallEnded)
+    assert ended.value.how is e.EndedHow.ENDED
+
+
+async def test_a_call_to_a_consumer(world: World, business: Business) -> None:
+    connect = ConnectRequest(to=world.psid, sdp=CHROMIUM)
+    assert not (await business.send(PermissionRequest(psid=world.psid))).may_call
+    with pytest.raises(e.NoPermission):
+        await business.send(connect)
+    await world.grant()
+    permission = await business.send(PermissionRequest(psid=world.psid))
+    assert (permission.is_held, permission.may_call, permission.may_request) == (True, True, False)
+    assert permission.expires_at is not None
+
+    device = await world.device()
+    connected = await business.send(connect)
+    assert isinstance(connected, Connected)
+    call_id = connected.call_id
+    with pytest.raises(e.ConsumerBusy) as busy:
+        await business.send(connect)
+    assert busy.value.call_id == call_id  # how a business learns of a call whose answer it lost
+
+    await device.expect("call.incoming", call_id=call_id)
+    rings = await business.event("call_status", call_id, call_status="ringing")
+    assert isinstance(rings, CallStatus)
+    assert (rings.status, rings.psid) == (CallStatusKind.RINGING, world.psid)
+    await device.request("call.accept", call_id=call_id, session=offered(AIORTC))
+    update = await business.event("media_update", call_id)
+    assert isinstance(update, MediaUpdate)
+    assert (update.version, update.offer.sdp_type) == (1, SdpType.OFFER)
+    assert await business.send(TerminateRequest(call_id=call_id)) == Ended(call_id)
+
+
+async def test_a_call_that_is_rejected(world: World, business: Business) -> None:
+    call_id = await world.start_call(await world.device())
+    await business.event("connect", call_id)
+    reject = RejectRequest(call_id=call_id)
+    assert await business.send(reject) == Ended(call_id)
+    over = await business.event("terminate", call_id)
+    assert isinstance(over, Terminate)
+    assert (over.outcome, over.duration_s) == (Outcome.COMPLETED, None)
+    with pytest.raises(e.CallEnded) as ended:
+        await business.send(AcceptRequest(call_id=call_id, sdp=AIORTC))
+    assert ended.value.how is e.EndedHow.REJECTED
+
+
+async def test_what_the_server_cannot_use(world: World, business: Business) -> None:
+    call_id = await world.start_call(await world.device())
+    with pytest.raises(e.MalformedSdp):
+        await business.send(AcceptRequest(call_id=call_id, sdp="no SDP"))
+    with pytest.raises(e.UnusableConnection) as unusable:
+        await business.send(AcceptRequest(call_id=call_id, sdp=AIORTC.replace("a=fingerprint:", "a=x-fingerprint:")))
+    assert unusable.value.fault is e.ConnectionFault.NO_CREDENTIALS
+    with pytest.raises(e.UnknownCall):
+        await business.send(TerminateRequest(call_id="c_unknown"))

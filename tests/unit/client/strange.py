@@ -1,0 +1,112 @@
+"""What the client must hold whatever arrives: an answer of the right kind or an error of its own tree. For property tests and
+for fuzzing."""
+
+from __future__ import annotations
+
+import json
+
+from pagecalls.client import webhooks
+from pagecalls.client.errors import ClientError, GraphError, NotExecuted, UnreadableReply
+from pagecalls.client.requests import (
+    AcceptRequest,
+    AnyRequest,
+    ConnectRequest,
+    MediaUpdateRequest,
+    PermissionRequest,
+    TerminateRequest,
+)
+from pagecalls.client.wire import HttpReply, Wire
+from pagecalls.types import Session
+
+REQUESTS: tuple[AnyRequest, ...] = (
+    ConnectRequest(to="2002", sdp="v=0"),
+    AcceptRequest(call_id="c_1", sdp="v=0"),
+    TerminateRequest(call_id="c_1"),
+    MediaUpdateRequest(call_id="c_1", sdp="v=0", from_version=0, to_version=1),
+    PermissionRequest(psid="2002"),
+)
+STATUSES = (200, 400, 403, 413, 500, 503)
+WIRE = Wire("EAApage", "1001", None, "v26.0", "http://127.0.0.1:8080")
+
+_DESCRIPTION = {"sdp_type": "answer", "sdp": "v=0\r\n"}
+_ERROR = {
+    "message": "(#100) Conflicting media status.",
+    "type": "OAuthException",
+    "code": 100,
+    "error_subcode": 9901208,
+    "is_transient": True,
+    "error_data": {"current_version": 3},
+    "fbtrace_id": "Aabc",
+}
+_SESSION = {"sdp_response": _DESCRIPTION, "sdp_renegotiation": _DESCRIPTION, "version": 1}
+_PERMISSION = {
+    "permission": {"status": "HAS_PERMISSION", "expiration_time": 1745343479},
+    "actions": [{"action_name": "start_call", "can_perform": True, "limits": [{"time_period": "PT24H", "max_allowed": 2}]}],
+}
+_ITEM = {"id": "c_1", "timestamp": 1671644824, "event_id": "e_1"}
+_EVENTS = [
+    {**_ITEM, "event": "connect", "to": "1001", "from": "2002", "call_direction": "user_initiated"},
+    {**_ITEM, "event": "call_status", "recipient_id": "2002", "call_status": "ringing"},
+    {**_ITEM, "event": "media_update", "session": {"version": 3, "sdp_renegotiation": {"sdp_type": "offer", "sdp": "v=0"}}},
+    {**_ITEM, "event": "terminate", "status": "Completed", "start_time": 10, "end_time": 14, "duration": 4},
+]
+_GOOD = {"success": True, "call_id": "c_1", "id": "c_1", "session": _SESSION, "version": 2, "sdp": "v=0", "sdp_type": "answer"}
+SAMPLES: tuple[bytes, ...] = tuple(
+    json.dumps(each).encode()
+    for each in (
+        _GOOD,
+        {"success": False, "call_id": "c_1", "version": 4},
+        {"error": _ERROR, **_ERROR},
+        {"data": [_PERMISSION], **_PERMISSION},
+        {"object": "page", "entry": [{"id": "1001", "time": 1, "calls": _EVENTS}]},
+        [{"code": 200, "body": json.dumps(_GOOD)}, {"code": 400, "body": json.dumps({"error": _ERROR})}, None, None, None],
+    )
+)
+"""One of each kind, for a fuzzer to start from."""
+
+
+def judge(body: bytes) -> None:
+    """Read it as everything that it might be. Raises `AssertionError`, or whatever the client should not have raised."""
+    for request in REQUESTS:
+        for status in STATUSES:
+            judge_reply(request, HttpReply(status, body))
+    judge_batch(body)
+    judge_webhook(body)
+
+
+def judge_reply(request: AnyRequest, reply: HttpReply) -> None:
+    try:
+        result = WIRE.decode(request, reply)
+    except (GraphError, UnreadableReply) as error:
+        if not str(error):
+            raise AssertionError("an error without a word") from error
+        return
+    if reply.status != 200:
+        raise AssertionError(f"a result from HTTP {reply.status}")
+    answer = getattr(result, "answer", None)
+    if answer is not None and not isinstance(answer, Session):
+        raise AssertionError("an answer that is none")
+
+
+def judge_batch(body: bytes) -> None:
+    try:
+        results = WIRE.decode_batch(REQUESTS, HttpReply(200, body))
+    except (GraphError, UnreadableReply):
+        return
+    if len(results) != len(REQUESTS):
+        raise AssertionError("not one for each member")
+    for each in results:
+        if isinstance(each, ClientError) and not isinstance(each, GraphError | UnreadableReply | NotExecuted):
+            raise AssertionError("an error of another kind")
+
+
+def judge_webhook(body: bytes) -> None:
+    try:
+        events = webhooks.parse(body)
+    except webhooks.BadEvent as error:
+        str(error)
+        return
+    for event in events:
+        facts: tuple[object, ...] = (event.call_id, event.page_id, event.timestamp)
+        if [type(each) for each in facts] != [str, str, int]:
+            raise AssertionError("an event whose members are of other kinds")
