@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 CRATE = ROOT / "crates" / "pagecalls-media" / "fuzz"
 PYTHON = {"sdp": "tests.fuzz.fuzz_sdp", "graph": "tests.fuzz.fuzz_graph"}
 """Targets that are no libFuzzer programs, and their modules."""
+PYTHON = {"sdp": "tests.fuzz.fuzz_sdp", "client": "tests.fuzz.fuzz_client"}
+"""Targets that need no compiler, and their modules."""
 LONGEST_INPUT = 4_096
 SPARE_S = 60
 """How much longer than its time a target may take before it counts as hanging."""
@@ -61,6 +63,7 @@ class Outcome:
 
 def targets() -> list[str]:
     """Every target: the engine's by their files, and those of the server."""
+    """Every target: the engine's by their files, and those in Python."""
     return [*sorted(path.stem for path in (CRATE / "fuzz_targets").glob("*.rs")), *PYTHON]
 
 

@@ -61,7 +61,7 @@ def judge(text: str) -> Description | None:
     return description
 
 
-def mutated(chance: random.Random, samples: Sequence[bytes]) -> bytes:
+def mutated(chance: random.Random, samples: Sequence[bytes], words: Sequence[bytes] = WORDS) -> bytes:
     """A sample with a few cuts: bytes flipped, dropped, doubled, exchanged for a word that once meant trouble, lines shuffled."""
     data = bytearray(chance.choice(samples))
     for _ in range(chance.randint(1, MAX_CUTS)):
@@ -75,7 +75,7 @@ def mutated(chance: random.Random, samples: Sequence[bytes]) -> bytes:
             case 2:
                 data[start:start] = data[start:end]
             case 3:
-                data[start:end] = chance.choice(WORDS)
+                data[start:end] = chance.choice(words)
             case 4:
                 lines = bytes(data).split(b"\r\n")
                 at = chance.randrange(len(lines))
