@@ -3,62 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-from facebook_business.adobjects.application import Application
-from facebook_business.adobjects.page import Page
-from facebook_business.api import FacebookAdsApi
 from facebook_business.exceptions import FacebookRequestError
 from facebook_business.session import FacebookSession
 
 from pagecalls.demo.peers.aiortc_peer import AiortcPeer
-from tests.interop.world import BUSINESS_HZ, CONSUMER_HZ, Call, Json, Plan, Start, World, offered
+from tests.interop.sdk import Sdk
+from tests.interop.world import BUSINESS_HZ, CONSUMER_HZ, Call, Plan, Start, World, offered
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-
-# The SDK has no types of its own.
-AnyPage: Any = Page
-AnyApplication: Any = Application
-AnyApi: Any = FacebookAdsApi
-AnySession: Any = FacebookSession
-
-
-class Sdk:
-    """Page and app as the SDK knows them. It blocks, so every request is made in a thread."""
-
-    def __init__(self, world: World) -> None:
-        dev = world.dev
-        self._sessions: list[Any] = []
-        self.page = AnyPage(dev.page.id, api=self._api(dev.app.id, dev.app.secret, dev.page.access_token))
-        self.app = AnyApplication(dev.app.id, api=self._api(dev.app.id, dev.app.secret, f"{dev.app.id}|{dev.app.secret}"))
-
-    def _api(self, app_id: str, secret: str, token: str) -> Any:
-        self._sessions.append(AnySession(app_id, secret, token))
-        return AnyApi(self._sessions[-1])
-
-    async def call(self, action: str, **members: Any) -> Json:
-        """`create_call`; what it returned, as plain data. The SDK drops `success`, and raises where it is false."""
-        params = {"action": action, "platform": "MESSENGER", **members}
-        answer: Json = (await asyncio.to_thread(self.page.create_call, params=params)).export_all_data()
-        return answer
-
-    async def refused(self, action: str, **members: Any) -> tuple[int, int]:
-        """The same where an error is due: its code and subcode."""
-        with pytest.raises(FacebookRequestError) as raised:
-            await self.call(action, **members)
-        error: Any = raised.value
-        return error.api_error_code(), error.api_error_subcode()
-
-    async def list(self, read: Callable[..., Any], **params: str) -> list[Json]:
-        """All items of an edge."""
-        return await asyncio.to_thread(lambda: [dict(item) for item in read(params=params)])
-
-    def close(self) -> None:
-        """Close the SDK's connections, which it never does itself."""
-        for session in self._sessions:
-            session.requests.close()
 
 
 @pytest.fixture
@@ -81,8 +36,6 @@ async def test_it_answers_and_ends_a_call_with_sound(own_world: World, sdk: Sdk,
     call.settled_at = asyncio.get_running_loop().time()
     await call.check_sound()
 
-    update = {"call_id": call.id, "session": offered(await business.offer()), "from_version": 0, "to_version": 1}
-    assert await sdk.refused("MEDIA_UPDATE", **update) == (100, 9901205)
     assert await sdk.refused("REJECT", call_id=call.id) == (100, 9901205)
     assert await sdk.refused("TERMINATE", call_id="c_unknown") == (2018390, 9901001)
     assert await sdk.call("TERMINATE", call_id=call.id) == {"call_id": call.id}
