@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum, auto
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 
 class Trouble(Enum):
@@ -113,11 +122,11 @@ class Scripted:
 
 
 @asynccontextmanager
-async def scripted(script: Sequence[Says | Trouble]) -> AsyncIterator[Scripted]:
+async def scripted(script: Sequence[Says | Trouble], tls: ssl.SSLContext | None = None) -> AsyncIterator[Scripted]:
     """It listens on loopback."""
     told = Scripted([*script])
-    server = await asyncio.start_server(told.serve, "127.0.0.1", 0)
-    told.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(told.serve, "127.0.0.1", 0, ssl=tls)
+    told.base_url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield told
     finally:
@@ -125,3 +134,25 @@ async def scripted(script: Sequence[Says | Trouble]) -> AsyncIterator[Scripted]:
         for task in told.tasks:
             task.cancel()
         await asyncio.gather(*told.tasks, return_exceptions=True)
+
+
+def self_signed(folder: Path) -> Path:
+    """A file with a key and a certificate for 127.0.0.1 that nobody else has signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "page-calls test")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = folder / "server.pem"
+    path.write_bytes(secret + certificate.public_bytes(serialization.Encoding.PEM))
+    return path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from pagecalls.client import errors as e
@@ -130,6 +132,12 @@ def test_members_that_subcode_and_data_tell() -> None:
     assert e.ConsumerBusy(e.ErrorFacts("", 400, 551, error_data={"call_id": 1})).call_id is None
     assert e.MediaConflict(e.ErrorFacts("", 400, 100, error_data={"current_version": 3})).current_version == 3
     assert e.MediaConflict(e.ErrorFacts("", 400, 100, error_data={"current_version": True})).current_version is None
+
+
+def test_errors_survive_a_trip_to_another_process() -> None:
+    sent = e.CallEnded(e.ErrorFacts("over", 400, 2018396, 9901301))
+    got = pickle.loads(pickle.dumps(sent))
+    assert (type(got), got.facts, got.how) == (e.CallEnded, sent.facts, e.EndedHow.REJECTED)
 
 
 def test_the_text_says_all_that_support_asks_for() -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
 import pytest
 
-from pagecalls.client import AsyncClient, Client, Collision, SdpType, TerminateRequest, Track, TrackLabel
+from pagecalls.client import AsyncClient, Client, Collision, SdpType, TerminateRequest, Track, TrackLabel, sync
 from pagecalls.client import errors as e
 from pagecalls.client.face import LONGEST_REPLY_BYTES
 from pagecalls.client.results import Ended
-from tests.unit.client.scripted import Says, Scripted, Trouble, scripted
+from tests.unit.client.scripted import Says, Scripted, Trouble, scripted, self_signed
 
 OFFER = "v=0\r\n"
 SESSION = {"sdp_response": {"sdp_type": "answer", "sdp": "v=0\r\nanswer\r\n"}, "version": 0}
@@ -136,6 +138,16 @@ async def test_a_connection_that_the_server_closed_is_not_used(ask: Ask, politel
     assert server.connections == 2
 
 
+async def test_an_old_connection_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiohttp sees to that itself."""
+    monkeypatch.setattr(sync, "IDLE_CONNECTION_S", 0.0)
+    async with scripted([Says(DONE)] * 2) as server:
+        with Client("EAApage", base_url=server.base_url) as client:
+            for _ in range(2):
+                await asyncio.to_thread(client.terminate, "c_1")
+    assert server.connections == 2
+
+
 async def test_requests_at_the_same_time_have_a_connection_each(ask: Ask) -> None:
     async with scripted([Trouble.STALL, Says(DONE)]) as server:
         client = ask.make(server.base_url, timeout_s=0.5, repeats=False)
@@ -207,6 +219,17 @@ async def test_no_tls_where_tls_is_expected(ask: Ask) -> None:
         base_url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with pytest.raises(e.NotConnected):
             await ask(Scripted([], base_url), "terminate", "c_1")
+
+
+async def test_a_certificate_of_its_own(ask: Ask, tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+    at_server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    at_server.load_cert_chain(certificate)
+    async with scripted([Says(DONE)], at_server) as server:
+        trusts = ssl.create_default_context(cafile=str(certificate))
+        assert await ask(server, "terminate", "c_1", client=ask.make(server.base_url, ssl_context=trusts)) == Ended("c_1")
+        with pytest.raises(e.NotConnected):
+            await ask(server, "terminate", "c_1")
 
 
 async def test_something_else_than_http(ask: Ask) -> None:
