@@ -4,16 +4,17 @@ Usage: echo_business.py DEV_JSON [PORT], beside `pagecalls serve --webhook http:
 """
 
 import asyncio
-import hashlib
-import hmac
 import json
 import sys
 from pathlib import Path
 
-from aiohttp import ClientSession, web
+from aiohttp import web
 from aiortc import AudioStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from pagecalls.client import AsyncClient, Direction, GraphError, webhooks
+
 dev = json.loads(Path(sys.argv[1]).expanduser().read_text())
+page = AsyncClient(dev["page"]["access_token"], page_id=dev["page"]["id"], base_url=dev["base_url"])
 calls: dict[str, RTCPeerConnection] = {}
 jobs: set[asyncio.Task[None]] = set()
 
@@ -24,43 +25,50 @@ async def answer(call_id: str) -> None:
     mouth = peer.addTrack(AudioStreamTrack())
     peer.on("track", mouth.replaceTrack)  # the echo: say what is heard
     await peer.setLocalDescription(await peer.createOffer())
-    offer = {"sdp_type": "offer", "sdp": peer.localDescription.sdp}
-    request = {"platform": "messenger", "action": "accept", "call_id": call_id, "session": offer}
-    headers = {"Authorization": f"Bearer {dev['page']['access_token']}"}
-    url = f"{dev['base_url']}/v26.0/{dev['page']['id']}/calls"
-    async with ClientSession(headers=headers) as http, http.post(url, json=request) as response:
-        reply = await response.json()
-    if "error" in reply:
-        print("not accepted:", reply["error"]["message"])
+    try:
+        accepted = await page.accept(call_id, peer.localDescription.sdp)
+    except GraphError as error:
+        print("not accepted:", error.message)
         return
-    sdp = reply["session"]["sdp_response"]["sdp"]
-    await peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="answer"))
+    await peer.setRemoteDescription(RTCSessionDescription(sdp=accepted.answer.sdp, type="answer"))
     print("answered", call_id)
 
 
 async def webhook(request: web.Request) -> web.Response:
-    """Take an event at once and do the work afterwards: the server waits for this response."""
-    body = await request.read()
-    signature = "sha256=" + hmac.new(dev["app"]["secret"].encode(), body, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(signature, request.headers.get("X-Hub-Signature-256", "")):
+    """Take events at once and do the work afterwards: the server waits for this response."""
+    try:
+        signature = request.headers.get(webhooks.SIGNATURE_HEADER)
+        events = webhooks.receive(dev["app"]["secret"], await request.read(), signature)
+    except webhooks.BadSignature:
         return web.Response(status=403)
-    call = json.loads(body)["entry"][0]["calls"][0]
-    if call["event"] == "connect" and call["call_direction"] == "user_initiated":
-        jobs.add(job := asyncio.create_task(answer(call["id"])))
-        job.add_done_callback(jobs.discard)
-    elif call["event"] == "terminate" and call["id"] in calls:
-        await calls.pop(call["id"]).close()
-        print("ended", call["id"], call["status"], f"{call.get('duration', 0)} s")
+    for event in events:
+        match event:
+            case webhooks.Connect(call_id=call_id, direction=Direction.USER_INITIATED):
+                jobs.add(job := asyncio.create_task(answer(call_id)))
+                job.add_done_callback(jobs.discard)
+            case webhooks.Terminate(call_id=call_id) if call_id in calls:
+                await calls.pop(call_id).close()
+                print("ended", call_id, event.outcome.value, f"{event.duration_s or 0} s")
+            case _:
+                pass
     return web.Response()
 
 
 async def verify(request: web.Request) -> web.Response:
     """The handshake of `POST /{app_id}/subscriptions`; `pagecalls serve --webhook` subscribes without it."""
-    is_ours = request.query.get("hub.verify_token") == dev["verify_token"]
-    return web.Response(text=request.query.get("hub.challenge", "")) if is_ours else web.Response(status=403)
+    try:
+        return web.Response(text=webhooks.challenge(request.query, dev["verify_token"]))
+    except webhooks.BadSignature:
+        return web.Response(status=403)
+
+
+async def close(_: web.Application) -> None:
+    """Leave no connection open."""
+    await page.close()
 
 
 if __name__ == "__main__":
     app = web.Application()
     app.add_routes([web.post("/webhook", webhook), web.get("/webhook", verify)])
+    app.on_cleanup.append(close)
     web.run_app(app, host="127.0.0.1", port=int(sys.argv[2]) if len(sys.argv) > 2 else 9000)

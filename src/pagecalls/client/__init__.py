@@ -24,7 +24,7 @@ from pagecalls.client.requests import (
 )
 from pagecalls.client.results import Accepted, Connected, Ended, MediaUpdated, Permission, Result
 from pagecalls.client.sync import Client
-from pagecalls.types import Platform, SdpType, Session, Track, TrackLabel, TrackStatus
+from pagecalls.types import Direction, Platform, SdpType, Session, Track, TrackLabel, TrackStatus
 
 if TYPE_CHECKING:
     from pagecalls.client.aio import AsyncClient
@@ -42,6 +42,7 @@ __all__ = [
     "Collision",
     "ConnectRequest",
     "Connected",
+    "Direction",
     "Ended",
     "GraphError",
     "MediaUpdateRequest",
