@@ -14,7 +14,8 @@ from facebook_business.api import FacebookAdsApi
 from facebook_business.exceptions import FacebookRequestError
 from facebook_business.session import FacebookSession
 
-from tests.interop.world import Json, World
+from pagecalls.demo.peers.aiortc_peer import AiortcPeer
+from tests.interop.world import BUSINESS_HZ, CONSUMER_HZ, Call, Json, Plan, Start, World
 
 # The SDK has no types of its own.
 AnyPage: Any = Page
@@ -74,3 +75,19 @@ class Sdk:
         """Close the SDK's connections, which it never does itself."""
         for session in self._sessions:
             session.requests.close()
+
+
+async def rung(world: World, start: Start) -> Call:
+    """A consumer's call that rings at the business."""
+    business, consumer = await start(AiortcPeer(tone_hz=BUSINESS_HZ)), await start(AiortcPeer(tone_hz=CONSUMER_HZ))
+    return await world.ring(business, consumer, Plan())
+
+
+async def took(world: World, call: Call, accepted: Json) -> str:
+    """The business applies what `accept` gave, and both hear each other; its answer to the server's offer."""
+    await call.business.apply_answer(accepted["session"]["sdp_response"]["sdp"])
+    answer = await call.business.apply_renegotiation(accepted["session"]["sdp_renegotiation"]["sdp"])
+    await world.device.expect("call.connected", call_id=call.id)
+    call.settled_at = asyncio.get_running_loop().time()
+    await call.check_sound()
+    return answer

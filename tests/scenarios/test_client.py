@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, TypeVar
 
 import pytest
 
@@ -18,47 +16,15 @@ from pagecalls.client import (
     Ended,
     PermissionRequest,
     RejectRequest,
-    Request,
-    Result,
     SdpType,
     TerminateRequest,
-    webhooks,
 )
 from pagecalls.client import errors as e
 from pagecalls.client.webhooks import CallStatus, CallStatusKind, Connect, MediaUpdate, Outcome, Terminate
 from pagecalls.types import Direction
 
 from .conftest import AIORTC, CHROMIUM, World, offered
-
-R = TypeVar("R", bound=Result)
-
-
-class Business:
-    """An app that knows nothing of the server but its address, its token and its secret."""
-
-    def __init__(self, world: World, kind: type[Client] | type[AsyncClient]) -> None:
-        dev = world.server.dev
-        self.world = world
-        self.secret = dev.app.secret
-        self.client = kind(dev.page.access_token, page_id=dev.page.id, app_secret=dev.app.secret, base_url=dev.base_url)
-
-    async def send(self, request: Request[R]) -> R:
-        """The blocking client runs in a thread, since the server runs here."""
-        if isinstance(self.client, Client):
-            return await asyncio.to_thread(self.client.send, request)
-        return await self.client.send(request)
-
-    async def event(self, name: str, call_id: str, **members: Any) -> webhooks.CallEvent:
-        """The webhook's body as it came, read by the client."""
-        received = await self.world.app.expect(name, call_id, **members)
-        (event,) = webhooks.parse(received.raw)
-        return event
-
-    async def close(self) -> None:
-        if isinstance(self.client, Client):
-            self.client.close()
-        else:
-            await self.client.close()
+from .page_client import Business
 
 
 @pytest.fixture(params=[Client, AsyncClient])
