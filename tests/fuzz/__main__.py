@@ -28,7 +28,7 @@ CRATE = ROOT / "crates" / "pagecalls-media" / "fuzz"
 PYTHON = {"sdp": "tests.fuzz.fuzz_sdp", "graph": "tests.fuzz.fuzz_graph"}
 """Targets that are no libFuzzer programs, and their modules."""
 PYTHON = {"sdp": "tests.fuzz.fuzz_sdp", "client": "tests.fuzz.fuzz_client"}
-"""Targets that need no compiler, and their modules."""
+"""Targets that are no libFuzzer programs, and their modules."""
 LONGEST_INPUT = 4_096
 SPARE_S = 60
 """How much longer than its time a target may take before it counts as hanging."""
