@@ -86,7 +86,8 @@ async def test_a_collision_and_the_way_out(world: World, business: Business) -> 
     device, call_id, _ = await in_call(world, business)
     sends = re.findall(r"^a=msid:(\S+ \S+)", CHROMIUM, re.MULTILINE)[0]
     off = {"msid": sends, "label": "default_audio", "status": "disabled"}
-    await device.request("call.media_update", call_id=call_id, from_version=0, to_version=1, tracks=[off])
+    seen = (await device.expect("call.accepted", call_id=call_id)).params["session"]["version"]
+    await device.request("call.media_update", call_id=call_id, from_version=seen, to_version=seen + 1, tracks=[off])
     with pytest.raises(Collision) as collision:
         await business.send(MediaUpdateRequest(call_id=call_id, tracks=[OFF], from_version=0, to_version=1))
     assert collision.value.current_version == 1
