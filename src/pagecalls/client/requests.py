@@ -71,15 +71,15 @@ class ConnectRequest(Request[results.Connected]):
 
     @property
     def may_repeat(self) -> bool:
-        """No."""
+        """No: there is no replay."""
         return False
 
     def parameters(self) -> JsonObject:
-        """2."""
+        """The reference's members."""
         return _calls(Action.CONNECT, self.platform, to=self.to, session=_offer(self.sdp), tracks=_tracks(self.tracks))
 
     def read(self, body: Members) -> results.Connected:
-        """2.1."""
+        """See `results.connected`."""
         return results.connected(body)
 
 
@@ -98,11 +98,11 @@ class AcceptRequest(Request[results.Accepted]):
         return True
 
     def parameters(self) -> JsonObject:
-        """2."""
+        """The reference's members."""
         return _calls(Action.ACCEPT, self.platform, self.call_id, session=_offer(self.sdp), tracks=_tracks(self.tracks))
 
     def read(self, body: Members) -> results.Accepted:
-        """2.1."""
+        """See `results.accepted`."""
         return results.accepted(body)
 
 
@@ -119,11 +119,11 @@ class RejectRequest(Request[results.Ended]):
         return True
 
     def parameters(self) -> JsonObject:
-        """2."""
+        """The reference's members."""
         return _calls(Action.REJECT, self.platform, self.call_id)
 
     def read(self, body: Members) -> results.Ended:
-        """2.1."""
+        """See `results.ended`."""
         return results.ended(body, self.call_id)
 
 
@@ -140,11 +140,11 @@ class TerminateRequest(Request[results.Ended]):
         return True
 
     def parameters(self) -> JsonObject:
-        """2."""
+        """The reference's members."""
         return _calls(Action.TERMINATE, self.platform, self.call_id)
 
     def read(self, body: Members) -> results.Ended:
-        """2.1."""
+        """See `results.ended`."""
         return results.ended(body, self.call_id)
 
 
@@ -186,7 +186,7 @@ class MediaUpdateRequest(Request[results.MediaUpdated]):
         return self.to_version is not None or (self.sdp is not None and self.sdp_type is SdpType.ANSWER)
 
     def parameters(self) -> JsonObject:
-        """2."""
+        """The reference's members."""
         named: list[Json] | None = None if self.enabled_tracks is None else [*self.enabled_tracks]
         return _calls(
             Action.MEDIA_UPDATE,
@@ -200,7 +200,7 @@ class MediaUpdateRequest(Request[results.MediaUpdated]):
         )
 
     def read(self, body: Members) -> results.MediaUpdated:
-        """2.1."""
+        """See `results.media_updated`."""
         return results.media_updated(body, self.call_id, self.to_version)
 
 
@@ -219,11 +219,11 @@ class PermissionRequest(Request[results.Permission]):
         return True
 
     def parameters(self) -> JsonObject:
-        """8.1."""
+        """The query."""
         return {"psid": self.psid}
 
     def read(self, body: Members) -> results.Permission:
-        """8.1."""
+        """See `results.permission`."""
         return results.permission(body)
 
 
