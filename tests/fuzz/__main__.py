@@ -25,9 +25,7 @@ from tests.fuzz.seeds import seeds
 
 ROOT = Path(__file__).parents[2]
 CRATE = ROOT / "crates" / "pagecalls-media" / "fuzz"
-PYTHON = {"sdp": "tests.fuzz.fuzz_sdp", "graph": "tests.fuzz.fuzz_graph"}
-"""Targets that are no libFuzzer programs, and their modules."""
-PYTHON = {"sdp": "tests.fuzz.fuzz_sdp", "client": "tests.fuzz.fuzz_client"}
+PYTHON = {"sdp": "tests.fuzz.fuzz_sdp", "graph": "tests.fuzz.fuzz_graph", "client": "tests.fuzz.fuzz_client"}
 """Targets that are no libFuzzer programs, and their modules."""
 LONGEST_INPUT = 4_096
 SPARE_S = 60
