@@ -91,3 +91,13 @@ def _free_label(line: MediaSection, labelled: Mapping[str, LabelledLine]) -> Tra
 
 def _labels_of(kind: MediaKind | None) -> tuple[TrackLabel, ...]:
     return tuple(label for label in TrackLabel if label.kind is kind)
+
+
+def set_tracks(connection: Connection, tracks: Sequence[Track]) -> Connection:
+    """Change label and status of known tracks of the peer, without a description (messenger-calling 5.3)."""
+    raise NotImplementedError
+
+
+def enable_only(connection: Connection, msids: Sequence[str]) -> Connection:
+    """The old list form (messenger-calling 2.6): the named tracks of the peer are enabled, all its others disabled."""
+    raise NotImplementedError
