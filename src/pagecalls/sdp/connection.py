@@ -14,6 +14,8 @@ from pagecalls.sdp.attributes import Direction, Setup
 from pagecalls.types import MediaKind, Track, TrackLabel, TrackStatus
 
 __all__ = [
+    "DEFAULT_SETTINGS",
+    "RTX",
     "Connection",
     "Direction",
     "FarSide",
@@ -40,6 +42,10 @@ class MediaSettings:
 
     opus_fmtp: str = "maxaveragebitrate=20000;maxplaybackrate=16000;minptime=10;usedtx=1;useinbandfec=1"
     video_enabled: bool = True
+
+
+DEFAULT_SETTINGS = MediaSettings()
+"""What holds where nobody set anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,13 @@ class Stream:
     def cname(self) -> str:
         """The RTCP name of its sources."""
         return cname_of(self.stream_id)
+
+    def id_for(self, label: TrackLabel) -> str:
+        """The stream that a track of this label belongs to: screens have one of their own, with the same RTCP name."""
+        return f"{self.cname}:{'SCREEN' if label in _SCREEN else 'DEFAULT'}"
+
+
+_SCREEN = (TrackLabel.SCREEN_AUDIO, TrackLabel.SCREEN_VIDEO)
 
 
 @dataclass(frozen=True, slots=True)

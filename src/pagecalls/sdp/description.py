@@ -132,9 +132,21 @@ class MediaSection:
 
     @property
     def media_ssrcs(self) -> tuple[int, ...]:
-        """The sources that carry media, in order: repeats (`FID`) are left out."""
-        repeats = {ssrc for group in self.ssrc_groups if group.semantics == "FID" for ssrc in group.ssrcs[1:]}
-        return tuple(dict.fromkeys(ssrc.ssrc for ssrc in self.ssrcs if ssrc.ssrc not in repeats))
+        """The sources that carry media, in order. Left out: repeats (`FID`), repair (`FEC-FR`), and all layers but the first of
+        a simulcast (`SIM`)."""
+        beside = {ssrc for group in self.ssrc_groups if group.semantics in _BESIDE for ssrc in group.ssrcs[1:]}
+        return tuple(dict.fromkeys(ssrc.ssrc for ssrc in self.ssrcs if ssrc.ssrc not in beside))
+
+    @property
+    def repeat_ssrcs(self) -> tuple[int, ...]:
+        """The sources that carry the repeats of `media_ssrcs` (RFC 4588), in order."""
+        repeats = {
+            group.ssrcs[0]: group.ssrcs[1] for group in self.ssrc_groups if group.semantics == "FID" and len(group.ssrcs) > 1
+        }
+        return tuple(repeats[ssrc] for ssrc in self.media_ssrcs if ssrc in repeats) if repeats else ()
+
+
+_BESIDE = frozenset({"FID", "FEC-FR", "SIM"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pagecalls.errors import ConnectionFault, MalformedSdp, UnusableConnection
-from pagecalls.sdp.codecs import media_format, media_kind
+from pagecalls.sdp.codecs import media_kind, opus_format
 from pagecalls.sdp.connection import PeerTransport
 from pagecalls.sdp.description import Description, Fingerprint, MediaSection, Setup
-from pagecalls.types import MediaKind
 
 PROTOCOLS = frozenset({"UDP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "RTP/SAVPF"})
 """The spellings of SRTP with feedback, keyed by DTLS, that are met in practice."""
@@ -92,7 +91,7 @@ def check_offer(description: Description) -> None:
     for section in media:
         if section.protocol not in PROTOCOLS:
             raise MalformedSdp(section.line, "the protocol of an audio or video line is UDP/TLS/RTP/SAVPF")
-    sound = [section for section in media if media_kind(section) is MediaKind.AUDIO and media_format(section)]
+    sound = [section for section in media if opus_format(section)]
     judged = Judged(description, tuple(media), tuple(sound), transport_line(description, sound))
     for rule in RULES:
         detail = rule.broken(judged)

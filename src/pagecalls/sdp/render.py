@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pagecalls.sdp.codecs import EXTENSION_URIS
-from pagecalls.sdp.connection import Connection, HostCandidate, Line, LineCodec, Transport
+from pagecalls.sdp.connection import RTX, Connection, HostCandidate, Line, LineCodec, Transport
 from pagecalls.sdp.description import (
     Attribute,
     Candidate,
@@ -21,6 +21,7 @@ from pagecalls.sdp.description import (
     Msid,
     Origin,
     SsrcAttribute,
+    SsrcGroup,
     serialize,
 )
 
@@ -29,6 +30,9 @@ _NOWHERE = "IN IP4 0.0.0.0"
 
 # Priorities of messenger-calling 6.3, in the order in which candidates are listed: protocol, whether IPv6, priority.
 _PRIORITIES = (("udp", False, 2122260224), ("udp", True, 2122262784), ("tcp", False, 1518280448), ("tcp", True, 1518283008))
+
+# Video is written as its registrations write it; some parsers compare the names as they are.
+_ENCODINGS = {f"{name.lower()}/90000": f"{name}/90000" for name in ("VP8", "VP9", "H264", "H265", "AV1")}
 
 
 def render_answer(connection: Connection) -> str:
@@ -53,7 +57,7 @@ class _Shared:
 
 def _described(connection: Connection, *, with_bundle: bool) -> Description:
     accepted = tuple(line.mid for line in connection.lines if not line.is_rejected)
-    streams = dict.fromkeys(line.far_msid.partition(" ")[0] for line in connection.lines if line.far_msid)
+    streams = dict.fromkeys(line.far_msid.partition(" ")[0] for line in connection.lines if _names_track(line))
     shared = _shared(connection.transport)
     return Description(
         origin=Origin("-", str(connection.session_id), str(connection.session_version)),
@@ -80,12 +84,11 @@ def _shared(transport: Transport) -> _Shared:
 
 
 def _section(line: Line, connection: Connection, shared: _Shared) -> MediaSection:
-    sends = line.direction.sends and bool(line.far_msid)
     return MediaSection(
         media=line.media,
         port=shared.port,
         protocol=line.protocol,
-        format_tokens=tuple(str(codec.pt) for codec in line.codecs),
+        format_tokens=tuple(str(pt) for codec in line.codecs for pt in (codec.pt, codec.rtx_pt) if pt is not None),
         connection=shared.address,
         rtcp=f"{DISCARD_PORT} {_NOWHERE}",
         candidate_texts=shared.candidate_texts,
@@ -98,12 +101,24 @@ def _section(line: Line, connection: Connection, shared: _Shared) -> MediaSectio
         extmaps=tuple(Extmap(extension_id, EXTENSION_URIS[name]) for name, extension_id in line.ext),
         direction=line.direction,
         # A line on which we do not say that we send names no track: docs/sdp.md.
-        msids=(Msid.read(line.far_msid),) if sends else (),
+        msids=(Msid.read(line.far_msid),) if _names_track(line) else (),
         has_rtcp_mux=True,
         has_rtcp_rsize=line.rtcp_rsize,
-        formats=tuple(map(_format, line.codecs)),
-        ssrcs=(SsrcAttribute(line.far_ssrc, "cname", line.far_cname),) if sends and line.far_ssrc is not None else (),
+        formats=tuple(fmt for codec in line.codecs for fmt in _formats(codec)),
+        ssrc_groups=(SsrcGroup("FID", ssrcs),) if len(ssrcs := _far_ssrcs(line)) > 1 else (),
+        ssrcs=tuple(SsrcAttribute(ssrc, "cname", line.far_cname) for ssrc in ssrcs),
     )
+
+
+def _names_track(line: Line) -> bool:
+    return line.direction.sends and bool(line.far_msid)
+
+
+def _far_ssrcs(line: Line) -> tuple[int, ...]:
+    """The sources of what comes here: the media, then its repeats (RFC 5576 section 4.2, `FID`)."""
+    if not line.carries_far:
+        return ()
+    return tuple(ssrc for ssrc in (line.far_ssrc, line.far_rtx_ssrc) if ssrc is not None)
 
 
 def _rejected_section(line: Line, connection: Connection, shared: _Shared) -> MediaSection:
@@ -121,12 +136,15 @@ def _rejected_section(line: Line, connection: Connection, shared: _Shared) -> Me
         mid=line.mid,
         direction=line.direction,
         has_rtcp_mux=True,
-        formats=tuple(map(_format, line.codecs)),
+        formats=tuple(fmt for codec in line.codecs for fmt in _formats(codec)),
     )
 
 
-def _format(codec: LineCodec) -> Format:
-    return Format(codec.pt, codec.key, codec.key, (codec.fmtp,) if codec.fmtp else ())
+def _formats(codec: LineCodec) -> tuple[Format, ...]:
+    """The codec, and its repeats behind it."""
+    fmtp = (codec.fmtp,) if codec.fmtp else ()
+    media = Format(codec.pt, _ENCODINGS.get(codec.key, codec.key), codec.key, fmtp, codec.feedback)
+    return (media,) if codec.rtx_pt is None else (media, Format(codec.rtx_pt, RTX, RTX, (f"apt={codec.pt}",)))
 
 
 def _candidates(transport: Transport) -> list[Candidate]:

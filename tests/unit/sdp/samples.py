@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pagecalls.sdp.connection import Connection, FarTrack, HostCandidate, Transport
+from pagecalls.sdp.connection import Connection, FarTrack, HostCandidate, LineCodec, Transport
 from pagecalls.sdp.description import Description, parse
-from pagecalls.sdp.negotiate import answer_first, append_tracks
+from pagecalls.sdp.negotiate import answer_first, show_tracks
 from pagecalls.types import TrackLabel
 
 OFFERS = Path(__file__).parents[2] / "data" / "sdp"
@@ -36,6 +36,12 @@ SESSION_ID = 4611686018427387905
 STREAM = "730155201:kT4vQw9LbX2mZp7R:DEFAULT"
 FAR = FarTrack(TrackLabel.DEFAULT_AUDIO, STREAM, "5120734419906211387", ssrc=1001)
 FAR_AGAIN = FarTrack(TrackLabel.DEFAULT_AUDIO, STREAM, "8830174420915530021", ssrc=1379106125)
+SCREEN_STREAM = "730155201:kT4vQw9LbX2mZp7R:SCREEN"
+FAR_SCREEN_SOUND = FarTrack(TrackLabel.SCREEN_AUDIO, SCREEN_STREAM, "77", ssrc=99)
+SENT_VP8 = LineCodec("vp8/90000", 96, "", ("nack", "nack pli"), rtx_pt=97)
+FAR_CAMERA = FarTrack(TrackLabel.DEFAULT_VIDEO, STREAM, "4409172216630955871", ssrc=2001, rtx_ssrc=2002, codec=SENT_VP8)
+FAR_SCREEN = FarTrack(TrackLabel.SCREEN_VIDEO, SCREEN_STREAM, "1177409985231670544", ssrc=3001, rtx_ssrc=3002, codec=SENT_VP8)
+ALL_FAR = (FAR_AGAIN, FAR_CAMERA, FAR_SCREEN_SOUND, FAR_SCREEN)
 
 
 def text_of(name: str) -> str:
@@ -57,7 +63,7 @@ def answered(offer: Description | str) -> Connection:
 
 def reoffered(offer: Description | str) -> Connection:
     """The first renegotiation offer after the answer."""
-    return append_tracks(answered(offer), [FAR_AGAIN])
+    return show_tracks(answered(offer), [FAR_AGAIN])
 
 
 def lines(*texts: str) -> str:
@@ -88,16 +94,17 @@ def audio(mid: str, *more: str, direction: str = "sendrecv") -> tuple[str, ...]:
     )
 
 
-def video(mid: str, *more: str) -> tuple[str, ...]:
-    """A small video line."""
+def video(mid: str, *more: str, direction: str = "sendrecv", codecs: str = "96 VP8") -> tuple[str, ...]:
+    """A small video line. `codecs`: numbers and names in turn."""
+    words = codecs.split()
     return (
-        "m=video 9 UDP/TLS/RTP/SAVPF 96",
+        f"m=video 9 UDP/TLS/RTP/SAVPF {' '.join(words[::2])}",
         "c=IN IP4 0.0.0.0",
         *CREDENTIALS,
         f"a=mid:{mid}",
-        "a=sendrecv",
+        f"a={direction}",
         "a=rtcp-mux",
-        "a=rtpmap:96 VP8/90000",
+        *(f"a=rtpmap:{pt} {name}/90000" for pt, name in zip(words[::2], words[1::2], strict=True)),
         *more,
     )
 

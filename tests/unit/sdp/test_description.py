@@ -218,9 +218,18 @@ def test_a_candidate_of_an_unknown_form_is_passed_over() -> None:
 def test_groups_of_sources() -> None:
     (section,) = parse(small_offer(audio("0", "a=ssrc-group:FID 1 2", "a=ssrc:1 cname:c", "a=ssrc:2 cname:c"))).media
     assert (section.ssrc_groups, section.media_ssrcs) == ((SsrcGroup("FID", (1, 2)),), (1,))
-    # Layers of simulcast are media, every one.
-    (layers,) = parse(small_offer(audio("0", "a=ssrc-group:SIM 1 2", "a=ssrc:1 cname:c", "a=ssrc:2 cname:c"))).media
-    assert layers.media_ssrcs == (1, 2)
+    assert section.repeat_ssrcs == (2,)
+
+
+def test_only_the_first_layer_of_a_simulcast_counts() -> None:
+    groups = ("a=ssrc-group:SIM 1 2", "a=ssrc-group:FID 1 3", "a=ssrc-group:FID 2 4", "a=ssrc-group:FEC-FR 1 5")
+    (section,) = parse(small_offer(audio("0", *groups, *(f"a=ssrc:{ssrc} cname:c" for ssrc in range(1, 6))))).media
+    assert (section.media_ssrcs, section.repeat_ssrcs) == ((1,), (3,))
+
+
+def test_a_group_of_one_or_of_nothing_repeats_nothing() -> None:
+    (section,) = parse(small_offer(audio("0", "a=ssrc-group:FID 1", "a=ssrc-group:FID", "a=ssrc:1 cname:c"))).media
+    assert (section.media_ssrcs, section.repeat_ssrcs) == ((1,), ())
 
 
 def test_session_lines() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from pagecalls.errors import ConnectionFault, UnusableConnection
-from pagecalls.sdp.connection import Connection, Direction, FarTrack, Line, LineCodec, MediaSettings, PeerTransport, Setup
+from pagecalls.sdp.connection import Connection, Direction, FarSide, Line, LineCodec, MediaSettings, PeerTransport, Setup
 from pagecalls.sdp.description import Description, parse, serialize
-from pagecalls.sdp.negotiate import MAX_NAMED_SSRCS, answer_first, append_tracks, read_answer, render_answer, render_offer
+from pagecalls.sdp.lines import MAX_NAMED_SSRCS
+from pagecalls.sdp.negotiate import answer_first, read_answer, render_answer, render_offer, show_tracks
 from pagecalls.types import MediaKind, Track, TrackLabel, TrackStatus
 from tests.unit.sdp.invariants import check_answer, check_offer_of_ours
 from tests.unit.sdp.samples import (
+    ALL_FAR,
     FAR,
     FAR_AGAIN,
     NAMES,
@@ -60,8 +62,9 @@ def test_the_answer_to_chromium() -> None:
     assert connection.bundle
     fingerprint = "86:6D:C8:A6:7F:11:86:C4:7A:3C:C4:47:3C:79:D7:C3:1B:E9:D3:4B:2C:24:61:89:A7:10:1D:04:47:D1:7F:AF"
     assert connection.peer == PeerTransport("266u", "XYdVlTFcwgt5DzSZ+tjGFOFE", (("sha-256", fingerprint),))
-    assert (111, "opus/48000/2") in connection.seen_pts
-    assert (13, "cn/8000") in connection.seen_pts
+    assert LineCodec("opus/48000/2", 111) in connection.listed
+    assert LineCodec("cn/8000", 13) in connection.listed
+    assert (connection.highest_mid, connection.sound_msid) == (0, FAR.msid)
 
 
 def test_firefox_keeps_its_braces_and_its_numbers() -> None:
@@ -76,31 +79,98 @@ def test_aiortc_brings_three_fingerprints() -> None:
     assert [algorithm for algorithm, _ in peer.fingerprints] == ["sha-256", "sha-384", "sha-512"]
 
 
-@pytest.mark.parametrize("name", ["chrome-156-video", "firefox-153-video", "aiortc-1.16-video"])
-@pytest.mark.parametrize("is_enabled", [False, True])
-def test_video_is_refused_and_sound_goes_on(name: str, is_enabled: bool) -> None:
+VIDEO_NAMES = ["chrome-156-video", "firefox-153-video", "aiortc-1.16-video"]
+NO_VIDEO = MediaSettings(video_enabled=False)
+
+
+@pytest.mark.parametrize("name", VIDEO_NAMES)
+def test_a_page_without_video_refuses_it_and_sound_goes_on(name: str) -> None:
     offer = offer_of(name)
-    settings = MediaSettings(video_enabled=is_enabled)
-    connection = answer_first(offer, tracks=(), transport=TRANSPORT, session_id=1, far=FAR, settings=settings)
+    connection = answer_first(offer, tracks=(), transport=TRANSPORT, session_id=1, far=FAR, settings=NO_VIDEO)
     check_answer(offer, connection)
     answer = parse(render_answer(connection))
     assert [section.port for section in answer.media] == [40012, 0]
     assert answer.media[1].direction is Direction.INACTIVE
     assert [group.mids for group in answer.bundles] == [("0",)]
     assert [track.label for track in connection.peer_tracks()] == [TrackLabel.DEFAULT_AUDIO]
+    # What it listed still tells the far side what it has.
+    assert connection.has_video_listed
 
 
-def test_screen_sound_is_received_and_nothing_is_sent_there() -> None:
+@pytest.mark.parametrize(
+    ("name", "pts"),
+    [("chrome-156-video", ("96", "97")), ("firefox-153-video", ("120", "124")), ("aiortc-1.16-video", ("97", "98"))],
+)
+def test_video_is_received_in_one_codec(name: str, pts: tuple[str, ...]) -> None:
+    offer = offer_of(name)
+    connection = answered(offer)
+    check_answer(offer, connection)
+    picture = parse(render_answer(connection)).media[1]
+    assert (picture.port, picture.direction, picture.format_tokens) == (40012, Direction.RECVONLY, pts)
+    assert [(fmt.encoding, fmt.fmtp) for fmt in picture.formats] == [("VP8/90000", ()), ("rtx/90000", (f"apt={pts[0]}",))]
+    assert not picture.msids
+    assert [track.label for track in connection.peer_tracks()] == [TrackLabel.DEFAULT_AUDIO, TrackLabel.DEFAULT_VIDEO]
+
+
+def test_the_video_line_of_chromium_value_by_value() -> None:
+    line = answered(offer_of("chrome-156-video")).line("1")
+    assert (line.codecs, line.ext) == (
+        (LineCodec("vp8/90000", 96, "", ("nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"), 97),),
+        (("twcc", 3), ("mid", 4), ("ctype", 6), ("rot", 13)),
+    )
+    assert (line.peer_ssrcs, line.peer_rtx_ssrcs) == ((3388157712,), (2273333834,))
+
+
+def test_the_codec_is_one_that_a_known_far_side_has() -> None:
+    offer = offer_of("chrome-156-video")
+    far_side = FarSide((LineCodec("h264/90000", 126, "packetization-mode=1;profile-level-id=42e034"), LineCodec("vp9/90000", 98)))
+    connection = answer_first(offer, tracks=(), transport=TRANSPORT, session_id=1, far=FAR, far_side=far_side)
+    check_answer(offer, connection)
+    assert (connection.line("1").codecs[0].pt, connection.line("1").codecs[0].rtx_pt) == (108, None)
+
+
+def test_video_that_a_known_far_side_cannot_read_is_refused() -> None:
+    offer = offer_of("firefox-153-video")
+    far_side = FarSide((LineCodec("h264/90000", 126),))
+    connection = answer_first(offer, tracks=(), transport=TRANSPORT, session_id=1, far=FAR, far_side=far_side)
+    check_answer(offer, connection)
+    assert [line.is_rejected for line in connection.lines] == [False, True]
+
+
+def test_simulcast_is_passed_over_and_its_first_layer_taken() -> None:
+    rid = ("a=rid:0 send", "a=rid:1 send", "a=simulcast:send 0;1", "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id")
+    groups = ("a=ssrc-group:SIM 1 2", "a=ssrc-group:FID 1 11", "a=ssrc-group:FID 2 12")
+    layers = (*groups, *(f"a=ssrc:{ssrc} cname:c" for ssrc in (1, 11, 2, 12)))
+    repeats = ("a=fmtp:97 apt=96",)
+    offer = parse(small_offer(audio("0"), video("1", *rid, *layers, *repeats, codecs="96 VP8 97 rtx"), bundle="0 1"))
+    connection = answered(offer)
+    check_answer(offer, connection)
+    assert (connection.line("1").peer_ssrcs, connection.line("1").peer_rtx_ssrcs) == ((1,), (11,))
+    assert "rid" not in render_answer(connection)
+    assert "simulcast" not in render_answer(connection)
+
+
+def test_screens_are_received_and_nothing_is_sent_there() -> None:
     connection = answered(offer_of("chrome-156-screen"))
-    directions = [(line.mid, line.is_rejected, line.direction) for line in connection.lines]
-    assert directions == [
-        ("0", False, Direction.SENDRECV),
-        ("1", True, Direction.INACTIVE),
-        ("2", True, Direction.INACTIVE),
-        ("3", False, Direction.RECVONLY),
+    assert [line.direction for line in connection.lines] == [Direction.SENDRECV, *[Direction.RECVONLY] * 3]
+    assert [track.label for track in connection.peer_tracks()] == [
+        TrackLabel.DEFAULT_AUDIO,
+        TrackLabel.DEFAULT_VIDEO,
+        TrackLabel.SCREEN_VIDEO,
+        TrackLabel.SCREEN_AUDIO,
     ]
-    assert [track.label for track in connection.peer_tracks()] == [TrackLabel.DEFAULT_AUDIO, TrackLabel.SCREEN_AUDIO]
     assert connection.line("3").far_msid == ""
+
+
+def test_one_extension_has_one_id_across_the_bundle() -> None:
+    mid, level = "urn:ietf:params:rtp-hdrext:sdes:mid", "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+    first, second = (f"a=extmap:4 {mid}", f"a=extmap:1 {level}"), (f"a=extmap:1 {mid}", f"a=extmap:2 {level}")
+    connection = answered(small_offer(audio("0", *first), audio("1", *second), bundle="0 1"))
+    assert [line.ext for line in connection.lines] == [(("level", 1), ("mid", 4)), ()]
+    twcc = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+    picture = video("1", f"a=extmap:4 {twcc}", "a=rtcp-fb:96 transport-cc")
+    line = answered(small_offer(audio("0", *first), picture, bundle="0 1")).line("1")
+    assert (line.ext, line.codecs[0].feedback) == ((), ())
 
 
 def test_a_third_sound_line_is_taken_and_stays_silent() -> None:
@@ -180,7 +250,7 @@ def test_an_alias_is_remembered() -> None:
 def test_a_track_on_a_refused_line_is_no_error_and_no_track() -> None:
     offer = offer_of("chrome-156-video")
     track = Track("370380c2-3bd3-4035-917f-b4ccc923079c", TrackLabel.DEFAULT_VIDEO)
-    connection = answer_first(offer, tracks=[track], transport=TRANSPORT, session_id=1, far=FAR)
+    connection = answer_first(offer, tracks=[track], transport=TRANSPORT, session_id=1, far=FAR, settings=NO_VIDEO)
     assert [each.label for each in connection.peer_tracks()] == [TrackLabel.DEFAULT_AUDIO]
 
 
@@ -215,33 +285,20 @@ def test_sources_are_kept_up_to_a_number() -> None:
 def test_the_transport_comes_from_the_first_taken_line_of_the_group() -> None:
     other = tuple(line.replace("abcd", "wxyz", 1) if line.startswith("a=ice-ufrag") else line for line in audio("1"))
     assert answered(small_offer(audio("0"), other, bundle="1 0")).peer.ufrag == "wxyz"
-    picture = tuple(line.replace("abcd", "wxyz", 1) if line.startswith("a=ice-ufrag") else line for line in video("1"))
-    assert answered(small_offer(audio("0"), picture, bundle="1 0")).peer.ufrag == "abcd"
+    refused = tuple(line.replace("ufrag:abcd", "ufrag:wxyz") for line in video("1", codecs="96 H263"))
+    assert answered(small_offer(audio("0"), refused, bundle="1 0")).peer.ufrag == "abcd"
 
 
 # --- our offers -------------------------------------------------------------------------------------------------------
 
 
-def test_the_offer_to_chromium() -> None:
+def test_after_our_offer_the_a_stream_goes_on_though_its_line_does_not_say_so() -> None:
     connection = reoffered(offer_of("chrome-156-audio"))
-    first, second = connection.lines
+    first = connection.line("0")
     assert connection.session_version == 2
-    # The A-stream goes on there, though the line does not say so any more (messenger-calling 6.6).
     assert (first.direction, first.far_label, first.far_msid) == (Direction.RECVONLY, TrackLabel.DEFAULT_AUDIO, FAR.msid)
-    assert second == Line(
-        mid="1",
-        media="audio",
-        kind=MediaKind.AUDIO,
-        protocol="UDP/TLS/RTP/SAVPF",
-        direction=Direction.SENDONLY,
-        is_ours=True,
-        codecs=first.codecs,
-        ext=first.ext,
-        rtcp_rsize=True,
-        far_label=TrackLabel.DEFAULT_AUDIO,
-        far_msid=FAR_AGAIN.msid,
-        far_ssrc=FAR_AGAIN.ssrc,
-    )
+    assert connection.a_line == first
+    assert connection.far_line(TrackLabel.DEFAULT_AUDIO) == connection.line("1")
 
 
 @pytest.mark.parametrize(
@@ -273,47 +330,15 @@ def test_the_new_mid_is_above_every_number_in_use(mids: list[str], appended: str
 )
 def test_on_offered_lines_we_only_receive(offered: str, ours: Direction) -> None:
     offer = parse(small_offer(audio("0", direction=offered)))
-    connection = append_tracks(answered(offer), [FAR_AGAIN])
+    connection = show_tracks(answered(offer), [FAR_AGAIN])
     check_offer_of_ours(answered(offer), connection)
     assert [line.direction for line in connection.lines] == [ours, Direction.SENDONLY]
-
-
-def test_offers_are_cumulative() -> None:
-    first = reoffered(offer_of("firefox-153-audio"))
-    screen = FarTrack(TrackLabel.SCREEN_AUDIO, "730155201:kT4vQw9LbX2mZp7R:SCREEN", "77", 99)
-    second = append_tracks(first, [screen])
-    check_offer_of_ours(first, second)
-    assert second.lines[:2] == first.lines
-    assert [(line.mid, line.direction, line.far_ssrc) for line in second.lines[1:]] == [
-        ("1", Direction.SENDONLY, FAR_AGAIN.ssrc),
-        ("2", Direction.SENDONLY, 99),
-    ]
-    assert second.session_version == 3
-
-
-def test_several_tracks_at_once_have_a_line_each() -> None:
-    screen = FarTrack(TrackLabel.SCREEN_AUDIO, "730155201:kT4vQw9LbX2mZp7R:SCREEN", "77", 99)
-    connection = append_tracks(answered(offer_of("chrome-156-audio")), [FAR_AGAIN, screen])
-    assert [(line.mid, line.far_label) for line in connection.lines[1:]] == [
-        ("1", TrackLabel.DEFAULT_AUDIO),
-        ("2", TrackLabel.SCREEN_AUDIO),
-    ]
 
 
 def test_the_numbering_is_that_of_a_line_we_took() -> None:
     old = ("m=audio 9 UDP/TLS/RTP/SAVPF 0", "a=mid:0", "a=rtcp-mux", "a=rtpmap:0 PCMU/8000")
     connection = reoffered(small_offer(old, audio("1"), bundle="0 1"))
     assert [codec.key for codec in connection.line("2").codecs] == ["opus/48000/2"]
-    with pytest.raises(ValueError, match="no video line"):
-        append_tracks(answered(offer_of("chrome-156-video")), [FarTrack(TrackLabel.DEFAULT_VIDEO, "s:x:DEFAULT", "1", 2)])
-
-
-def test_a_label_is_offered_once_and_only_on_a_known_kind() -> None:
-    connection = reoffered(offer_of("chrome-156-audio"))
-    with pytest.raises(ValueError, match="already"):
-        append_tracks(connection, [FAR_AGAIN])
-    with pytest.raises(ValueError, match="no video line"):
-        append_tracks(connection, [FarTrack(TrackLabel.DEFAULT_VIDEO, "s:x:DEFAULT", "1", 2)])
 
 
 # --- answers of the peer ----------------------------------------------------------------------------------------------
@@ -349,6 +374,15 @@ def test_an_answer_that_refuses_our_line_proves_nothing() -> None:
     head, own, ours = text.split("m=")
     refused = parse("m=".join([head, own, ours.replace("audio 40012", "audio 0")]))
     assert read_answer(connection, refused) == frozenset()
+
+
+def test_an_answer_proves_each_line_by_itself() -> None:
+    connection = show_tracks(answered(offer_of("chrome-156-audio")), ALL_FAR)
+    directions = ("sendonly", "recvonly", "inactive", "recvonly", "sendrecv")
+    assert read_answer(connection, peer_answer(connection, *directions)) == {"1", "3", "4"}
+    # What we do not send, nobody can be hearing.
+    silent = show_tracks(connection, ALL_FAR[:2])
+    assert read_answer(silent, peer_answer(silent, "sendonly", "recvonly", "recvonly", "recvonly", "recvonly")) == {"1", "2"}
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from pagecalls.sdp.connection import HostCandidate
+from pagecalls.sdp.connection import HostCandidate, MediaSettings
 from pagecalls.sdp.description import parse
+from pagecalls.sdp.negotiate import answer_first, show_tracks
 from pagecalls.sdp.render import render_answer, render_offer
-from tests.unit.sdp.samples import FINGERPRINT, TRANSPORT, answered, lines, offer_of, reoffered, text_of
+from tests.unit.sdp.samples import (
+    FAR,
+    FAR_AGAIN,
+    FAR_CAMERA,
+    FINGERPRINT,
+    SESSION_ID,
+    TRANSPORT,
+    answered,
+    lines,
+    offer_of,
+    reoffered,
+    text_of,
+)
 
 SHARED = (
     "c=IN IP4 192.0.2.10",
@@ -96,7 +109,11 @@ def test_chromium_itself_gets_reduced_size_rtcp_too() -> None:
 
 
 def test_a_refused_line_has_no_candidates_and_one_format() -> None:
-    answer = render_answer(answered(offer_of("aiortc-1.16-video")))
+    refused = offer_of("aiortc-1.16-video")
+    settings = MediaSettings(video_enabled=False)
+    answer = render_answer(
+        answer_first(refused, tracks=(), transport=TRANSPORT, session_id=SESSION_ID, far=FAR, settings=settings)
+    )
     assert answer.endswith(
         lines(
             "m=video 0 UDP/TLS/RTP/SAVPF 97",
@@ -108,9 +125,40 @@ def test_a_refused_line_has_no_candidates_and_one_format() -> None:
             "a=mid:1",
             "a=inactive",
             "a=rtcp-mux",
-            "a=rtpmap:97 vp8/90000",
+            "a=rtpmap:97 VP8/90000",
         )
     )
+
+
+CAMERA = lines(
+    "m=video 40012 UDP/TLS/RTP/SAVPF 96 97",
+    *SHARED,
+    "a=mid:3",
+    "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+    "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid",
+    "a=extmap:6 http://www.webrtc.org/experiments/rtp-hdrext/video-content-type",
+    "a=extmap:13 urn:3gpp:video-orientation",
+    "a=sendonly",
+    f"a=msid:{STREAM} 4409172216630955871",
+    "a=rtcp-mux",
+    "a=rtcp-rsize",
+    "a=rtpmap:96 VP8/90000",
+    "a=rtcp-fb:96 nack",
+    "a=rtcp-fb:96 nack pli",
+    "a=rtcp-fb:96 ccm fir",
+    "a=rtcp-fb:96 goog-remb",
+    "a=rtcp-fb:96 transport-cc",
+    "a=rtpmap:97 rtx/90000",
+    "a=fmtp:97 apt=96",
+    "a=ssrc-group:FID 2001 2002",
+    "a=ssrc:2001 cname:730155201:kT4vQw9LbX2mZp7R",
+    "a=ssrc:2002 cname:730155201:kT4vQw9LbX2mZp7R",
+)
+
+
+def test_a_camera_on_its_line() -> None:
+    offer = render_offer(show_tracks(answered(offer_of("chrome-156-video")), [FAR_AGAIN, FAR_CAMERA]))
+    assert offer.endswith(CAMERA)
 
 
 @pytest.mark.parametrize(

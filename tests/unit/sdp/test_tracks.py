@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pagecalls.errors import ConnectionFault, UnusableConnection
+from pagecalls.sdp.connection import Connection
 from pagecalls.sdp.description import parse
-from pagecalls.sdp.tracks import LabelledLine, label_lines
+from pagecalls.sdp.negotiate import answer_first
+from pagecalls.sdp.tracks import LabelledLine, enable_only, label_lines, set_tracks
 from pagecalls.types import Track, TrackLabel, TrackStatus
-from tests.unit.sdp.samples import audio, offer_of, small_offer, video
+from tests.unit.sdp.samples import FAR, SESSION_ID, TRANSPORT, audio, offer_of, small_offer, video
 
 SOUND, PICTURE = TrackLabel.DEFAULT_AUDIO, TrackLabel.DEFAULT_VIDEO
 SCREEN_SOUND, SCREEN_PICTURE = TrackLabel.SCREEN_AUDIO, TrackLabel.SCREEN_VIDEO
@@ -131,3 +133,96 @@ def test_a_silent_line_is_labelled_only_if_listed() -> None:
     (section,) = parse(small_offer(audio("0", "a=msid:s a", direction="recvonly"))).media
     assert label_lines([section], []) == {}
     assert label_lines([section], [Track("a", SOUND)])["0"].label is SOUND
+
+
+# --- without a description --------------------------------------------------------------------------------------------
+
+
+def call(*tracks: Track) -> Connection:
+    """A peer with microphone, camera and screen, and a line on which it is silent."""
+    offer = small_offer(
+        audio("0", "a=msid:s mic"),
+        video("1", "a=msid:s cam"),
+        video("2", "a=msid:x screen"),
+        audio("3", "a=msid:y quiet", direction="recvonly"),
+        bundle="0 1 2 3",
+    )
+    return answer_first(parse(offer), tracks=tracks, transport=TRANSPORT, session_id=SESSION_ID, far=FAR)
+
+
+def statuses(connection: Connection) -> dict[str, TrackStatus]:
+    return {track.label.value: track.status for track in connection.peer_tracks()}
+
+
+ON, OFF = TrackStatus.ENABLED, TrackStatus.DISABLED
+
+
+@pytest.mark.parametrize("msid", ["s cam", "cam", "s"])
+def test_a_known_track_is_disabled_and_enabled(msid: str) -> None:
+    before = call()
+    disabled = set_tracks(before, [Track(msid, PICTURE, OFF)])
+    assert statuses(disabled) == {"default_audio": ON, "default_video": OFF, "screen_video": ON}
+    # Received it is all the same, and no new description comes of it.
+    assert [line.direction for line in disabled.lines] == [line.direction for line in before.lines]
+    assert disabled.session_version == before.session_version
+    assert set_tracks(disabled, [Track(msid, PICTURE)]) == before
+
+
+def test_an_alias_is_a_known_name() -> None:
+    before = call(Track("fresh", SOUND))
+    assert statuses(set_tracks(before, [Track("fresh", SOUND, OFF)]))["default_audio"] is OFF
+    assert statuses(set_tracks(before, [Track("mic", SOUND, OFF)]))["default_audio"] is OFF
+
+
+def test_known_tracks_may_change_labels() -> None:
+    swapped = set_tracks(call(), [Track("cam", SCREEN_PICTURE), Track("screen", PICTURE, OFF)])
+    assert [(track.msid, track.label, track.status) for track in swapped.peer_tracks()][1:] == [
+        ("s cam", SCREEN_PICTURE, ON),
+        ("x screen", PICTURE, OFF),
+    ]
+
+
+def test_a_silent_line_gives_its_label_up() -> None:
+    before = call(Track("quiet", SCREEN_SOUND))
+    assert before.line("3").peer_label is SCREEN_SOUND
+    after = set_tracks(before, [Track("mic", SCREEN_SOUND)])
+    assert (after.line("0").peer_label, after.line("3").peer_label) == (SCREEN_SOUND, None)
+
+
+@pytest.mark.parametrize(
+    ("tracks", "fault"),
+    [
+        pytest.param([Track("nobody", SOUND)], ConnectionFault.UNKNOWN_MSID, id="no alias without a description"),
+        pytest.param([Track("", SOUND)], ConnectionFault.UNKNOWN_MSID, id="no name"),
+        pytest.param([Track("quiet", SCREEN_SOUND)], ConnectionFault.UNKNOWN_MSID, id="a line that does not send"),
+        pytest.param([Track("cam", SOUND)], ConnectionFault.LABEL_MISFIT, id="another kind"),
+        pytest.param([Track("cam", SCREEN_PICTURE)], ConnectionFault.LABEL_MISFIT, id="a label that another line has"),
+        pytest.param([Track("cam", PICTURE), Track("s cam", PICTURE)], ConnectionFault.LABEL_MISFIT, id="twice"),
+        pytest.param([Track("cam", PICTURE)] * 5, ConnectionFault.TOO_MANY_TRACKS, id="too many"),
+    ],
+)
+def test_what_cannot_be_set(tracks: list[Track], fault: ConnectionFault) -> None:
+    with pytest.raises(UnusableConnection) as error:
+        set_tracks(call(), tracks)
+    assert error.value.fault is fault
+
+
+@pytest.mark.parametrize(
+    ("msids", "enabled"),
+    [
+        ([], set()),
+        (["cam"], {"default_video"}),
+        (["s cam", "mic"], {"default_video", "default_audio"}),
+        (["x"], {"screen_video"}),
+    ],
+)
+def test_the_old_list_enables_what_it_names_and_nothing_else(msids: list[str], enabled: set[str]) -> None:
+    connection = enable_only(call(Track("screen", SCREEN_PICTURE, OFF)), msids)
+    assert {label for label, status in statuses(connection).items() if status is ON} == enabled
+
+
+@pytest.mark.parametrize("msid", ["nobody", "quiet", "s"])
+def test_the_old_list_names_known_tracks_exactly(msid: str) -> None:
+    with pytest.raises(UnusableConnection) as error:
+        enable_only(call(), [msid])
+    assert error.value.fault is ConnectionFault.UNKNOWN_MSID
