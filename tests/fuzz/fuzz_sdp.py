@@ -11,21 +11,24 @@ import random
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pagecalls.errors import PeerError
-from pagecalls.sdp.description import Description, parse, serialize
+from pagecalls.sdp.connection import Connection, FarSide, LineCodec
+from pagecalls.sdp.description import Description, Direction, Setup, parse, serialize
 from pagecalls.sdp.grammar import MAX_TEXT_BYTES
-from pagecalls.sdp.negotiate import append_tracks, read_answer, render_answer, render_offer
+from pagecalls.sdp.negotiate import answer_next, enable_only, read_answer, render_answer, render_offer, set_tracks, show_tracks
 from pagecalls.sdp.profile import check_offer
-from tests.unit.sdp.invariants import check_answer, check_offer_of_ours
-from tests.unit.sdp.samples import FAR_AGAIN, NAMES, answered, reoffered, text_of
+from tests.unit.sdp.invariants import check_answer, check_next_answer, check_offer_of_ours
+from tests.unit.sdp.samples import ALL_FAR, NAMES, answered, text_of
 
 MAX_CUTS = 6
 WORDS = (
     b"\r\n", b"\n", b"\x00", b"\xff", b" ", b":", b"/", b"=", b"-1", b"0", b"15", b"65536", b"99999999999999999999", b"a=", b"m=",
     b"a=mid:0", b"a=mid:1", b"a=bundle-only", b"a=group:BUNDLE 0 1", b"a=rtcp-fb:* nack", b"a=inactive", b"a=recvonly",
     b"a=setup:passive", b"a=extmap:1/recvonly urn:x", b"m=audio 9 UDP/TLS/RTP/SAVPF 111", b"\\r\\n", b"\xed\xa0\x80",
+    b"a=mid:2", b"a=sendonly", b"m=video 0 UDP/TLS/RTP/SAVPF 96", b"a=fmtp:97 apt=96",
 )  # fmt: skip
 
 
@@ -54,11 +57,39 @@ def judge(text: str) -> Description | None:
         str(error)
         return None
     check_answer(description, connection)
-    again = append_tracks(connection, [FAR_AGAIN])
+    for known in (_RENEGOTIATED, _WITH_VIDEO):
+        _answered_next(known, description)
+    again = show_tracks(connection, ALL_FAR, far_side=_FAR_SIDE)
     check_offer_of_ours(connection, again)
-    read_answer(again, parse(render_offer(again)))
     read_answer(again, parse(render_answer(connection)))
+    tracks = again.peer_tracks()
+    if tracks and all(track.msid for track in tracks):
+        set_tracks(again, tracks)
+        enable_only(again, [track.msid for track in tracks])
+    # The same offer again: ours was never applied. Then one that holds all our lines.
+    _answered_next(again, description)
+    offer = _turned(parse(render_offer(again)))
+    read_answer(again, offer)
+    _answered_next(again, offer)
     return description
+
+
+def _answered_next(before: Connection, offer: Description) -> None:
+    """What would come of a later offer, and of the offer of ours that follows; refused for a reason that has a name."""
+    try:
+        found = answer_next(before, offer, tracks=(), far_side=_FAR_SIDE)
+    except PeerError as error:
+        str(error)
+        return
+    check_next_answer(before, offer, found)
+    check_offer_of_ours(found.connection, show_tracks(found.connection, ALL_FAR))
+
+
+def _turned(offer: Description) -> Description:
+    """Our offer as the peer's next: it receives where we send, and sends where we receive."""
+    turned = [Direction.of(sends=each.direction.receives, receives=each.direction.sends) for each in offer.media]
+    sections = zip(offer.media, turned, strict=True)
+    return replace(offer, media=tuple(replace(section, direction=way, setup=Setup.ACTPASS) for section, way in sections))
 
 
 def mutated(chance: random.Random, samples: Sequence[bytes], words: Sequence[bytes] = WORDS) -> bytes:
@@ -105,7 +136,9 @@ def run(seconds: float, seed: int) -> int:
     return tried
 
 
-_RENEGOTIATED = reoffered(text_of("chrome-156-audio"))
+_RENEGOTIATED = show_tracks(answered(text_of("chrome-156-audio")), ALL_FAR[:2])
+_WITH_VIDEO = show_tracks(answered(text_of("firefox-153-video")), ALL_FAR)
+_FAR_SIDE = FarSide((LineCodec("vp8/90000", 96, rtx_pt=97), LineCodec("av1/90000", 45)))
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from pagecalls.sdp import video
 from pagecalls.sdp.codecs import MAX_EXTENSION_ID, PICTURE_EXTENSIONS, TRANSPORT_CC, without_transport_cc
 from pagecalls.sdp.connection import Connection, Direction, FarSide, FarTrack, Line, LineCodec
 from pagecalls.sdp.description import MAX_MEDIA_SECTIONS
-from pagecalls.sdp.lines import mirrored
+from pagecalls.sdp.lines import mirrored, one_id_each
 from pagecalls.types import MediaKind, TrackLabel
 
 _PROTOCOL = "UDP/TLS/RTP/SAVPF"
@@ -47,7 +47,7 @@ def show_tracks(connection: Connection, tracks: Sequence[FarTrack], *, far_side:
     return replace(
         connection,
         session_version=composer.version,
-        lines=tuple(composer.lines),
+        lines=one_id_each(composer.lines),
         numbered=composer.numbered,
         highest_mid=composer.highest_mid,
     )
@@ -131,8 +131,7 @@ class _Composer:
         codec = replace(
             codec, fmtp=video.line_fmtp(codec.key, codec.fmtp), rtx_pt=codec.rtx_pt if has_repeats and is_readable else None
         )
-        names = {name: extension_id for name, extension_id in connection.listed_ext if extension_id <= MAX_EXTENSION_ID}
-        return self._picture(codec, names, is_readable=is_readable)
+        return self._picture(codec, self._known_extensions(), is_readable=is_readable)
 
     def _numbered_place(self, sent: LineCodec) -> _Place | None:
         """A codec under a number of ours; the same codec has the same number throughout the call."""
@@ -153,17 +152,18 @@ class _Composer:
         codecs = (codec,) if has_numbers else without_transport_cc((codec,))
         return _Place(codecs, ext, pattern is not None and pattern.rtcp_rsize, is_readable)
 
+    def _known_extensions(self) -> dict[str, int]:
+        """The ids that the peer has listed, those in use first."""
+        known = [each for line in reversed(self.lines) for each in line.ext]
+        return {name: number for name, number in (*self.connection.listed_ext, *known) if name and number <= MAX_EXTENSION_ID}
+
     def _numbered_extensions(self) -> dict[str, int]:
         """The ids that the bundle has, and the first free ones for what it lacks. A peer that offered no MID needs none."""
-        connection = self.connection
-        ids = {extension_id: name for name, extension_id in connection.listed_ext}
-        ids |= {extension_id: name for line in self.lines for name, extension_id in line.ext}
-        names = {name: extension_id for extension_id, name in ids.items() if name and extension_id <= MAX_EXTENSION_ID}
-        for name in PICTURE_EXTENSIONS[1:]:
-            free = next((extension_id for extension_id in range(1, MAX_EXTENSION_ID + 1) if extension_id not in ids), None)
-            if name not in names and free is not None:
-                names[name], ids[free] = free, name
-        return names
+        names = self._known_extensions()
+        taken = {number for _, number in self.connection.listed_ext} | set(names.values())
+        free = iter([number for number in range(1, MAX_EXTENSION_ID + 1) if number not in taken])
+        fresh = [name for name in PICTURE_EXTENSIONS if name != "mid" and name not in names]
+        return names | dict(zip(fresh, free, strict=False))
 
     def _free_pt(self) -> int | None:
         """The highest number that stands in none of the peer's descriptions, and that we have not used."""

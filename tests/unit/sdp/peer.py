@@ -22,13 +22,14 @@ VIDEO_CODECS = "96 VP8 97 rtx 98 VP9"
 
 @dataclass(slots=True)
 class Transceiver:
-    """One m-line as the peer has it. `track` is the name of what it sends."""
+    """One m-line as the peer has it. `track` is the name of what it sends; `is_free`: both sides know that it is stopped."""
 
     mid: str
     kind: str
     track: str = ""
     receives: bool = True
     is_stopped: bool = False
+    is_free: bool = False
 
     @property
     def direction(self) -> str:
@@ -80,12 +81,16 @@ class Peer:
     def offer(self) -> Description:
         """What the peer would offer now."""
         live = " ".join(each.mid for each in self.transceivers if not each.is_stopped)
-        return parse(small_offer(*map(self._section, self.transceivers), bundle=live))
+        return parse(small_offer(*self.sections(), bundle=live))
+
+    def sections(self) -> list[tuple[str, ...]]:
+        """Its m-lines, each as lines of text."""
+        return [self._section(each) for each in self.transceivers]
 
     def apply(self, answer: Description) -> None:
         """Take our answer: a line that it refuses is stopped."""
         for each, section in zip(self.transceivers, answer.media, strict=True):
-            each.is_stopped = each.is_stopped or not section.is_live
+            each.is_free = each.is_stopped = each.is_stopped or not section.is_live
 
     def take(self, offer: Description) -> Description:
         """Take our offer, and answer it."""
@@ -100,9 +105,9 @@ class Peer:
         return mid
 
     def _place(self, transceiver: Transceiver) -> None:
-        """At the end, or on an m-line that is stopped (RFC 8829 section 5.2.2)."""
+        """At the end, or on an m-line that is free again (RFC 8829 section 5.2.2)."""
         for index, each in enumerate(self.transceivers):
-            if each.is_stopped:
+            if each.is_free:
                 self.transceivers[index] = transceiver
                 return
         self.transceivers.append(transceiver)

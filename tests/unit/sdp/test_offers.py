@@ -295,3 +295,12 @@ def test_the_offer_to_chromium_value_by_value() -> None:
         far_msid=FAR_AGAIN.msid,
         far_ssrc=FAR_AGAIN.ssrc,
     )
+
+
+def test_an_id_that_was_given_another_meaning_later_is_not_used_for_the_first() -> None:
+    mid, rot = "urn:ietf:params:rtp-hdrext:sdes:mid", "urn:3gpp:video-orientation"
+    before = answered(
+        small_offer(audio("0", f"a=extmap:4 {mid}"), video("1", f"a=extmap:4 {rot}", f"a=extmap:5 {mid}"), bundle="0 1")
+    )
+    after = shown(before, FAR_AGAIN, FAR_CAMERA)
+    assert [line.ext for line in after.lines] == [(("mid", 4),), (), (("mid", 4),), (("mid", 4),)]

@@ -113,6 +113,7 @@ def test_a_line_that_the_peer_stops_is_refused_and_may_be_used_anew() -> None:
     peer, before = in_call("audio", "video")
     peer.stop("1")
     stopped = next_answer(before, peer.offer()).connection
+    peer.apply(parse(render_answer(stopped)))
     assert directions(stopped) == [SENDRECV, None]
     assert [track.label for track in stopped.peer_tracks()] == [SOUND]
     again = next_answer(stopped, peer.offer()).connection
@@ -509,9 +510,8 @@ def test_a_silent_line_keeps_its_label_while_nobody_wants_it() -> None:
 
 def render_text(peer: Peer, *more: tuple[str, ...]) -> str:
     """The peer's lines with more behind them."""
-    sections = [peer._section(each) for each in peer.transceivers]
     mids = [each.mid for each in peer.transceivers] + [line[6:] for each in more for line in each if line.startswith("a=mid:")]
-    return small_offer(*sections, *more, bundle=" ".join(mids))
+    return small_offer(*peer.sections(), *more, bundle=" ".join(mids))
 
 
 @pytest.mark.parametrize(
