@@ -141,7 +141,8 @@ async def test_a_peer_that_never_offered_video_is_shown_four_tracks(peer: RTCPee
     assert "a=rtpmap:127 VP8/90000" in text
     found = await offer_again(peer, connection)
     assert found.confirmed == {"1", "2", "3", "4"}
-    assert [line.codecs[0].pt for line in found.connection.lines if line.media == "video"] == [127, 127]
+    # It goes back to numbers of its own, and those are binding for its description.
+    assert {line.codecs[0].pt for line in found.connection.lines if line.media == "video"} == {97}
 
 
 async def test_its_camera_comes_and_goes_and_comes_again(peer: RTCPeerConnection) -> None:
