@@ -12,21 +12,25 @@ from pagecalls.sdp.codecs import Terms, media_kind, without_transport_cc
 from pagecalls.sdp.connection import Direction, Line, LineCodec
 from pagecalls.sdp.description import MediaSection
 from pagecalls.sdp.tracks import LabelledLine
-from pagecalls.types import TrackStatus
+from pagecalls.types import TrackLabel, TrackStatus
 
 MAX_NAMED_SSRCS = 16
 """Most sources of one line that are kept; a line has one, or a few layers, and the rest is found by its MID."""
 
 
-def answered(section: MediaSection, terms: Terms, entry: LabelledLine | None) -> Line:
-    """Our half of an offered line on which we send nothing: what has a label, and a reader, is received."""
+def answered(section: MediaSection, terms: Terms, entry: LabelledLine | None, sound_msid: str = "") -> Line:
+    """Our half of an offered line: what has a label, and a reader, is received.
+
+    `sound_msid`: the stream and track of the A-stream, if it goes here; else we send nothing.
+    """
+    receives = section.direction.sends and entry is not None and terms.is_wanted
     repeats = section.repeat_ssrcs[:MAX_NAMED_SSRCS] if terms.codecs[0].rtx_pt is not None else ()
     return Line(
         mid=section.mid,
         media=section.media,
         kind=media_kind(section),
         protocol=section.protocol,
-        direction=Direction.of(sends=False, receives=section.direction.sends and entry is not None and terms.is_wanted),
+        direction=Direction.of(sends=bool(sound_msid), receives=receives),
         codecs=terms.codecs,
         ext=terms.ext,
         rtcp_rsize=section.has_rtcp_rsize,
@@ -36,6 +40,8 @@ def answered(section: MediaSection, terms: Terms, entry: LabelledLine | None) ->
         peer_status=entry.status if entry else TrackStatus.ENABLED,
         peer_ssrcs=section.media_ssrcs[:MAX_NAMED_SSRCS],
         peer_rtx_ssrcs=repeats,
+        far_label=TrackLabel.DEFAULT_AUDIO if sound_msid else None,
+        far_msid=sound_msid,
     )
 
 
@@ -56,6 +62,9 @@ def rejected(section: MediaSection) -> Line:
 
 def one_id_each(lines: Sequence[Line]) -> tuple[Line, ...]:
     """The same lines, with one id for each header extension across all of them (RFC 8843 section 9.4); the earlier line wins."""
+    pairs = {each for line in lines for each in line.ext}
+    if len(pairs) == len(dict(pairs)) == len({number for _, number in pairs}):
+        return tuple(lines)
     ids: dict[str, int] = {}
     names: dict[int, str] = {}
     result = []
@@ -77,8 +86,3 @@ def _owns(names: dict[int, str], number: int, name: str) -> bool:
 def highest_mid(mids: Iterable[str], before: int = -1) -> int:
     """The highest number among the mids. Those too long for a header extension do not count as numbers."""
     return max([before, *(int(mid) for mid in mids if mid.isascii() and mid.isdigit() and len(mid) < 16)])
-
-
-def mirrored(line: Line, *, sends: bool) -> Line:
-    """The same line with sending switched on or off; what it receives stays."""
-    return replace(line, direction=Direction.of(sends=sends, receives=line.direction.receives))

@@ -9,13 +9,12 @@ reply (6.6, 1).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from pagecalls.errors import ConnectionFault, UnusableConnection
 from pagecalls.sdp.codecs import line_terms, media_kind, note_extensions, note_listed
-from pagecalls.sdp.connection import DEFAULT_SETTINGS, Connection, FarSide, FarTrack, Line, MediaSettings, NextAnswer, Transport
+from pagecalls.sdp.connection import DEFAULT_SETTINGS, Connection, FarSide, FarTrack, MediaSettings, NextAnswer, Transport
 from pagecalls.sdp.description import Description, MediaSection
-from pagecalls.sdp.lines import answered, highest_mid, mirrored, one_id_each, rejected
+from pagecalls.sdp.lines import answered, highest_mid, one_id_each, rejected
 from pagecalls.sdp.offers import show_tracks
 from pagecalls.sdp.profile import media_lines, peer_transport, transport_line
 from pagecalls.sdp.render import render_answer, render_offer
@@ -62,8 +61,11 @@ def answer_first(
     carrier = transport_line(offer, taken)
     if sound is None or carrier is None:
         raise UnusableConnection(ConnectionFault.NO_OPUS)
+    sound_msids = {sound.mid: far.msid} if sound.direction.receives else {}
     lines = tuple(
-        answered(section, found, labels.get(section.mid)) if (found := terms.get(section.mid)) else rejected(section)
+        answered(section, found, labels.get(section.mid), sound_msids.get(section.mid, ""))
+        if (found := terms.get(section.mid))
+        else rejected(section)
         for section in offer.media
     )
     return Connection(
@@ -71,7 +73,7 @@ def answer_first(
         session_version=1,
         transport=transport,
         peer=peer_transport(carrier),
-        lines=one_id_each(tuple(_with_sound(line, sound, far) if line.mid == sound.mid else line for line in lines)),
+        lines=one_id_each(lines),
         bundle=any(section.mid in group.mids for group in offer.bundles for section in taken),
         listed=note_listed(offer),
         listed_ext=note_extensions(offer),
@@ -101,10 +103,3 @@ def read_answer(connection: Connection, answer: Description) -> frozenset[str]:
 
 def _is_wanted(section: MediaSection, settings: MediaSettings) -> bool:
     return settings.video_enabled or media_kind(section) is not MediaKind.VIDEO
-
-
-def _with_sound(line: Line, section: MediaSection, far: FarTrack) -> Line:
-    """The line with the A-stream, if the peer receives there."""
-    if not section.direction.receives:
-        return line
-    return replace(mirrored(line, sends=True), far_label=far.label, far_msid=far.msid)

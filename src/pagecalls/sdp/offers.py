@@ -13,7 +13,7 @@ from pagecalls.sdp import video
 from pagecalls.sdp.codecs import MAX_EXTENSION_ID, PICTURE_EXTENSIONS, TRANSPORT_CC, without_transport_cc
 from pagecalls.sdp.connection import Connection, Direction, FarSide, FarTrack, Line, LineCodec
 from pagecalls.sdp.description import MAX_MEDIA_SECTIONS
-from pagecalls.sdp.lines import mirrored, one_id_each
+from pagecalls.sdp.lines import one_id_each
 from pagecalls.types import MediaKind, TrackLabel
 
 _PROTOCOL = "UDP/TLS/RTP/SAVPF"
@@ -71,12 +71,13 @@ class _Composer:
             return
         if index is not None:
             line = self.lines[index]
-            if line.peer_label is None or not line.direction.receives:
-                self.lines[index] = _carrying(replace(line, codecs=place.codecs, ext=place.ext), track, place)
+            if not line.carries_peer:
+                known = replace(line, codecs=place.codecs, ext=place.ext)
+                self.lines[index] = _carrying(line, place.codecs, place.ext, track) if place.is_readable else known
                 return
             if line.kind is MediaKind.AUDIO or (place.is_readable and video.find(line.codecs, place.codecs[0])):
                 # The peer sends here as well (ruling 21): the numbers stay those of its own offer.
-                self.lines[index] = _carrying(line, track, place)
+                self.lines[index] = _carrying(line, line.codecs, line.ext, track)
                 return
         if len(self.lines) < MAX_MEDIA_SECTIONS:
             self.lines.append(self._appended(track, place))
@@ -92,12 +93,12 @@ class _Composer:
         self.highest_mid += 1
         while str(self.highest_mid) in used:
             self.highest_mid += 1
-        line = Line(
+        return Line(
             mid=str(self.highest_mid),
             media=kind.value,
             kind=kind,
             protocol=next((line.protocol for line in self.lines if line.kind is not None), _PROTOCOL),
-            direction=Direction.INACTIVE,
+            direction=Direction.SENDONLY if place.is_readable else Direction.INACTIVE,
             is_ours=True,
             is_offered=False,
             since=self.version,
@@ -105,8 +106,10 @@ class _Composer:
             ext=place.ext,
             rtcp_rsize=place.rtcp_rsize,
             far_label=track.label,
+            far_msid=track.msid if place.is_readable else "",
+            far_ssrc=track.ssrc if place.is_readable else None,
+            far_rtx_ssrc=track.rtx_ssrc if place.codecs[0].rtx_pt is not None else None,
         )
-        return _carrying(line, track, place)
 
     def _sound_place(self) -> _Place | None:
         """The numbering of the first line with sound."""
@@ -177,18 +180,20 @@ def _without_far(line: Line, far_side: FarSide | None) -> Line:
     if line.is_rejected:
         return line
     is_wanted = line.kind is not MediaKind.VIDEO or video.has_codec(far_side, line.codecs[0])
-    silent = replace(line, direction=Direction.of(sends=False, receives=line.direction.receives and is_wanted))
-    return replace(silent, far_msid="", far_ssrc=None, far_rtx_ssrc=None) if line.is_ours else silent
+    direction = Direction.of(sends=False, receives=line.direction.receives and is_wanted)
+    if line.is_ours:
+        return replace(line, direction=direction, far_msid="", far_ssrc=None, far_rtx_ssrc=None)
+    return line if direction is line.direction else replace(line, direction=direction)
 
 
-def _carrying(line: Line, track: FarTrack, place: _Place) -> Line:
-    """The line with the far track on it."""
-    if not place.is_readable:
-        return line
-    has_repeats = line.codecs[0].rtx_pt is not None
+def _carrying(line: Line, codecs: tuple[LineCodec, ...], ext: tuple[tuple[str, int], ...], track: FarTrack) -> Line:
+    """The line with the far track on it, in these numbers."""
     return replace(
-        mirrored(line, sends=True),
+        line,
+        direction=Direction.of(sends=True, receives=line.direction.receives),
+        codecs=codecs,
+        ext=ext,
         far_msid=track.msid,
         far_ssrc=track.ssrc,
-        far_rtx_ssrc=track.rtx_ssrc if has_repeats else None,
+        far_rtx_ssrc=track.rtx_ssrc if codecs[0].rtx_pt is not None else None,
     )

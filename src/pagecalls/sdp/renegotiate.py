@@ -14,7 +14,7 @@ from pagecalls.sdp import video
 from pagecalls.sdp.codecs import line_terms, media_kind, note_extensions, note_listed
 from pagecalls.sdp.connection import DEFAULT_SETTINGS, Connection, Direction, FarSide, Line, MediaSettings, NextAnswer, Transport
 from pagecalls.sdp.description import Description, MediaSection
-from pagecalls.sdp.lines import answered, highest_mid, mirrored, one_id_each, rejected
+from pagecalls.sdp.lines import answered, highest_mid, one_id_each, rejected
 from pagecalls.sdp.profile import media_lines, peer_transport, transport_line
 from pagecalls.sdp.tracks import label_lines
 from pagecalls.types import MediaKind, Track, TrackLabel
@@ -158,17 +158,18 @@ def _with_far(line: Line, section: MediaSection, before: Line | None) -> Line:
     """
     if before is None or before.is_rejected or not before.is_ours:
         return line
-    ours = replace(line, is_ours=True, since=before.since, far_label=before.far_label)
     if before.far_ssrc is None or not _is_same_codec(line, before):
-        return ours
-    has_repeats = line.codecs[0].rtx_pt is not None
-    named = replace(
-        ours,
+        return replace(line, is_ours=True, since=before.since, far_label=before.far_label)
+    return replace(
+        line,
+        direction=Direction.of(sends=section.direction.receives, receives=line.direction.receives),
+        is_ours=True,
+        since=before.since,
+        far_label=before.far_label,
         far_msid=before.far_msid,
         far_ssrc=before.far_ssrc,
-        far_rtx_ssrc=before.far_rtx_ssrc if has_repeats else None,
+        far_rtx_ssrc=before.far_rtx_ssrc if line.codecs[0].rtx_pt is not None else None,
     )
-    return mirrored(named, sends=section.direction.receives)
 
 
 def _is_same_codec(line: Line, before: Line) -> bool:
@@ -193,5 +194,10 @@ def _with_sound(lines: Sequence[Line], connection: Connection, matched: _Matched
     receiving = {section.mid for section, _ in matched.pairs if section.direction.receives}
     if place is None or place.mid not in receiving:
         return tuple(lines)
-    sound = replace(mirrored(place, sends=runs), far_label=TrackLabel.DEFAULT_AUDIO, far_msid=connection.sound_msid)
+    sound = replace(
+        place,
+        direction=Direction.of(sends=runs, receives=place.direction.receives),
+        far_label=TrackLabel.DEFAULT_AUDIO,
+        far_msid=connection.sound_msid,
+    )
     return tuple(sound if line is place else line for line in lines)

@@ -9,7 +9,7 @@ import pytest
 from pagecalls.sdp.codecs import Terms
 from pagecalls.sdp.connection import Direction, Line, LineCodec
 from pagecalls.sdp.description import parse
-from pagecalls.sdp.lines import MAX_NAMED_SSRCS, answered, highest_mid, mirrored, one_id_each, rejected
+from pagecalls.sdp.lines import MAX_NAMED_SSRCS, answered, highest_mid, one_id_each, rejected
 from pagecalls.sdp.tracks import LabelledLine
 from pagecalls.types import TrackLabel
 from tests.unit.sdp.samples import audio, small_offer, video
@@ -62,9 +62,10 @@ def test_the_highest_mid(mids: list[str], before: int, highest: int) -> None:
     assert highest_mid(mids, before) == highest
 
 
-def test_only_sending_is_switched() -> None:
-    line = answered(SECTION, TERMS, CAMERA)
-    assert [mirrored(line, sends=sends).direction for sends in (True, False)] == [Direction.SENDRECV, Direction.RECVONLY]
+def test_the_a_stream_goes_where_it_is_put() -> None:
+    line = answered(SECTION, TERMS, CAMERA, "stream track")
+    assert (line.direction, line.far_label, line.far_msid) == (Direction.SENDRECV, TrackLabel.DEFAULT_AUDIO, "stream track")
+    assert answered(SECTION, TERMS, None, "stream track").direction is Direction.SENDONLY
 
 
 def line_with(*ext: tuple[str, int]) -> Line:
