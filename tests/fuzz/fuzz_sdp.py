@@ -63,7 +63,8 @@ def judge(text: str) -> Description | None:
     check_offer_of_ours(connection, again)
     read_answer(again, parse(render_answer(connection)))
     tracks = again.peer_tracks()
-    if tracks and all(track.msid for track in tracks):
+    names = {track.msid for track in tracks}
+    if len(names) == len(tracks) and "" not in names:
         set_tracks(again, tracks)
         enable_only(again, [track.msid for track in tracks])
     # The same offer again: ours was never applied. Then one that holds all our lines.

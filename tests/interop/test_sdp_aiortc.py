@@ -9,7 +9,7 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
-from pagecalls.sdp.connection import Connection, FarTrack, HostCandidate, MediaSettings, NextAnswer
+from pagecalls.sdp.connection import Connection, FarTrack, HostCandidate, LineCodec, MediaSettings, NextAnswer
 from pagecalls.sdp.description import Setup, parse
 from pagecalls.sdp.negotiate import answer_first, answer_next, read_answer, render_answer, render_offer, show_tracks
 from pagecalls.sdp.profile import check_offer
@@ -181,3 +181,15 @@ async def test_a_plain_add_track_reuses_the_line_that_we_appended(peer: RTCPeerC
     connection, _ = await renegotiate(peer, found.connection, FAR_AGAIN, FAR_CAMERA)
     assert connection.line("2").direction.value == "sendrecv"
     assert directions(peer)["2"] == "sendrecv"
+
+
+async def test_a_track_that_it_cannot_read_gets_a_silent_line(peer: RTCPeerConnection) -> None:
+    peer.addTrack(VideoStreamTrack())
+    before = await set_up(peer)
+    camera = replace(FAR_CAMERA, codec=LineCodec("av1/90000", 45))
+    connection, text = await renegotiate(peer, before, FAR_AGAIN, camera)
+    assert directions(peer) == {"0": "sendonly", "1": "sendonly", "2": "recvonly", "3": "inactive"}
+    assert read_answer(connection, parse(text)) == {"2"}
+    found = await offer_again(peer, connection)
+    await renegotiate(peer, found.connection, FAR_AGAIN, FAR_CAMERA)
+    assert directions(peer)["3"] == "recvonly"

@@ -45,6 +45,8 @@ def check_offer_of_ours(before: Connection, connection: Connection) -> None:
     _demand("one more description", connection.session_version == before.session_version + 1)
     _demand("an offer bundles", len(offer.bundles) == 1)
     numbers = {(codec.pt, codec.key) for codec in (*connection.listed, *connection.numbered)}
+    # A peer may contradict itself: what one of its lines was answered with holds too.
+    numbers |= {(codec.pt, codec.key) for line in before.lines for codec in line.codecs}
     for line, section in zip(connection.lines, offer.media, strict=True):
         _demand("only our lines send", line.is_ours or not section.direction.sends)
         _demand("our line uses known numbers", not line.is_ours or _codecs(section) <= numbers)
