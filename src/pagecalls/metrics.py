@@ -36,7 +36,7 @@ class Metrics(Collector):
         )
         self._seconds = Histogram("pagecalls_graph_seconds", "Time to answer a Graph request.", labels, registry=registry)
         registry.register(self)
-        calls.figures.listener = MediaMetrics(registry).told
+        calls.legs.figures.listener = MediaMetrics(registry).told
 
     def on_request(self, edge: str, action: str, status: int, seconds: float) -> None:
         """One Graph request was answered."""
@@ -46,7 +46,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """The state of the parts, now."""
         legs = GaugeMetricFamily("pagecalls_media_legs", "Legs of live calls by side.", labels=("side",))
-        held = list(self._calls.legs.values())
+        held = self._calls.legs.owners()
         sides = [side.value for _, side in held]
         for side in ("business", "consumer"):
             legs.add_metric((side,), sides.count(side))

@@ -21,6 +21,7 @@ from pagecalls.call.effects import (
     OfferFarTracks,
     Replay,
     StartMedia,
+    TellCollision,
     TellConnected,
     TellEnded,
 )
@@ -29,6 +30,7 @@ from pagecalls.call.events import (
     ConsumerAccepted,
     ConsumerDeclined,
     ConsumerHungUp,
+    ConsumerUpdateRequested,
     DeadlinePassed,
     DeviceLost,
     DeviceRang,
@@ -37,6 +39,7 @@ from pagecalls.call.events import (
     LegBye,
     LegFailed,
     LegUp,
+    MediaChanged,
     MediaLost,
     MediaUpdateRequested,
     RejectRequested,
@@ -47,6 +50,7 @@ from pagecalls.call.limits import PERMISSION_S
 from pagecalls.call.machine import apply, start_business_call, start_user_call
 from pagecalls.call.model import Call
 from pagecalls.call.states import CallState, DeadlineKind
+from pagecalls.call.versions import Advance
 from pagecalls.errors import CallError
 from pagecalls.types import AppId, CallId, DeviceId, Direction, PageId, Platform, Psid, Side
 
@@ -63,6 +67,8 @@ REQUESTS = (
     ConsumerAccepted,
     ConsumerDeclined,
     ConsumerHungUp,
+    ConsumerUpdateRequested,
+    MediaChanged,
 )
 
 apps = st.sampled_from([OWNER, AppId("2")])
@@ -70,15 +76,21 @@ devices = st.sampled_from([PHONE, DeviceId("tablet"), DeviceId("watch")])
 sides = st.sampled_from(Side)
 whys = st.sampled_from(["dtls", "fingerprint", "conn_timeout", "dead", "internal"])
 
+steps_of_one = st.integers(0, 4).map(lambda at: Advance(at, at + 1))
+
 by_kind: dict[type[Event], st.SearchStrategy[Event]] = {
     AcceptRequested: st.builds(AcceptRequested, apps, st.sampled_from(["offer", "another"])),
     RejectRequested: st.builds(RejectRequested, apps),
     TerminateRequested: st.builds(TerminateRequested, apps),
     MediaUpdateRequested: st.builds(MediaUpdateRequested, apps),
+    ConsumerUpdateRequested: st.builds(ConsumerUpdateRequested, devices),
+    MediaChanged: st.builds(
+        MediaChanged, sides, st.none() | steps_of_one, st.sampled_from(["X", "Y"]), st.booleans(), st.booleans()
+    ),
     DeviceRang: st.builds(DeviceRang, devices),
     DeviceLost: st.builds(DeviceLost, devices),
     DeviceReturned: st.builds(DeviceReturned, devices),
-    ConsumerAccepted: st.builds(ConsumerAccepted, devices),
+    ConsumerAccepted: st.builds(ConsumerAccepted, devices, st.booleans()),
     ConsumerDeclined: st.builds(ConsumerDeclined, devices),
     ConsumerHungUp: st.builds(ConsumerHungUp, devices),
     LegUp: st.builds(LegUp, sides),
@@ -91,7 +103,7 @@ by_kind: dict[type[Event], st.SearchStrategy[Event]] = {
 any_event = st.one_of(list(by_kind.values()))
 # Endings would cut most lives short, so the long walks meet them rarely.
 mild_event = st.one_of(
-    [by_kind[kind] for kind in (AcceptRequested, DeviceRang, DeviceLost, DeviceReturned, ConsumerAccepted, LegUp)]
+    [by_kind[kind] for kind in (AcceptRequested, DeviceRang, DeviceLost, DeviceReturned, ConsumerAccepted, MediaChanged, LegUp)]
 )
 pauses = st.sampled_from([0.0, 0.5, 5.0, 14.9, 15.0, 29.9, 30.0, 31.0, 60.0])
 
@@ -156,8 +168,7 @@ class Life:
 def check_step(before: Call, event: Event, after: Call, effects: tuple[Effect, ...], now: float) -> None:
     assert isinstance(after.state, CallState)
     assert all(isinstance(effect, get_args(Effect)) for effect in effects)
-    assert after.version >= before.version
-    assert after.consumer_version >= before.consumer_version
+    check_versions(before, after, effects)
     assert before.owner in (None, after.owner)
     assert before.connected_at in (None, after.connected_at)
     same = ("id", "page_id", "psid", "platform", "direction", "created_at", "is_routed")
@@ -167,9 +178,19 @@ def check_step(before: Call, event: Event, after: Call, effects: tuple[Effect, .
         assert all(isinstance(effect, Replay | TellEnded) for effect in effects)
     if isinstance(event, DeadlinePassed):
         assert after.next_deadline is None or after.next_deadline > now
-    if Replay() in effects:
-        assert (after, effects) == (before, (Replay(),))
+    if any(isinstance(effect, Replay | TellCollision) for effect in effects):
+        assert after == before
+        assert len(effects) == 1
     check_call(after)
+
+
+def check_versions(before: Call, after: Call, effects: tuple[Effect, ...]) -> None:
+    """No counter falls, and each offer has the highest number that there is."""
+    for side in Side:
+        assert after.counter(side).current >= before.counter(side).current
+    for effect in effects:
+        if isinstance(effect, OfferFarTracks):
+            assert effect.version == after.counter(effect.side).current
 
 
 def check_call(call: Call) -> None:
@@ -217,13 +238,11 @@ def check_life(life: Life) -> None:
     is_unaccepted = call.direction is Direction.USER_INITIATED and call.owner is None
     assert len(grants) == (is_over and (life.was_active or is_unaccepted))
     assert all(call.ended_at is not None and grant.expires_at == call.ended_at + PERMISSION_S for grant in grants)
-    versions = [
-        effect.version
-        for effect in life.effects
-        if isinstance(effect, OfferFarTracks) and effect.side is Side.BUSINESS and not effect.in_response
-    ]
-    assert versions == sorted(set(versions)), "a version was used twice or went down"
-    assert call.version == max(versions, default=0)
+    for side in Side:
+        offered = [effect for effect in life.effects if isinstance(effect, OfferFarTracks) and effect.side is side]
+        versions = [effect.version for effect in offered]
+        assert versions == sorted(set(versions)), "a version was used twice or went down"
+        assert call.counter(side).current >= max(versions, default=0)
 
 
 # --- random lives -----------------------------------------------------------------------------------------------------

@@ -8,10 +8,12 @@ import msgspec
 
 from pagecalls.media.protocol import CallClose, LegApply
 from pagecalls.store.base import CallRecord
+from pagecalls.switchboard.media import NEVER
 from pagecalls.types import CallId, LegId, Side
 
 from .conftest import AIORTC, CHROMIUM, World, offered
 from .killing import Remains, after_kill
+from .talk import Talk
 
 
 async def leg_of(world: World, call_id: str, side: Side) -> LegId:
@@ -286,7 +288,7 @@ async def test_an_offer_whose_webhook_was_tried_is_handed_over(world: World) -> 
     live = await world.server.calls.load(CallId(call_id))
     assert live is not None
     assert live.media.business is not None
-    leg = replace(live.media.business, is_b_on=False)
+    leg = replace(live.media.business, handed=NEVER)
     record = CallRecord(live.call, msgspec.json.encode(live.media.with_leg(Side.BUSINESS, leg)))
     await world.server.calls.store.write(lambda tx: tx.put_call(record))
 
@@ -298,6 +300,66 @@ async def test_an_offer_whose_webhook_was_tried_is_handed_over(world: World) -> 
         await again.advance(1.1)
         assert await outputs(again, call_id, Side.BUSINESS) == 2
         await again.app.call("terminate", call_id=call_id)
+
+
+async def test_offers_that_still_wait_for_their_webhook_start_with_it(world: World) -> None:
+    """Two offers that were never sent: the next server sends both, and their streams start one after the other."""
+    talk = await Talk.begun(world)
+    await world.settle()
+    world.server.calls.hold_webhooks(CallId(talk.call_id))
+    for _ in range(2):
+        talk.consumer.peer.add("video")
+        await talk.device_offers()
+    leg = await talk.leg(Side.BUSINESS)
+    assert (leg.offered, leg.handed) == (2, 0)
+    async with after_kill(world) as again:
+        await again.settle()
+        await again.advance(1.1)
+        assert [each.item["session"]["version"] for each in again.app.received if each.event == "media_update"] == [1, 2]
+        applied = again.engine.legs[leg.id].applied
+        assert applied is not None
+        outputs = {one.track: len(one.outputs) for one in applied.send}
+        assert outputs == {"default_audio": 2, "default_video": 1, "screen_video": 1}
+        await again.app.call("terminate", call_id=talk.call_id)
+
+
+async def test_signs_of_several_streams_that_came_in_between_are_learned(world: World) -> None:
+    talk = await Talk.begun(world)
+    talk.consumer.peer.add("video")
+    await talk.device_offers()
+    await world.settle()
+    leg = await talk.leg(Side.BUSINESS)
+    sources = [shown.ssrc for shown in leg.shown]
+    assert len(sources) == 2
+
+    def seen(left: Remains) -> None:
+        for ssrc in sources:
+            left.engine.accepts(leg.id, ssrc)
+
+    async with after_kill(world, seen) as again:
+        now = (await again.media(talk.call_id)).business
+        assert now is not None
+        assert ([shown.is_confirmed for shown in now.shown], now.is_a_on) == ([True, True], False)
+        await again.app.call("terminate", call_id=talk.call_id)
+
+
+async def test_an_update_that_was_stored_and_never_sent_is_made_so(world: World) -> None:
+    """The kill came between the commit and the engine's command: a withdrawn stream must not go on."""
+    talk = await Talk.begun(world, applies=False)
+    await world.settle()
+    before = world.engine.legs[(await talk.leg(Side.BUSINESS)).id].applied
+    talk.business.peer.add("video")
+    await talk.business_offers()
+    leg = await talk.leg(Side.BUSINESS)
+
+    def lags(left: Remains) -> None:
+        left.engine.legs[leg.id].applied = before
+
+    async with after_kill(world, lags) as again:
+        applied = again.engine.legs[leg.id].applied
+        assert applied is not None
+        assert applied.rev == leg.rev
+        await again.app.call("terminate", call_id=talk.call_id)
 
 
 async def test_a_device_gets_the_offer_that_went_astray(world: World) -> None:

@@ -205,3 +205,39 @@ async def test_a_disabled_track_is_not_forwarded(world: World) -> None:
     business = (await world.media(call_id)).business
     assert business is not None
     assert {route.from_.leg == business.id: route.on for route in world.engine.routes(call_id)} == {True: False, False: True}
+
+
+# --- both sides call each other (3.3) -------------------------------------------------------------------------------------
+
+
+async def test_a_consumer_that_calls_while_it_is_called_picks_up(world: World) -> None:
+    other = await world.device((await world.session(psid=world.psid))["access_token"])
+    device, call_id = await ringing(world)
+    started = await device.request("call.start", page_id=world.page_id, session=offered(AIORTC))
+    assert started["call_id"] == call_id
+    assert started["session"]["sdp_response"]["sdp_type"] == "answer"
+    accepted = (await device.expect("call.accepted", call_id=call_id)).params
+    assert accepted["session"]["version"] == 1
+    assert "a=group:BUNDLE 0 1" in accepted["session"]["sdp_renegotiation"]["sdp"]
+    assert (await other.expect("call.ended", call_id=call_id)).params["reason"] == "answered_elsewhere"
+    await world.app.expect("media_update", call_id)
+    assert world.app.events(call_id) == ["connect", "call_status", "call_status", "media_update"]
+    await world.up(call_id)
+    assert (await device.expect("call.connected", call_id=call_id)).params["call_id"] == call_id
+    await world.settle()
+    for side in Side:
+        leg = (await world.media(call_id)).leg(side)
+        assert leg is not None
+        assert leg.is_b_on
+    with pytest.raises(DeviceRefused) as busy:
+        await other.request("call.start", page_id=world.page_id, session=offered(AIORTC))
+    assert busy.value.data["reason"] == "busy"
+
+
+async def test_a_consumer_that_calls_back_with_a_bad_offer_is_still_called(world: World) -> None:
+    device, call_id = await ringing(world)
+    with pytest.raises(DeviceRefused) as refused:
+        await device.request("call.start", page_id=world.page_id, session=offered(AIORTC.replace("opus/48000/2", "G722/8000")))
+    assert refused.value.data["error_subcode"] == 9901107
+    await device.request("call.accept", call_id=call_id, session=offered(AIORTC))
+    assert len(world.engine.legs) == 2

@@ -229,7 +229,7 @@ async def test_the_copies(world: World) -> None:
 async def test_offers_handed_over_together_share_one_write(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = world.server.calls
     with monkeypatch.context() as patched:
-        patched.setattr(calls, "handed_over", lambda call_id, side: None)
+        patched.setattr(calls.hand_overs, "handed_over", lambda call_id, side, version: None)
         call_id = await world.connected(await world.device())
         await world.settle()
     write, writes = calls.store.write, []
@@ -239,8 +239,13 @@ async def test_offers_handed_over_together_share_one_write(world: World, monkeyp
         return await write(work)
 
     monkeypatch.setattr(calls.store, "write", counted)
+    offers: dict[Side, int] = {}
     for side in Side:
-        calls.handed_over(CallId(call_id), side)
+        leg = (await world.media(call_id)).leg(side)
+        assert leg is not None
+        offers[side] = leg.offered
+    for side, version in offers.items():
+        calls.hand_overs.handed_over(CallId(call_id), side, version)
     await calls.settled()
     assert len(writes) == 1
     for side in Side:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 from pagecalls.call.deadlines import with_deadline, without
-from pagecalls.call.effects import NotifyStatus, OfferFarTracks, TellEnded
+from pagecalls.call.effects import Carrier, NotifyStatus, OfferFarTracks, TellEnded
 from pagecalls.call.events import ConsumerAccepted, ConsumerDeclined, ConsumerHungUp, DeviceLost, DeviceRang, DeviceReturned
 from pagecalls.call.limits import AWAY_S, DIAL_S
 from pagecalls.call.model import Call, Deadline
@@ -51,17 +51,22 @@ def rang_late(call: Call, event: DeviceRang, _now: float) -> Outcome:
 
 
 def accepted(call: Call, event: ConsumerAccepted, now: float) -> Outcome:
-    """Rows 14 and 15. The business gets the consumer's tracks in a new version, the device the business's in its response."""
+    """Rows 14 and 15. The business gets the consumer's tracks in a new version, the device the business's in its response.
+
+    A device that picked up by calling cannot know that it did: it is told as a caller, in a version of its own.
+    """
     _must_ring(call, event.device)
     others = call.ringing - {event.device}
-    version = call.version + 1
-    call, started = pick_up(replace(_present(call, event.device), device=event.device, version=version), now)
+    business = call.business.offered()
+    consumer = call.consumer.offered() if event.by_calling else call.consumer
+    call = replace(_present(call, event.device), device=event.device, business=business, consumer=consumer)
+    call, started = pick_up(call, now)
     # An empty set would mean everybody, so nobody else is told when nobody else rang.
     elsewhere = (TellEnded(EndReason.ANSWERED_ELSEWHERE, others),) if others else ()
     return call, (
         NotifyStatus("accepted"),
-        OfferFarTracks(Side.BUSINESS, version=version, in_response=False),
-        OfferFarTracks(Side.CONSUMER, version=call.consumer_version, in_response=True),
+        OfferFarTracks(Side.BUSINESS, business.current, Carrier.PICK_UP),
+        OfferFarTracks(Side.CONSUMER, consumer.current, Carrier.RESPONSE),
         *started,
         *elsewhere,
     )
@@ -81,25 +86,25 @@ def hung_up_ringing(call: Call, event: ConsumerHungUp, now: float) -> Outcome:
 
 def cancelled(call: Call, event: ConsumerHungUp, now: float) -> Outcome:
     """Row 7: the consumer gives up before anybody accepted."""
-    _must_be_in_call(call, event.device)
+    must_be_in_call(call, event.device)
     return end(call, EndReason.CANCELLED, now)
 
 
 def hung_up(call: Call, event: ConsumerHungUp, now: float) -> Outcome:
     """Row 30."""
-    _must_be_in_call(call, event.device)
+    must_be_in_call(call, event.device)
     return end(call, EndReason.COMPLETED, now)
 
 
 def refuse_accept(call: Call, event: ConsumerAccepted, _now: float) -> NoReturn:
     """There is nothing to accept: own call, accepted before, or not this device's call."""
-    _must_be_in_call(call, event.device)
+    must_be_in_call(call, event.device)
     raise WrongState(Action.ACCEPT, call.state)
 
 
 def refuse_decline(call: Call, event: ConsumerDeclined, _now: float) -> NoReturn:
     """There is nothing to decline any more."""
-    _must_be_in_call(call, event.device)
+    must_be_in_call(call, event.device)
     raise WrongState("decline", call.state, HANG_UP)
 
 
@@ -108,8 +113,11 @@ def _must_ring(call: Call, device: DeviceId) -> None:
         raise UnknownCall
 
 
-def _must_be_in_call(call: Call, device: DeviceId) -> None:
-    """Only `call.device` has a say. Another one of the consumer's may have rung, and is told why it came too late."""
+def must_be_in_call(call: Call, device: DeviceId) -> None:
+    """Only `call.device` has a say. Another one of the consumer's may have rung, and is told why it came too late.
+
+    Raises `AlreadyTaken`, `UnknownCall`.
+    """
     if device == call.device:
         return
     if call.direction is Direction.BUSINESS_INITIATED and call.state in JOINED:

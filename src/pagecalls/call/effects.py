@@ -28,17 +28,24 @@ class NotifyStatus:
     status: str
 
 
+class Carrier(StrEnum):
+    """What takes an offer of ours to its side."""
+
+    RESPONSE = "response"
+    """The answer to the request that caused it."""
+    PICK_UP = "pick_up"
+    """The news that the other side has accepted: `call.accepted`, or the `media_update` webhook after `accepted`."""
+    UPDATE = "update"
+    """The news that the other side's media has changed: `call.media_update`, or the `media_update` webhook."""
+
+
 @dataclass(frozen=True, slots=True)
 class OfferFarTracks:
-    """The far side's tracks are offered to `side` on appended lines.
-
-    To the business by a `media_update` webhook with `version`; to the consumer's device by `call.accepted` or a response.
-    `in_response`: the offer goes out in the response of the request that caused it and belongs to version 0.
-    """
+    """The far side's tracks, as they are now, are offered to `side` as `version` of its peer connection."""
 
     side: Side
     version: int
-    in_response: bool
+    by: Carrier
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,13 @@ class Replay:
     """Answer as before: the same request, within 30 s. Nothing else happens."""
 
 
+@dataclass(frozen=True, slots=True)
+class TellCollision:
+    """Answer that the update came too late: the side has not seen `version` yet. Nothing else happens (4.3)."""
+
+    version: int
+
+
 Effect = (
     NotifyConnect
     | NotifyStatus
@@ -104,4 +118,5 @@ Effect = (
     | CloseMedia
     | GrantPermission
     | Replay
+    | TellCollision
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pagecalls.call.versions import Advance
 from pagecalls.types import AppId, DeviceId, Side
 
 
@@ -36,9 +37,31 @@ class TerminateRequested:
 
 @dataclass(frozen=True, slots=True)
 class MediaUpdateRequested:
-    """API media_update, before its own rules are looked at."""
+    """API media_update, before its description and tracks are looked at."""
 
     app: AppId
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerUpdateRequested:
+    """The same of a consumer's device."""
+
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class MediaChanged:
+    """What a side asked of its media has been read and can be done; its versions are still to be judged.
+
+    `digest`: SHA-256 hex of what it asked for. `is_visible`: the other side will see or hear a difference. `is_unapplied`: the
+    side's description proves that it never applied our last offer (ruling 15).
+    """
+
+    side: Side
+    advance: Advance | None
+    digest: str
+    is_visible: bool = True
+    is_unapplied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +87,10 @@ class DeviceReturned:
 
 @dataclass(frozen=True, slots=True)
 class ConsumerAccepted:
-    """A ringing device picked up."""
+    """A ringing device picked up. `by_calling`: it did so by calling the Page that was just calling it (3.3)."""
 
     device: DeviceId
+    by_calling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +149,8 @@ Event = (
     | RejectRequested
     | TerminateRequested
     | MediaUpdateRequested
+    | ConsumerUpdateRequested
+    | MediaChanged
     | DeviceRang
     | DeviceLost
     | DeviceReturned

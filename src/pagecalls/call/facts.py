@@ -14,9 +14,9 @@ from pagecalls.call.devices import gone
 from pagecalls.call.effects import Effect
 from pagecalls.call.events import DeadlinePassed, Event, LegBye, LegFailed, LegUp, MediaLost, ServerStopping
 from pagecalls.call.model import Call, Deadline
-from pagecalls.call.moves import JOINED, Outcome, end, raise_leg
+from pagecalls.call.moves import JOINED, Outcome, caller_of, end, raise_leg
 from pagecalls.call.states import CallState, DeadlineKind, EndReason
-from pagecalls.types import Direction, Side
+from pagecalls.types import Side
 
 
 def ignore(call: Call, _event: Event, _now: float) -> Outcome:
@@ -67,8 +67,7 @@ def _silence(call: Call, side: Side) -> EndReason:
 
 def _has_leg(call: Call, side: Side) -> bool:
     """The caller's leg exists from the start; the other one counts only once it has accepted."""
-    caller = Side.CONSUMER if call.direction is Direction.USER_INITIATED else Side.BUSINESS
-    return side is caller or call.state in JOINED
+    return side is caller_of(call) or call.state in JOINED
 
 
 def _is_device_away(call: Call) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pagecalls.call.states import Action, CallState, DeadlineKind, EndReason
+from pagecalls.call.versions import Counter
 from pagecalls.types import AppId, CallId, DeviceId, Direction, PageId, Platform, Psid, Side
 
 
@@ -38,7 +39,7 @@ class AcceptedWith:
 class Call:
     """The whole signalling state of one call. Times are Unix seconds.
 
-    `version` is V of the business's peer connection (messenger-calling 4.1), `consumer_version` that of the consumer's device.
+    `business` and `consumer` count the versions of the two peer connections (messenger-calling 4.1).
     `ringing` are devices that ring now, or that rang when the call ended; `device` is the consumer's device that is in the call.
     `away` are those of them without a socket. `up` are the sides whose leg is up.
     """
@@ -57,13 +58,21 @@ class Call:
     away: frozenset[DeviceId] = frozenset()
     up: frozenset[Side] = frozenset()
     deadlines: tuple[Deadline, ...] = ()
-    version: int = 0
-    consumer_version: int = 0
+    business: Counter = Counter()
+    consumer: Counter = Counter()
     accepted: AcceptedWith | None = None
     connected_at: float | None = None
     ended_at: float | None = None
     end_reason: EndReason | None = None
     ended_by: EndedBy | None = None
+
+    def counter(self, side: Side) -> Counter:
+        """The counter of a side's peer connection."""
+        return self.business if side is Side.BUSINESS else self.consumer
+
+    def with_counter(self, side: Side, counter: Counter) -> Call:
+        """The same call with another counter of that side."""
+        return replace(self, business=counter) if side is Side.BUSINESS else replace(self, consumer=counter)
 
     @property
     def next_deadline(self) -> float | None:

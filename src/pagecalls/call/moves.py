@@ -30,6 +30,11 @@ JOINED = frozenset({CallState.CONNECTING, CallState.ACTIVE})
 BOTH_SIDES = frozenset(Side)
 
 
+def caller_of(call: Call) -> Side:
+    """The side that called: the only one with a leg while the call rings."""
+    return Side.CONSUMER if call.direction is Direction.USER_INITIATED else Side.BUSINESS
+
+
 def ring(call: Call, now: float) -> Call:
     """The first device rings: T_dial gives way to T_ring_out."""
     call = replace(without(call, DeadlineKind.DIAL), state=CallState.RINGING_OUT)

@@ -1,4 +1,4 @@
-"""The business's requests: accept, reject, terminate, media_update (messenger-calling 2.3 to 2.6).
+"""The business's requests: accept, reject, terminate (messenger-calling 2.3 to 2.5).
 
 Owns who may ask for what, and the order in which a refusal is chosen: ended or failed, then ownership, then other state (1.4). It
 knows neither tokens nor SDP; both were looked at before a request becomes an event.
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
 
-from pagecalls.call.effects import OfferFarTracks, Replay
-from pagecalls.call.events import AcceptRequested, Event, MediaUpdateRequested, RejectRequested, TerminateRequested
+from pagecalls.call.effects import Carrier, OfferFarTracks, Replay
+from pagecalls.call.events import AcceptRequested, Event, RejectRequested, TerminateRequested
 from pagecalls.call.limits import REPLAY_S
 from pagecalls.call.model import AcceptedWith, Call, EndedBy
 from pagecalls.call.moves import JOINED, Outcome, end, over, pick_up
@@ -20,7 +20,6 @@ from pagecalls.errors import AlreadyConnected, AlreadyTaken, NotOwner, NotRouted
 from pagecalls.types import AppId, Direction, Side
 
 USE_TERMINATE = "Use terminate."
-NOT_YET = "Media cannot be changed during a call yet."
 
 
 def refuse(action: Action, hint: str = "") -> Callable[[Call, Event, float], NoReturn]:
@@ -38,13 +37,13 @@ def accept(call: Call, event: AcceptRequested, now: float) -> Outcome:
     The business hears of the consumer's tracks in this response, which belongs to version 0 (4.1). The consumer's device, whose
     own offer was answered long ago, gets a new version.
     """
-    _must_be_routed(call)
-    consumer_version = call.consumer_version + 1
-    call = replace(call, owner=event.app, accepted=AcceptedWith(event.digest, now), consumer_version=consumer_version)
+    must_be_routed(call)
+    consumer = call.consumer.offered()
+    call = replace(call, owner=event.app, accepted=AcceptedWith(event.digest, now), consumer=consumer)
     call, started = pick_up(call, now)
     return call, (
-        OfferFarTracks(Side.BUSINESS, version=call.version, in_response=True),
-        OfferFarTracks(Side.CONSUMER, version=consumer_version, in_response=False),
+        OfferFarTracks(Side.BUSINESS, call.business.current, Carrier.RESPONSE),
+        OfferFarTracks(Side.CONSUMER, consumer.current, Carrier.PICK_UP),
         *started,
     )
 
@@ -72,27 +71,15 @@ def terminate_unanswered(call: Call, event: TerminateRequested, now: float) -> O
 
 
 def _reject_as(action: Action, call: Call, app: AppId, now: float) -> Outcome:
-    _must_be_routed(call)
+    must_be_routed(call)
     return end(call, EndReason.REJECTED, now, EndedBy(app, action, now))
 
 
 def terminate(call: Call, event: TerminateRequested, now: float) -> Outcome:
     """Rows 12, 28 and 29: the owner cancels its unanswered call, or hangs up."""
-    _must_own(call, event.app)
+    must_own(call, event.app)
     reason = EndReason.COMPLETED if call.state in JOINED else EndReason.CANCELLED
     return end(call, reason, now, EndedBy(event.app, Action.TERMINATE, now))
-
-
-def media_update_unanswered(call: Call, _event: MediaUpdateRequested, _now: float) -> NoReturn:
-    """Row 9: a ringing call has no business leg that could change."""
-    _must_be_routed(call)
-    raise WrongState(Action.MEDIA_UPDATE, call.state)
-
-
-def media_update(call: Call, event: MediaUpdateRequested, _now: float) -> NoReturn:
-    """Rows 24 and 29. Media stays as it was set up, so the owner too is refused."""
-    _must_own(call, event.app)
-    raise WrongState(Action.MEDIA_UPDATE, call.state, NOT_YET)
 
 
 def reject_over(call: Call, event: RejectRequested, now: float) -> Outcome:
@@ -118,12 +105,13 @@ def refuse_over(call: Call, _event: Event, _now: float) -> NoReturn:
     raise over(call)
 
 
-def _must_be_routed(call: Call) -> None:
-    """A call that rings elsewhere is no app's to answer (messenger-calling 9.3)."""
+def must_be_routed(call: Call) -> None:
+    """A call that rings elsewhere is no app's to answer (messenger-calling 9.3). Raises `NotRouted`."""
     if not call.is_routed:
         raise NotRouted
 
 
-def _must_own(call: Call, app: AppId) -> None:
+def must_own(call: Call, app: AppId) -> None:
+    """Once there is an owner, nobody else steers. Raises `NotOwner`."""
     if call.owner != app:
         raise NotOwner

@@ -46,6 +46,14 @@ call may end it. On the consumer's side the device that started or accepted the 
 every ringing device has one. A call that was not routed to apps belongs to none, and they are told nothing of it.
 
 
+Media that changes
+
+Both sides may change their media while the call goes on, and each side's peer connection counts its versions. An update is two
+events, because a description stands between them: first whether this app or device may ask at all, then, when its description has
+been understood, `MediaChanged`, where the versions decide. It is one rule for both sides (`updates`). While the call rings only
+the calling side has a leg, so only it can change anything; nobody is there yet to be told.
+
+
 Time
 
 The call carries its deadlines as data, `Call.deadlines`; somebody else watches the clock and says `DeadlinePassed`. That event
@@ -67,12 +75,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from pagecalls.call import devices, facts, requests
+from pagecalls.call import devices, facts, requests, updates
 from pagecalls.call.events import (
     AcceptRequested,
     ConsumerAccepted,
     ConsumerDeclined,
     ConsumerHungUp,
+    ConsumerUpdateRequested,
     DeadlinePassed,
     DeviceLost,
     DeviceRang,
@@ -81,6 +90,7 @@ from pagecalls.call.events import (
     LegBye,
     LegFailed,
     LegUp,
+    MediaChanged,
     MediaLost,
     MediaUpdateRequested,
     RejectRequested,
@@ -96,6 +106,7 @@ from pagecalls.errors import (
     CallEnded,
     CallError,
     CallFailed,
+    MediaConflict,
     NotOwner,
     NotRouted,
     UnknownCall,
@@ -219,10 +230,10 @@ _TERMINATE = _row(
     failed=HAS_FAILED,
 )
 
-_UPDATE = Cell(requests.media_update, refuses=(NotOwner, WrongState), rows=(24, 29))
+_UPDATE = Cell(updates.business_may, stays=True, refuses=(NotOwner,), rows=(24, 29))
 _MEDIA_UPDATE = _row(
     MediaUpdateRequested,
-    ringing_in=Cell(requests.media_update_unanswered, refuses=(NotRouted, WrongState), rows=(9,)),
+    ringing_in=Cell(updates.not_while_ringing, refuses=(NotRouted, WrongState), rows=(9,)),
     dialing=_UPDATE,
     ringing_out=_UPDATE,
     connecting=_UPDATE,
@@ -302,6 +313,36 @@ _HUNG_UP = _row(
     ringing_out=Cell(devices.hung_up_ringing, to=(COMPLETED,), refuses=(UnknownCall,), rows=(16,)),
     connecting=_DEVICE_HANGS_UP,
     active=_DEVICE_HANGS_UP,
+    completed=OVER,
+    failed=HAS_FAILED,
+)
+
+_DEVICE_UPDATES_RINGING = Cell(updates.consumer_may, stays=True, refuses=(UnknownCall,))
+_NO_DEVICE_YET = Cell(updates.consumer_may, refuses=(UnknownCall,))
+_DEVICE_UPDATES = Cell(updates.consumer_may, stays=True, refuses=(UnknownCall, AlreadyTaken), rows=(25,))
+_CONSUMER_UPDATE = _row(
+    ConsumerUpdateRequested,
+    ringing_in=_DEVICE_UPDATES_RINGING,
+    dialing=_NO_DEVICE_YET,
+    ringing_out=_NO_DEVICE_YET,
+    connecting=_DEVICE_UPDATES,
+    active=_DEVICE_UPDATES,
+    completed=OVER,
+    failed=HAS_FAILED,
+)
+
+
+# --- what either side asked of its media, understood ------------------------------------------------------------------
+
+_CHANGED_RINGING = Cell(updates.changed_while_ringing, stays=True, refuses=(WrongState, MediaConflict), rows=(24,))
+_CHANGED = Cell(updates.changed, stays=True, refuses=(MediaConflict,), rows=(24, 25, 26))
+_MEDIA_CHANGED = _row(
+    MediaChanged,
+    ringing_in=Cell(updates.changed_while_ringing, stays=True, refuses=(WrongState, MediaConflict)),
+    dialing=_CHANGED_RINGING,
+    ringing_out=_CHANGED_RINGING,
+    connecting=_CHANGED,
+    active=_CHANGED,
     completed=OVER,
     failed=HAS_FAILED,
 )
@@ -390,6 +431,8 @@ TABLE: Table = MappingProxyType(
     | _ACCEPTED
     | _DECLINED
     | _HUNG_UP
+    | _CONSUMER_UPDATE
+    | _MEDIA_CHANGED
     | _LEG_UP
     | _LEG_FAILED
     | _LEG_BYE

@@ -32,6 +32,8 @@ from pagecalls.consumer.messages import (
     StartResult,
     StartSession,
     StatsParams,
+    UpdateResult,
+    UpdateSession,
     answer,
     error_frame,
     offer,
@@ -48,7 +50,7 @@ from pagecalls.errors import (
     PageCallsError,
     RequestError,
 )
-from pagecalls.switchboard.base import ConsumerDoor, DeviceIdentity, Release
+from pagecalls.switchboard.base import CallReply, ConsumerDoor, DeviceIdentity, Release
 from pagecalls.types import CallId, PageId
 
 log = logging.getLogger(__name__)
@@ -115,7 +117,8 @@ class Dispatcher:
             case HangupParams() as p:
                 await door.call_hangup(device, CallId(p.call_id))
             case MediaUpdateParams() as p:
-                await door.call_media_update(device, CallId(p.call_id))
+                changed = await door.call_media_update(device, protocol.update_of(p))
+                return _updated(changed), changed.release
             case AnswerParams() as p:
                 await door.call_answer(device, CallId(p.call_id), p.version, protocol.answer_of(p.session))
             case DtmfParams() as p:
@@ -146,6 +149,15 @@ class Dispatcher:
             if reason is not None:
                 data["reason"] = reason
         return Reply(error_frame(request.id, code, message, data))
+
+
+def _updated(reply: CallReply) -> UpdateResult:
+    if reply.answer is None or reply.version is None:
+        return UpdateResult(success=not reply.is_collision, call_id=reply.call_id, version=reply.version)
+    session = UpdateSession(
+        sdp_response=answer(reply.answer), sdp_renegotiation=offer(reply.renegotiation), version=reply.version
+    )
+    return UpdateResult(success=True, call_id=reply.call_id, session=session)
 
 
 def refusal_reason(cause: Exception) -> str | None:

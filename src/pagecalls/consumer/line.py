@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -18,6 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 from pagecalls.consumer.dispatch import no_release
 from pagecalls.consumer.messages import (
     Accepted,
+    Changed,
     Connected,
     EndedOut,
     Incoming,
@@ -26,11 +28,13 @@ from pagecalls.consumer.messages import (
     PageOut,
     Resumed,
     Ringing,
+    SessionOut,
+    TrackOut,
     notification_frame,
     offer,
 )
 from pagecalls.switchboard.base import Ended, Release
-from pagecalls.types import CallId, PageId
+from pagecalls.types import CallId, PageId, Track
 
 log = logging.getLogger(__name__)
 
@@ -105,14 +109,22 @@ class Line:
         """Both legs' media is up."""
         self._notify(Connected(call_id=call_id, connected_at=int(connected_at)))
 
+    def media_update(self, call_id: CallId, renegotiation: str, version: int, tracks: Sequence[Track], released: Release) -> None:
+        """The business changed its media."""
+        session = OfferSession(sdp_renegotiation=SessionOut(sdp_type="offer", sdp=renegotiation), version=version)
+        self._notify(Changed(call_id=call_id, session=session, tracks=_tracks(tracks)), released)
+
     def ended(self, ended: Ended) -> None:
         """The call is over."""
         status = "Failed" if ended.is_failed else "Completed"
         self._notify(EndedOut(call_id=ended.call_id, reason=ended.reason.value, status=status, duration=ended.duration_s))
 
-    def resumed(self, call_id: CallId, state: str, renegotiation: str | None, version: int, released: Release) -> None:
+    def resumed(
+        self, call_id: CallId, state: str, renegotiation: str | None, version: int, tracks: Sequence[Track], released: Release
+    ) -> None:
         """The device is back and has its call again."""
-        self._notify(Resumed(call_id=call_id, state=state, session=_session(renegotiation, version)), released)
+        session = _session(renegotiation, version)
+        self._notify(Resumed(call_id=call_id, state=state, session=session, tracks=_tracks(tracks) or None), released)
 
     def close(self, code: int, reason: str) -> None:
         """Close the socket after what waits; nothing said later is sent."""
@@ -187,3 +199,7 @@ class Line:
 def _session(renegotiation: str | None, version: int) -> OfferSession | None:
     made = offer(renegotiation)
     return None if made is None else OfferSession(sdp_renegotiation=made, version=version)
+
+
+def _tracks(tracks: Sequence[Track]) -> tuple[TrackOut, ...]:
+    return tuple(TrackOut(msid=track.msid, label=track.label.value, status=track.status.value) for track in tracks)

@@ -42,6 +42,7 @@ class Notice(StrEnum):
     RINGING = "call.ringing"
     ACCEPTED = "call.accepted"
     CONNECTED = "call.connected"
+    MEDIA_UPDATE = "call.media_update"
     ENDED = "call.ended"
     RESUMED = "call.resumed"
 
@@ -110,11 +111,11 @@ class HangupParams(Wire, frozen=True, kw_only=True):
 
 
 class MediaUpdateParams(Wire, frozen=True, kw_only=True):
-    """`call.media_update`."""
+    """`call.media_update`: both versions or neither, `session` or `tracks`."""
 
     call_id: Identifier
-    from_version: Annotated[int, Meta(ge=0)]
-    to_version: Annotated[int, Meta(ge=0)]
+    from_version: Annotated[int, Meta(ge=0)] | None = None
+    to_version: Annotated[int, Meta(ge=0)] | None = None
     session: SessionIn | None = None
     tracks: Annotated[list[TrackIn], Meta(max_length=64)] | None = None
 
@@ -212,6 +213,24 @@ class AcceptResult(Wire, frozen=True, kw_only=True):
     session: PickUpSession
 
 
+class UpdateSession(Wire, frozen=True, kw_only=True):
+    """`session` in the result of `call.media_update`, as on the Graph side (messenger-calling 2.1)."""
+
+    sdp_response: SessionOut
+    sdp_renegotiation: SessionOut | None = None
+    version: int
+
+
+class UpdateResult(Wire, frozen=True, kw_only=True):
+    """Result of `call.media_update`. `version` stands here when there is no `session`; without `success` nothing was done
+    (4.3)."""
+
+    success: bool
+    call_id: str
+    session: UpdateSession | None = None
+    version: int | None = None
+
+
 class PingResult(Wire, frozen=True, kw_only=True):
     """Result of `ping`: Unix milliseconds."""
 
@@ -222,7 +241,7 @@ class Nothing(Wire, frozen=True, kw_only=True):
     """`{}`."""
 
 
-Result = StartResult | AcceptResult | PingResult | Nothing
+Result = StartResult | AcceptResult | UpdateResult | PingResult | Nothing
 
 
 class PageOut(Wire, frozen=True, kw_only=True):
@@ -260,6 +279,22 @@ class Connected(Wire, frozen=True, kw_only=True):
     connected_at: int
 
 
+class TrackOut(Wire, frozen=True, kw_only=True):
+    """A track of the business: `msid` as our last offer names it, empty while that offers none."""
+
+    msid: str
+    label: str
+    status: str
+
+
+class Changed(Wire, frozen=True, kw_only=True):
+    """`call.media_update`: the business changed its media. `tracks` are all that it has now."""
+
+    call_id: str
+    session: OfferSession
+    tracks: tuple[TrackOut, ...]
+
+
 class EndedOut(Wire, frozen=True, kw_only=True):
     """`call.ended`; `status` as in the terminate webhook, `duration` in seconds."""
 
@@ -270,20 +305,25 @@ class EndedOut(Wire, frozen=True, kw_only=True):
 
 
 class Resumed(Wire, frozen=True, kw_only=True):
-    """`call.resumed`. `session`: a renegotiation offer that went astray while the device was away."""
+    """`call.resumed`. `session`: our last offer, which may have gone astray while the device was away; its `version` tells.
+
+    `tracks`: what the business has now.
+    """
 
     call_id: str
     state: str
     session: OfferSession | None = None
+    tracks: tuple[TrackOut, ...] | None = None
 
 
-Notification = Incoming | Ringing | Accepted | Connected | EndedOut | Resumed
+Notification = Incoming | Ringing | Accepted | Connected | Changed | EndedOut | Resumed
 
 NOTICE_OF: Mapping[type[Notification], Notice] = {
     Incoming: Notice.INCOMING,
     Ringing: Notice.RINGING,
     Accepted: Notice.ACCEPTED,
     Connected: Notice.CONNECTED,
+    Changed: Notice.MEDIA_UPDATE,
     EndedOut: Notice.ENDED,
     Resumed: Notice.RESUMED,
 }

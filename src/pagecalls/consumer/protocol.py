@@ -12,6 +12,7 @@ from typing import TypeGuard, TypeVar
 
 import msgspec
 
+from pagecalls.call.versions import advance_of
 from pagecalls.consumer.messages import (
     AcceptParams,
     AnswerParams,
@@ -39,7 +40,8 @@ from pagecalls.errors import (
     UnusableConnection,
 )
 from pagecalls.http import NotJson, parse_json
-from pagecalls.types import SdpType, Session, Track, TrackLabel, TrackStatus
+from pagecalls.switchboard.base import MediaUpdateRequest
+from pagecalls.types import CallId, SdpType, Session, Track, TrackLabel, TrackStatus
 
 MAX_ID_CHARS = 256
 _MAX_ID = 2**63 - 1
@@ -116,6 +118,21 @@ def answer_of(session: SessionIn | None) -> Session:
     return _description(session, SdpType.ANSWER)
 
 
+def update_of(params: MediaUpdateParams) -> MediaUpdateRequest:
+    """What `call.media_update` asks. Raises `InvalidValue`, `MissingParameter`, `UnusableConnection`."""
+    advance = advance_of(params.from_version, params.to_version)
+    call_id = CallId(params.call_id)
+    tracks = tracks_of(params.tracks) if params.tracks is not None else None
+    if params.session is not None:
+        if params.session.sdp is None:
+            return MediaUpdateRequest(call_id, None)
+        session = _description(params.session, SdpType.ANSWER if params.session.sdp_type == SdpType.ANSWER else SdpType.OFFER)
+        return MediaUpdateRequest(call_id, session, tracks, advance=advance)
+    if tracks is None:
+        raise MissingParameter("session")
+    return MediaUpdateRequest(call_id, None, tracks, advance=advance)
+
+
 def tracks_of(tracks: list[TrackIn] | None) -> tuple[Track, ...]:
     """The wire's `tracks`. Raises `InvalidValue`."""
     return tuple(
@@ -169,6 +186,8 @@ def _check_content(params: Params) -> None:
             tracks_of(params.tracks)
         case AnswerParams():
             answer_of(params.session)
+        case MediaUpdateParams():
+            update_of(params)
         case _:
             pass
 

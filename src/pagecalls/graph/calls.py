@@ -1,8 +1,8 @@
 """`POST /{page_id}/calls`: five actions, each decoded into what the switchboard takes (messenger-calling 1.1 and 2).
 
 Parameters are judged here as far as the check order of messenger-calling 1.4 lets them be judged before the call is looked up:
-presence, types, enums. On `connect` and `accept` a `session` without SDP, or one that is an answer, goes on to the switchboard,
-which refuses it in its turn.
+presence, types, enums, versions. A `session` without SDP, an answer where an offer is due, and too many tracks go on to the
+switchboard, which refuses them in their turn.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from pagecalls.call.states import Action
-from pagecalls.errors import ConnectionFault, InvalidValue, MissingParameter, NoLinkedNumber, UnusableConnection
+from pagecalls.call.versions import Advance, advance_of
+from pagecalls.errors import ConnectionFault, MissingParameter, NoLinkedNumber, UnusableConnection
 from pagecalls.graph.params import Params
 from pagecalls.graph.schemas import call_body
 from pagecalls.graph.visit import Answer, PageVisit
@@ -24,8 +25,6 @@ from pagecalls.switchboard.base import (
     MediaUpdateRequest,
 )
 from pagecalls.types import CallId, Platform, Psid, SdpType, Session, Track, TrackLabel, TrackStatus
-
-MAX_TRACKS = 4
 
 
 async def act(visit: PageVisit) -> Answer:
@@ -75,19 +74,23 @@ def end_request(params: Params) -> EndRequest:
 
 
 def media_update_request(params: Params) -> MediaUpdateRequest:
-    """messenger-calling 2.6: `session` or `tracks` must be there. Versions of an answer are not looked at."""
+    """messenger-calling 2.6: the four forms, told apart in its order. Versions of an answer are not looked at."""
     platform = params.choice("platform", Platform)
     call_id = _call_id(params)
     description = _description(params)
     tracks = _tracks(params)
-    if description is None and tracks is None:
-        raise MissingParameter("session")
-    session = _session(description) if description is not None else None
-    if description is not None and session is None:
-        raise UnusableConnection(ConnectionFault.SESSION_ABSENT)
-    is_answer = session is not None and session.sdp_type is SdpType.ANSWER
-    from_version, to_version = (None, None) if is_answer else _versions(params)
-    return MediaUpdateRequest(call_id, session, tracks, from_version, to_version, platform)
+    enabled = params.words("enabled_tracks")
+    if description is not None:
+        session = _session(description)
+        if session is None:
+            return MediaUpdateRequest(call_id, None, platform=platform)
+        advance = None if session.sdp_type is SdpType.ANSWER else _advance(params)
+        return MediaUpdateRequest(call_id, session, tracks, advance=advance, platform=platform)
+    if tracks is not None:
+        return MediaUpdateRequest(call_id, None, tracks, advance=_advance(params), platform=platform)
+    if enabled is not None:
+        return MediaUpdateRequest(call_id, None, enabled=enabled, advance=_advance(params), platform=platform)
+    raise MissingParameter("session")
 
 
 def _call_id(params: Params) -> CallId:
@@ -124,19 +127,12 @@ def _tracks(params: Params) -> tuple[Track, ...] | None:
     items = params.objects("tracks")
     if items is None:
         return None
-    tracks = tuple(
+    return tuple(
         Track(item.required_text("msid"), item.required_choice("label", TrackLabel), item.required_choice("status", TrackStatus))
         for item in items
     )
-    if len(tracks) > MAX_TRACKS:
-        raise UnusableConnection(ConnectionFault.TOO_MANY_TRACKS)
-    return tracks
 
 
-def _versions(params: Params) -> tuple[int | None, int | None]:
-    """Both or neither (4.2 rule 1)."""
-    from_version = params.natural("from_version")
-    to_version = params.natural("to_version")
-    if (from_version is None) != (to_version is None):
-        raise InvalidValue("to_version" if to_version is None else "from_version")
-    return from_version, to_version
+def _advance(params: Params) -> Advance | None:
+    """Both versions or neither (4.2 rule 1)."""
+    return advance_of(params.natural("from_version"), params.natural("to_version"))

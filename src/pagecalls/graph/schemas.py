@@ -42,11 +42,13 @@ class CallBody(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def call_body(action: Action, reply: CallReply) -> CallBody:
-    """The table of messenger-calling 2.1."""
+    """The table of messenger-calling 2.1, and the answer to an update that came too late (4.3)."""
     new_id = reply.call_id if action is Action.CONNECT else UNSET
     version = UNSET if reply.version is None else reply.version
     if reply.answer is None:
-        return CallBody(True, reply.call_id, new_id, version=version if action is Action.MEDIA_UPDATE else UNSET)
+        return CallBody(
+            not reply.is_collision, reply.call_id, new_id, version=version if action is Action.MEDIA_UPDATE else UNSET
+        )
     renegotiation = UNSET if reply.renegotiation is None else SdpObject(SdpType.OFFER.value, reply.renegotiation)
     session = SessionBody(SdpObject(SdpType.ANSWER.value, reply.answer), renegotiation, version)
     return CallBody(True, reply.call_id, new_id, session, sdp=reply.answer, sdp_type=SdpType.ANSWER.value)

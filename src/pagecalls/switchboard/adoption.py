@@ -112,16 +112,16 @@ async def _go_on(calls: Calls, media_events: MediaEvents, live: Live, found: Fou
     """One call: first the engine is brought to what is stored, then the call learns what it missed."""
     ours = {leg.id for _, leg in _legs(live)}
     for leg_id in [leg.leg for leg in found.legs.values() if leg.call == live.call.id and leg.leg not in ours]:
-        await calls.close_leg(LegId(leg_id))
+        await calls.legs.close(LegId(leg_id))
     for _, leg in _legs(live):
-        calls.told_figures(found.legs[leg.id])
+        calls.legs.told_figures(found.legs[leg.id])
     behind = [side for side, leg in _legs(live) if found.legs[leg.id].rev < leg.rev]
     # The engine ignores a routing table that it has already.
-    await calls.apply_media(live.call.id, live.media, *behind, routes=live.media.route_rev > 0)
+    await calls.legs.apply(live.call.id, live.media, *behind, routes=live.media.route_rev > 0)
     for event in _missed(live, found):
         await calls.happened(live.call.id, event)
     for side, leg in _legs(live):
-        await _take_up_copies(calls, media_events, live.call.id, side, leg, found)
+        await _take_up_offers(calls, media_events, live.call.id, side, leg, found)
 
 
 def _missed(live: Live, found: Found) -> Iterator[Event]:
@@ -142,19 +142,18 @@ def _has_said_goodbye(leg: LegStats) -> bool:
     return leg.dtls == "closed" and leg.silent_ms is not None and bye_ms is not None and leg.silent_ms >= bye_ms
 
 
-async def _take_up_copies(calls: Calls, media_events: MediaEvents, call_id: CallId, side: Side, leg: Leg, found: Found) -> None:
-    """The two copies of messenger-calling 6.6. A device's offer that went astray is given to it when it comes back."""
-    if leg.b_line is None:
-        return
-    if leg.is_b_on and (leg.id, leg.b_line.far_ssrc) in found.accepted:
-        await calls.b_accepted(call_id, side)
-    elif leg.is_b_on and leg.is_a_on:
-        calls.await_sign(call_id, side)
-    elif side is Side.BUSINESS and not leg.is_b_on:
+async def _take_up_offers(calls: Calls, media_events: MediaEvents, call_id: CallId, side: Side, leg: Leg, found: Found) -> None:
+    """Signs that came, signs that are missing, and the last offer (messenger-calling 6.6); a device gets that when it is back."""
+    heard = frozenset(shown.ssrc for shown in leg.shown if (leg.id, shown.ssrc) in found.accepted)
+    if not heard <= {shown.ssrc for shown in leg.shown if shown.is_confirmed}:
+        await calls.hand_overs.confirmed(call_id, side, heard)
+    elif leg.unconfirmed():
+        calls.hand_overs.await_sign(call_id, side)
+    if side is Side.BUSINESS and leg.is_owed:
         # Its response is out or lost, or its webhook was tried. One that still waits counts from its first attempt.
         is_waiting = await calls.store.read(lambda tx: tx.is_untried(call_id, WebhookKind.MEDIA_UPDATE))
         if not is_waiting:
-            media_events.hand_over_soon(call_id)
+            media_events.hand_over_soon(call_id, leg.offered)
 
 
 def _legs(live: Live) -> list[tuple[Side, Leg]]:

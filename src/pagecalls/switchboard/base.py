@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pagecalls.call.states import EndReason
+from pagecalls.call.versions import Advance
+from pagecalls.sdp.tracks import MAX_TRACKS as MAX_TRACKS
 from pagecalls.types import AppId, CallId, DeviceId, PageId, Platform, Psid, Session, Track
 
 Release = Callable[[], None]
@@ -71,24 +73,32 @@ class EndRequest:
 
 @dataclass(frozen=True, slots=True)
 class MediaUpdateRequest:
-    """`media_update` (2.6). Versions are both given or both `None`."""
+    """`media_update` (2.6), of an app or of a device. Without `session`, `tracks` and `enabled` there was a `session` without
+    SDP.
+
+    `enabled` is the old list: msids of the tracks that are to be enabled, all others disabled. `advance` `None`: no versions.
+    """
 
     call_id: CallId
     session: Session | None
     tracks: tuple[Track, ...] | None = None
-    from_version: int | None = None
-    to_version: int | None = None
+    enabled: tuple[str, ...] | None = None
+    advance: Advance | None = None
     platform: Platform | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CallReply:
-    """The facts of a success body (2.1). `answer` and `renegotiation` are SDP texts with CRLF line ends."""
+    """The facts of a success body (2.1). `answer` and `renegotiation` are SDP texts with CRLF line ends.
+
+    `is_collision`: nothing was done, because the caller has not seen `version` yet (4.3).
+    """
 
     call_id: CallId
     answer: str | None = None
     renegotiation: str | None = None
     version: int | None = None
+    is_collision: bool = False
     release: Release = lambda: None
 
 
@@ -149,7 +159,12 @@ class DeviceLine(Protocol):
     def accepted(self, call_id: CallId, renegotiation: str | None, version: int, released: Release) -> None: ...
     def connected(self, call_id: CallId, connected_at: float) -> None: ...
     def ended(self, ended: Ended) -> None: ...
-    def resumed(self, call_id: CallId, state: str, renegotiation: str | None, version: int, released: Release) -> None: ...
+    def media_update(
+        self, call_id: CallId, renegotiation: str, version: int, tracks: Sequence[Track], released: Release
+    ) -> None: ...
+    def resumed(
+        self, call_id: CallId, state: str, renegotiation: str | None, version: int, tracks: Sequence[Track], released: Release
+    ) -> None: ...
     def close(self, code: int, reason: str) -> None: ...
 
 
@@ -194,6 +209,4 @@ class ConsumerDoor(Protocol):
     async def call_answer(self, device: DeviceIdentity, call_id: CallId, version: int, session: Session) -> None: ...
     async def call_dtmf(self, device: DeviceIdentity, call_id: CallId, digits: str) -> None: ...
     async def call_stats(self, device: DeviceIdentity, call_id: CallId, stats: object) -> None: ...
-    async def call_media_update(self, device: DeviceIdentity, call_id: CallId) -> None:
-        """Raises `WrongState` until media can change in mid-call."""
-        ...
+    async def call_media_update(self, device: DeviceIdentity, request: MediaUpdateRequest) -> CallReply: ...

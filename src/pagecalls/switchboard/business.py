@@ -9,13 +9,13 @@ import hashlib
 from dataclasses import dataclass
 
 from pagecalls.call import permission
-from pagecalls.call.effects import Effect, Replay
+from pagecalls.call.effects import Replay
 from pagecalls.call.events import AcceptRequested, Event, MediaUpdateRequested, RejectRequested, TerminateRequested
 from pagecalls.call.machine import apply, start_business_call
 from pagecalls.errors import (
+    AlreadyConnected,
     CallingNotAllowed,
     CallRateReached,
-    ConnectionFault,
     ConsumerBusy,
     ConsumerUnavailable,
     InvalidValue,
@@ -24,28 +24,14 @@ from pagecalls.errors import (
     NotInCall,
     UnknownCall,
     UnknownObject,
-    UnusableConnection,
 )
-from pagecalls.sdp.description import Description, parse
-from pagecalls.sdp.negotiate import render_answer
-from pagecalls.sdp.profile import check_offer
-from pagecalls.store.base import Consumer, LiveCallExists, Page, Transaction
+from pagecalls.store.base import Consumer, Page, Transaction
 from pagecalls.switchboard.base import AcceptRequest, Caller, CallReply, ConnectRequest, EndRequest, MediaUpdateRequest
 from pagecalls.switchboard.calls import Calls, Live
 from pagecalls.switchboard.directory import is_rate_free
-from pagecalls.switchboard.media import AcceptReply, Leg
-from pagecalls.types import PageId, Platform, Psid, SdpType, Session, Side
-
-
-def read_offer(session: Session | None) -> Description:
-    """The offer in a request, parsed and checked. Raises `PeerError`."""
-    if session is None:
-        raise UnusableConnection(ConnectionFault.SESSION_ABSENT)
-    if session.sdp_type is not SdpType.OFFER:
-        raise UnusableConnection(ConnectionFault.WRONG_SDP_TYPE, session.sdp_type.value)
-    description = parse(session.sdp)
-    check_offer(description)
-    return description
+from pagecalls.switchboard.entries import begin, join, read_offer
+from pagecalls.switchboard.updates import update
+from pagecalls.types import PageId, Platform, Psid, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,57 +59,35 @@ class Business:
         async with calls.locks.hold(caller.page_id, request.to):
             consumer = await self._may_connect(caller.page_id, request.to, request.platform)
             offer = read_offer(request.session)
-            now = calls.clock.now()
-            call_id = calls.ids.call_id()
             call, effects = start_business_call(
-                id=call_id, page_id=caller.page_id, psid=request.to, platform=consumer.platform, owner=caller.app_id, now=now
+                id=calls.ids.call_id(),
+                page_id=caller.page_id,
+                psid=request.to,
+                platform=consumer.platform,
+                owner=caller.app_id,
+                now=calls.clock.now(),
             )
-            media = calls.new_media()
-            await calls.create_call(call_id)
-            release = calls.hold_webhooks(call_id)
-            try:
-                media = await calls.open_leg(call_id, media, Side.BUSINESS, offer, request.tracks)
-                step = await calls.commit(None, call, media, effects, now)
-            except LiveCallExists:
-                release()
-                await calls.close_media(call_id, media)
-                raise ConsumerBusy(None) from None
-            except BaseException:
-                release()
-                await calls.close_media(call_id, media)
-                raise
-            await calls.apply_media(call_id, step.live.media, Side.BUSINESS)
-        return CallReply(call_id, _answer(media.business), version=call.version, release=release)
+            entry = await begin(calls, call, effects, Side.BUSINESS, offer, request.tracks)
+        return CallReply(call.id, entry.reply.answer, version=entry.reply.version, release=entry.release)
 
     async def accept(self, caller: Caller, request: AcceptRequest) -> CallReply:
         """Answer a consumer's call (2.3). A bad offer never takes ownership; the same offer again gets the same answer."""
-        calls = self._calls
-        async with calls.locked(request.call_id) as found:
+        calls, call_id = self._calls, request.call_id
+        async with calls.locked(call_id) as found:
             live = self._of_page(found, caller, request.platform)
             text = request.session.sdp if request.session is not None else ""
-            event = AcceptRequested(caller.app_id, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
-            now = calls.clock.now()
-            call, effects = apply(live.call, event, now)
-            if _is_replay(effects) and live.media.accept_reply is not None:
-                reply = live.media.accept_reply
-                return CallReply(request.call_id, reply.answer, reply.renegotiation, version=0)
-            offer = read_offer(request.session)
-            media = await calls.open_leg(request.call_id, live.media, Side.BUSINESS, offer, request.tracks)
-            release = calls.hold_webhooks(request.call_id)
-            try:
-                step = await calls.commit(live.call, call, media, effects, now)
-            except BaseException:
-                release()
-                if media.business is not None:
-                    await calls.close_leg(media.business.id)
-                raise
-        stored = step.live.media.accept_reply or AcceptReply(_answer(media.business), None)
-
-        def handed_over() -> None:
-            release()
-            calls.handed_over(request.call_id, Side.BUSINESS)
-
-        return CallReply(request.call_id, stored.answer, stored.renegotiation, version=0, release=handed_over)
+            digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+            event = AcceptRequested(caller.app_id, digest)
+            _, effects = apply(live.call, event, calls.clock.now())
+            if effects == (Replay(),):
+                reply = live.media.business.reply_to(digest) if live.media.business is not None else None
+                if reply is None:
+                    raise AlreadyConnected
+                return CallReply(call_id, reply.answer, reply.renegotiation, reply.version)
+            entry = await join(calls, live, event, Side.BUSINESS, request.session, request.tracks, digest)
+        reply = entry.reply
+        release = calls.hand_overs.release(call_id, Side.BUSINESS, reply.version, entry.release)
+        return CallReply(call_id, reply.answer, reply.renegotiation, reply.version, release=release)
 
     async def reject(self, caller: Caller, request: EndRequest) -> CallReply:
         """Decline a consumer's ringing call (2.4)."""
@@ -134,11 +98,14 @@ class Business:
         return await self._end(caller, request, TerminateRequested(caller.app_id))
 
     async def media_update(self, caller: Caller, request: MediaUpdateRequest) -> CallReply:
-        """Refused by the state machine until media can change in mid-call."""
-        async with self._calls.locked(request.call_id) as found:
-            live = self._of_page(found, caller, request.platform)
-            await self._calls.step(live, MediaUpdateRequested(caller.app_id))
-        return CallReply(request.call_id, version=live.call.version)
+        """Change the business's media in mid-call (2.6)."""
+        return await update(
+            self._calls,
+            Side.BUSINESS,
+            MediaUpdateRequested(caller.app_id),
+            request,
+            lambda found: self._of_page(found, caller, request.platform),
+        )
 
     async def _end(self, caller: Caller, request: EndRequest, event: Event) -> CallReply:
         calls = self._calls
@@ -191,11 +158,3 @@ class Business:
 def _check_platform(given: Platform | None, actual: Platform) -> None:
     if given is not None and given is not actual:
         raise InvalidValue("platform", got=given.value)
-
-
-def _is_replay(effects: tuple[Effect, ...]) -> bool:
-    return any(isinstance(effect, Replay) for effect in effects)
-
-
-def _answer(leg: Leg | None) -> str:
-    return render_answer(leg.connection) if leg is not None else ""

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import msgspec
 
-from pagecalls.call.events import ConsumerAccepted, ConsumerDeclined, ConsumerHungUp, DeviceLost, DeviceRang, DeviceReturned
-from pagecalls.call.machine import apply, start_user_call
-from pagecalls.call.model import Call
+from pagecalls.call.events import (
+    ConsumerAccepted,
+    ConsumerDeclined,
+    ConsumerHungUp,
+    ConsumerUpdateRequested,
+    DeviceLost,
+    DeviceRang,
+    DeviceReturned,
+)
+from pagecalls.call.machine import start_user_call
 from pagecalls.call.states import CallState
 from pagecalls.errors import ConsumerBusy, InvalidValue, NotOffered, UnknownCall, WrongState
 from pagecalls.media.protocol import EngineError, LegDtmf
-from pagecalls.sdp.description import parse
-from pagecalls.sdp.negotiate import read_answer, render_answer, render_offer
-from pagecalls.store.base import LiveCallExists, Transaction
-from pagecalls.switchboard.base import DeviceIdentity, DeviceLine, PickUpReply, StartReply
-from pagecalls.switchboard.business import read_offer
-from pagecalls.switchboard.calls import Calls, Live
-from pagecalls.switchboard.media import SOUND
+from pagecalls.sdp.negotiate import render_offer
+from pagecalls.store.base import Transaction
+from pagecalls.switchboard.base import CallReply, DeviceIdentity, DeviceLine, MediaUpdateRequest, PickUpReply, StartReply
+from pagecalls.switchboard.calls import Calls, Live, decoded
+from pagecalls.switchboard.desired import SOUND
+from pagecalls.switchboard.entries import begin, join, read_offer
+from pagecalls.switchboard.media import NEVER
 from pagecalls.switchboard.notices import CALLS_FIELD
+from pagecalls.switchboard.offers import has_video, shown_tracks
+from pagecalls.switchboard.updates import take_answer, update
 from pagecalls.types import CallId, PageId, SdpType, Session, Side, Track
 
 DTMF_ALPHABET = frozenset("0123456789*#ABCDabcd,")
 MAX_STATS_BYTES = 8 * 1024
 IN_CALL = (CallState.CONNECTING, CallState.ACTIVE)
+RINGING_HERE = (CallState.DIALING, CallState.RINGING_OUT)
+"""The Page calls the consumer."""
 
 
 class Consumers:
@@ -48,9 +58,9 @@ class Consumers:
             if concerned:
                 step = await calls.step(live, DeviceReturned(device.device_id))
                 self._resume(step.live, line)
-            elif live.call.state in (CallState.DIALING, CallState.RINGING_OUT):
+            elif live.call.state in RINGING_HERE:
                 page = await calls.store.read(lambda tx: tx.page(device.page_id))
-                line.incoming(live.call.id, device.page_id, page.name if page else "", video=False)
+                line.incoming(live.call.id, device.page_id, page.name if page else "", has_video(live.media.business))
                 await calls.step(live, DeviceRang(device.device_id))
 
     async def device_gone(self, device: DeviceIdentity, line: DeviceLine) -> None:
@@ -66,47 +76,53 @@ class Consumers:
     # --- calls --------------------------------------------------------------------------------------------------------
 
     async def call_start(self, device: DeviceIdentity, page_id: PageId, session: Session, tracks: Sequence[Track]) -> StartReply:
-        """A call to the Page. Raises `NotOffered` or `ConsumerBusy` where the Page does not take it; no call exists then."""
+        """A call to the Page. Raises `NotOffered` or `ConsumerBusy` where the Page does not take it; no call exists then.
+
+        While the Page calls this very consumer, both want the same: the device picks that call up (3.3).
+        """
         if page_id != device.page_id:
             raise InvalidValue("page_id", got=page_id)
         offer = read_offer(session)
         calls = self._calls
         async with calls.locks.hold(page_id, device.psid):
-            is_routed = await self._may_start(device)
-            now = calls.clock.now()
-            call_id = calls.ids.call_id()
+            live = await self._live_call(device)
+            if live is not None and live.call.state in RINGING_HERE:
+                return await self._call_back(device, live, session, tracks)
+            is_routed = await self._may_start(device, live)
             call, effects = start_user_call(
-                id=call_id,
+                id=calls.ids.call_id(),
                 page_id=page_id,
                 psid=device.psid,
                 platform=device.platform,
                 device=device.device_id,
                 is_routed=is_routed,
-                now=now,
+                now=calls.clock.now(),
             )
-            media = calls.new_media()
-            await calls.create_call(call_id)
-            release = calls.hold_webhooks(call_id)
-            try:
-                media = await calls.open_leg(call_id, media, Side.CONSUMER, offer, tracks)
-                await calls.commit(None, call, media, effects, now)
-            except LiveCallExists:
-                release()
-                await calls.close_media(call_id, media)
-                raise ConsumerBusy(None) from None
-            except BaseException:
-                release()
-                await calls.close_media(call_id, media)
-                raise
-            await calls.apply_media(call_id, media, Side.CONSUMER)
+            entry = await begin(calls, call, effects, Side.CONSUMER, offer, tracks)
 
         def handed_over() -> None:
-            release()
+            entry.release()
             line = calls.devices.line(device.device_id)
             if is_routed and line is not None:
-                line.ringing(call_id)
+                line.ringing(call.id)
 
-        return StartReply(call_id, render_answer(media.consumer.connection) if media.consumer else "", handed_over)
+        return StartReply(call.id, entry.reply.answer or "", handed_over)
+
+    async def _call_back(self, device: DeviceIdentity, live: Live, session: Session, tracks: Sequence[Track]) -> StartReply:
+        """The device rings, and picks up at once. It is answered as a caller, and then told that it was accepted."""
+        calls, call_id = self._calls, live.call.id
+        step = await calls.step(live, DeviceRang(device.device_id))
+        entry = await join(calls, step.live, ConsumerAccepted(device.device_id, by_calling=True), Side.CONSUMER, session, tracks)
+        reply = entry.reply
+
+        def handed_over() -> None:
+            entry.release()
+            line = calls.devices.line(device.device_id)
+            if line is not None and reply.renegotiation is not None:
+                released = calls.hand_overs.release(call_id, Side.CONSUMER, reply.version)
+                line.accepted(call_id, reply.renegotiation, reply.version, released)
+
+        return StartReply(call_id, reply.answer or "", handed_over)
 
     async def call_accept(
         self, device: DeviceIdentity, call_id: CallId, session: Session, tracks: Sequence[Track]
@@ -115,23 +131,10 @@ class Consumers:
         calls = self._calls
         async with calls.locked(call_id) as found:
             live = self._of_consumer(found, device)
-            event = ConsumerAccepted(device.device_id)
-            apply(live.call, event, calls.clock.now())
-            offer = read_offer(session)
-            media = await calls.open_leg(call_id, live.media, Side.CONSUMER, offer, tracks)
-            try:
-                step = await calls.step(live, event, media)
-            except BaseException:
-                if media.consumer is not None:
-                    await calls.close_leg(media.consumer.id)
-                raise
-        made = step.offers.consumer
-        return PickUpReply(
-            answer=render_answer(media.consumer.connection) if media.consumer else "",
-            renegotiation=made.sdp if made else None,
-            version=made.version if made else 0,
-            release=lambda: calls.handed_over(call_id, Side.CONSUMER),
-        )
+            entry = await join(calls, live, ConsumerAccepted(device.device_id), Side.CONSUMER, session, tracks)
+        reply = entry.reply
+        release = calls.hand_overs.release(call_id, Side.CONSUMER, reply.version, entry.release)
+        return PickUpReply(reply.answer or "", reply.renegotiation, reply.version, release)
 
     async def call_decline(self, device: DeviceIdentity, call_id: CallId) -> None:
         """Decline a ringing call, on all devices."""
@@ -148,11 +151,17 @@ class Consumers:
         live = self._in_call(await self._calls.load(call_id), device, "call.answer")
         if session.sdp_type is not SdpType.ANSWER:
             raise InvalidValue("session[sdp_type]", ("answer",), session.sdp_type.value)
-        leg = live.media.consumer
-        if leg is None or leg.b_line is None:
-            return
-        if leg.b_line.mid in read_answer(leg.connection, parse(session.sdp)):
-            await self._calls.b_accepted(call_id, Side.CONSUMER)
+        await take_answer(self._calls, live, Side.CONSUMER, session)
+
+    async def call_media_update(self, device: DeviceIdentity, request: MediaUpdateRequest) -> CallReply:
+        """Change the device's media in mid-call: the same as the business's `media_update`, the other way."""
+        return await update(
+            self._calls,
+            Side.CONSUMER,
+            ConsumerUpdateRequested(device.device_id),
+            request,
+            lambda found: self._of_consumer(found, device),
+        )
 
     async def call_dtmf(self, device: DeviceIdentity, call_id: CallId, digits: str) -> None:
         """Keypad digits towards the business. Without telephone-event in its offer they are dropped and noted (10)."""
@@ -178,42 +187,34 @@ class Consumers:
             raise InvalidValue("stats")
         self._calls.journal.note("device_stats", call_id, stats=text.decode())
 
-    async def call_media_update(self, device: DeviceIdentity, call_id: CallId) -> None:
-        """Refused until media can change in mid-call."""
-        live = self._of_consumer(await self._calls.load(call_id), device)
-        raise WrongState("call.media_update", live.call.state.value)
-
     # --- helpers ------------------------------------------------------------------------------------------------------
 
     def _resume(self, live: Live, line: DeviceLine) -> None:
-        """Give the device its call back, with the offer that could not be handed over while it was away."""
+        """Give the device its call back, with our last offer: what it missed while it was away is in there."""
         call, leg = live.call, live.media.consumer
-        is_owed = leg is not None and leg.b_line is not None and not leg.is_b_on
-        renegotiation = render_offer(leg.connection) if leg is not None and is_owed else None
-        released = partial(self._calls.handed_over, call.id, Side.CONSUMER) if is_owed else _nothing
-        line.resumed(call.id, call.state.value, renegotiation, call.consumer_version, released)
+        if leg is None or leg.offered == NEVER:
+            line.resumed(call.id, call.state.value, None, call.consumer.current, (), _nothing)
+            return
+        released = self._calls.hand_overs.release(call.id, Side.CONSUMER, leg.offered)
+        tracks = shown_tracks(live.media, Side.CONSUMER)
+        line.resumed(call.id, call.state.value, render_offer(leg.connection), leg.offered, tracks, released)
 
     async def _live_call(self, device: DeviceIdentity) -> Live | None:
         record = await self._calls.store.read(lambda tx: tx.live_call(device.page_id, device.psid))
-        return await self._calls.load(record.call.id) if record is not None else None
+        return decoded(record) if record is not None else None
 
-    async def _may_start(self, device: DeviceIdentity) -> bool:
+    async def _may_start(self, device: DeviceIdentity, live: Live | None) -> bool:
         """Whether the call is routed to apps (ruling 13). Raises `NotOffered`, `ConsumerBusy`."""
 
-        def work(tx: Transaction) -> tuple[bool, bool, Call | None]:
+        def work(tx: Transaction) -> tuple[bool, bool]:
             page = tx.page(device.page_id)
-            live = tx.live_call(device.page_id, device.psid)
-            return (
-                page is not None and page.is_calling_eligible,
-                tx.has_page_subscriber(device.page_id, CALLS_FIELD),
-                live.call if live is not None else None,
-            )
+            return page is not None and page.is_calling_eligible, tx.has_page_subscriber(device.page_id, CALLS_FIELD)
 
-        is_eligible, is_routed, live = await self._calls.store.read(work)
+        is_eligible, is_routed = await self._calls.store.read(work)
         if not is_eligible:
             raise NotOffered("calling_disabled")
         if live is not None:
-            raise ConsumerBusy(live.id)
+            raise ConsumerBusy(live.call.id)
         return is_routed
 
     def _of_consumer(self, live: Live | None, device: DeviceIdentity) -> Live:

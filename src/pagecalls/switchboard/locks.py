@@ -14,6 +14,10 @@ from contextlib import asynccontextmanager
 from pagecalls.types import PageId, Psid
 
 
+class StillHeld(Exception):
+    """Somebody else had the lock for all the time that there was."""
+
+
 class Locks:
     """Locks that exist only while somebody holds or awaits them."""
 
@@ -26,14 +30,21 @@ class Locks:
         return len(self._locks)
 
     @asynccontextmanager
-    async def hold(self, page_id: PageId, psid: Psid) -> AsyncIterator[None]:
-        """Hold the pair's lock for the length of the block."""
+    async def hold(self, page_id: PageId, psid: Psid, patience_s: float | None = None) -> AsyncIterator[None]:
+        """Hold the pair's lock for the length of the block. Raises `StillHeld` if it cannot be had in `patience_s`, real time."""
         key = (page_id, psid)
         lock, users = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = (lock, users + 1)
         try:
-            async with lock:
+            try:
+                async with asyncio.timeout(patience_s):
+                    await lock.acquire()
+            except TimeoutError:
+                raise StillHeld from None
+            try:
                 yield
+            finally:
+                lock.release()
         finally:
             lock, users = self._locks[key]
             if users == 1:

@@ -1,57 +1,152 @@
-"""The media facts of one call, and the desired state of its legs that follows from them. Pure.
+"""The media facts of one call: what each leg's connection says, and which of our streams run on it. Pure.
 
-A leg's sound goes out as the two copies of messenger-calling 6.6: A on the peer's own audio line from the first moment, B on
-the line of the renegotiation offer once that was handed over. Here stands which of them runs; the engine only makes it so.
+Everything that a leg's peer is sent of the far side comes in offers of ours, and nobody tells whether an offer was applied. So a
+stream that an offer names starts when the offer was handed over, and a sign of the peer may come later or never
+(messenger-calling 6.6). Sound alone goes out from the first moment too, as copy A on the peer's own line, until the peer was seen
+to play copy B, the stream of our offer. Here stands what was offered, handed over and confirmed; what the engine makes of it is
+in `desired.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pagecalls.media import protocol
-from pagecalls.sdp.connection import Connection, HostCandidate, Line, Transport
-from pagecalls.types import LegId, MediaKind, Side, TrackLabel, TrackStatus
+from pagecalls.sdp.connection import Connection, Line
+from pagecalls.types import LegId, Side, TrackLabel
 
-SOUND = TrackLabel.DEFAULT_AUDIO.value
-T_CONN_MS = 20_000
+NEVER = -1
+"""No version of a connection: nothing was offered yet, or nothing handed over."""
+
+LABELS = tuple(TrackLabel)
+"""In the order in which tracks are listed everywhere: sound first."""
+
+SCREEN = (TrackLabel.SCREEN_AUDIO, TrackLabel.SCREEN_VIDEO)
+
+
+def peer_lines(connection: Connection) -> dict[TrackLabel, Line]:
+    """The tracks that the peer sends, each with its line."""
+    return {line.peer_label: line for line in connection.lines if line.carries_peer and line.peer_label is not None}
+
+
+def far_lines(connection: Connection) -> dict[TrackLabel, Line]:
+    """The far side's tracks that our offers name by their source, each with its line."""
+    return {line.far_label: line for line in connection.lines if line.carries_far and line.far_label is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A stream that an offer of ours names by its source. `since`: the version of the first offer that did."""
+
+    ssrc: int
+    since: int
+    is_confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a request was answered, for its repeats. `digest` tells the request, as in `AcceptRequested` and `MediaChanged`."""
+
+    digest: str
+    answer: str | None
+    renegotiation: str | None
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One peer. `a_ssrc` is never signalled; B's stands in the connection's appended line."""
+    """One peer. `a_ssrc` is copy A's source, which is never signalled.
+
+    `offered` and `handed` are versions of its connection (messenger-calling 4.1): of our last offer, and of the last one that is
+    known to be in the peer's hands. `shown` are the streams of our last offer. `replies`: that to its first request, and that to
+    its last. `names`: under which `<stream> <track>` the far side's tracks were offered, of each label the last; it stays theirs.
+    """
 
     id: LegId
     connection: Connection
     a_ssrc: int
     rev: int = 1
     is_a_on: bool = True
-    is_b_on: bool = False
+    offered: int = NEVER
+    handed: int = NEVER
+    shown: tuple[Shown, ...] = ()
+    replies: tuple[Reply, ...] = ()
+    names: tuple[tuple[TrackLabel, str], ...] = ()
 
     @property
     def b_line(self) -> Line | None:
-        """The appended line that carries the far side's sound."""
-        return next((line for line in self.connection.lines if line.is_ours and line.far_label is TrackLabel.DEFAULT_AUDIO), None)
+        """The line of our offer that carries the far side's sound: copy B."""
+        return self.connection.far_line(TrackLabel.DEFAULT_AUDIO)
+
+    @property
+    def is_b_on(self) -> bool:
+        """Whether copy B runs."""
+        line = self.b_line
+        return line is not None and self.runs(line)
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the peer may not have our last offer."""
+        return self.handed < self.offered
 
     @property
     def ssrcs(self) -> frozenset[int]:
         """Every source in use on this leg, the peer's and ours."""
         lines = self.connection.lines
-        ours = {line.far_ssrc for line in lines if line.far_ssrc is not None} | {self.a_ssrc}
-        return frozenset(ours.union(*(line.peer_ssrcs for line in lines)))
+        ours = {ssrc for line in lines for ssrc in (line.far_ssrc, line.far_rtx_ssrc) if ssrc is not None} | {self.a_ssrc}
+        return frozenset(ours.union(*((*line.peer_ssrcs, *line.peer_rtx_ssrcs) for line in lines)))
 
+    def runs(self, line: Line) -> bool:
+        """Whether the stream of this line of our offer was handed over, so that it runs."""
+        return any(shown.ssrc == line.far_ssrc and shown.since <= self.handed for shown in self.shown)
 
-@dataclass(frozen=True, slots=True)
-class AcceptReply:
-    """What accept answered, kept for its replay (messenger-calling 2.3)."""
+    def connected(self, connection: Connection) -> Leg:
+        """With another state of the connection; streams that it no longer names are gone."""
+        named = {line.far_ssrc for line in connection.lines if line.carries_far}
+        return replace(self, connection=connection, shown=tuple(shown for shown in self.shown if shown.ssrc in named))
 
-    answer: str
-    renegotiation: str | None
+    def offering(self, connection: Connection, version: int) -> Leg:
+        """With a connection that was made for an offer of ours: its new streams wait until that is handed over."""
+        leg = self.connected(connection)
+        known = {shown.ssrc for shown in leg.shown}
+        named = (line.far_ssrc for line in connection.lines if line.carries_far)
+        new = tuple(Shown(ssrc, version) for ssrc in named if ssrc is not None and ssrc not in known)
+        return replace(leg, shown=leg.shown + new, offered=version)
+
+    def handed_over(self, version: int) -> Leg:
+        """Our offer of that version is in the peer's hands (6.6, 3). Each offer holds all that those before it held."""
+        return replace(self, handed=max(self.handed, min(version, self.offered)))
+
+    def confirmed(self, ssrcs: frozenset[int]) -> Leg:
+        """The peer was seen to receive these streams: so it has their offers, and copy A stops once it plays copy B (6.6, 4)."""
+        seen = [shown for shown in self.shown if shown.ssrc in ssrcs]
+        if not seen:
+            return self
+        leg = self.handed_over(max(shown.since for shown in seen))
+        line = self.b_line
+        is_b_seen = line is not None and line.far_ssrc in ssrcs
+        shown = tuple(replace(one, is_confirmed=one.is_confirmed or one.ssrc in ssrcs) for one in self.shown)
+        return replace(leg, shown=shown, is_a_on=self.is_a_on and not is_b_seen)
+
+    def unconfirmed(self) -> tuple[TrackLabel, ...]:
+        """The far side's tracks that run on this leg's offered lines without any sign of the peer."""
+        running = {shown.ssrc for shown in self.shown if shown.since <= self.handed and not shown.is_confirmed}
+        lines = self.connection.lines
+        return tuple(
+            line.far_label for line in lines if line.carries_far and line.far_ssrc in running and line.far_label is not None
+        )
+
+    def replied(self, reply: Reply) -> Leg:
+        """With the reply to its newest request."""
+        return replace(self, replies=(*self.replies[:1], reply))
+
+    def reply_to(self, digest: str) -> Reply | None:
+        """What that request was answered, if it was the first or the last."""
+        return next((reply for reply in reversed(self.replies) if reply.digest == digest), None)
 
 
 @dataclass(frozen=True, slots=True)
 class CallMedia:
-    """`streams`: the stream id under which each side is shown to the other. `is_through`: both accepted, sound may pass."""
+    """`streams`: the stream id under which each side is shown to the other. `is_through`: both accepted, media may pass."""
 
     node: str
     business_stream: str
@@ -60,7 +155,6 @@ class CallMedia:
     consumer: Leg | None = None
     route_rev: int = 0
     is_through: bool = False
-    accept_reply: AcceptReply | None = None
 
     def leg(self, side: Side) -> Leg | None:
         """The leg of `side`, if it has one yet."""
@@ -70,109 +164,7 @@ class CallMedia:
         """The same facts with another leg of `side`."""
         return replace(self, business=leg) if side is Side.BUSINESS else replace(self, consumer=leg)
 
-    def stream(self, side: Side) -> str:
-        """The stream id under which `side` is shown to the other side."""
-        return self.business_stream if side is Side.BUSINESS else self.consumer_stream
-
-
-def with_copies(media: CallMedia, sides: Iterable[Side], *, is_b_on: bool, is_a_on: bool | None = None) -> CallMedia:
-    """The same facts with other copies running to `sides`; A stays as it is if nothing is said of it.
-
-    A side without an offer of ours has no copy B, and stays as it is. Equal to `media` if nothing changes.
-    """
-    for side in sides:
-        leg = media.leg(side)
-        if leg is None or leg.b_line is None:
-            continue
-        changed = replace(leg, is_b_on=is_b_on, is_a_on=leg.is_a_on if is_a_on is None else is_a_on)
-        if changed != leg:
-            media = media.with_leg(side, replace(changed, rev=leg.rev + 1))
-    return media
-
-
-def transport(created: protocol.LegCreateOk, fingerprint: protocol.Fingerprint) -> Transport:
-    """What the engine said of a new leg, in the words of `sdp`."""
-    candidates = tuple(HostCandidate(candidate.proto, candidate.ip, candidate.port) for candidate in created.candidates)
-    return Transport(created.ufrag, created.pwd, fingerprint.value, candidates)
-
-
-def leg_state(media: CallMedia, side: Side) -> protocol.LegApply:
-    """The full desired state of the leg of `side`."""
-    leg = media.leg(side)
-    if leg is None:
-        raise LookupError(side)
-    peer = leg.connection.peer
-    return protocol.LegApply(
-        leg=leg.id,
-        rev=leg.rev,
-        remote=protocol.Remote(
-            ufrag=peer.ufrag,
-            pwd=peer.pwd,
-            fingerprints=[protocol.Fingerprint(alg=_hash(alg), value=value) for alg, value in peer.fingerprints],
-        ),
-        timers=protocol.Timers(conn_ms=T_CONN_MS if media.is_through else None),
-        recv=[
-            _recv(line, line.peer_label) for line in leg.connection.lines if line.peer_label is not None and not line.is_rejected
-        ],
-        send=[_sound(leg, media.stream(side.other))],
-    )
-
-
-def routing(call: str, media: CallMedia) -> protocol.CallRoute:
-    """The routing table: sound both ways, each direction unless its sender disabled the track."""
-    routes = []
-    for side in Side:
-        sender, receiver = media.leg(side), media.leg(side.other)
-        if sender is None or receiver is None or not media.is_through:
-            continue
-        tracks = [line for line in sender.connection.lines if line.peer_label is TrackLabel.DEFAULT_AUDIO]
-        routes += [
-            protocol.Route(
-                from_=protocol.TrackRef(leg=sender.id, track=SOUND),
-                to=protocol.TrackRef(leg=receiver.id, track=SOUND),
-                on=line.peer_status is TrackStatus.ENABLED,
-            )
-            for line in tracks
-        ]
-    return protocol.CallRoute(call=call, rev=media.route_rev, routes=routes)
-
-
-def _recv(line: Line, label: TrackLabel) -> protocol.RecvTrack:
-    return protocol.RecvTrack(
-        track=label.value,
-        mid=line.mid,
-        kind="audio" if label.kind is MediaKind.AUDIO else "video",
-        ssrcs=list(line.peer_ssrcs),
-        codecs=_codecs(line),
-        ext=_extensions(line),
-    )
-
-
-def _sound(leg: Leg, stream_id: str) -> protocol.SendTrack:
-    line = leg.connection.audio_line
-    # A peer that does not receive on its own line gets no copy A there.
-    outputs = [protocol.Output(ssrc=leg.a_ssrc, mid=line.mid)] if leg.is_a_on and line.far_label is not None else []
-    b_line = leg.b_line
-    if leg.is_b_on and b_line is not None and b_line.far_ssrc is not None:
-        outputs.append(protocol.Output(ssrc=b_line.far_ssrc, mid=b_line.mid))
-    return protocol.SendTrack(
-        track=SOUND,
-        kind="audio",
-        cname=stream_id.rpartition(":")[0],
-        codecs=_codecs(line),
-        ext=_extensions(line),
-        outputs=outputs,
-    )
-
-
-def _codecs(line: Line) -> list[protocol.Codec]:
-    return [protocol.Codec(key=codec.key, pt=codec.pt) for codec in line.codecs]
-
-
-def _extensions(line: Line) -> protocol.Extensions:
-    ids = dict(line.ext)
-    return protocol.Extensions(mid=ids.get("mid"), level=ids.get("level"))
-
-
-def _hash(alg: str) -> protocol.HashName:
-    return protocol.HASH_NAMES[alg]
+    def stream(self, side: Side, label: TrackLabel = TrackLabel.DEFAULT_AUDIO) -> str:
+        """The stream id under which a track of `side` is shown to the other side (messenger-calling 5.4)."""
+        default = self.business_stream if side is Side.BUSINESS else self.consumer_stream
+        return f"{default.rpartition(':')[0]}:SCREEN" if label in SCREEN else default

@@ -10,7 +10,8 @@ from pagecalls.call.events import Event, LegBye, LegFailed, LegUp, MediaLost
 from pagecalls.media import protocol
 from pagecalls.store.base import OutboxRow, WebhookKind
 from pagecalls.switchboard.calls import Calls
-from pagecalls.types import CallId, LegId, Side
+from pagecalls.types import CallId, Side
+from pagecalls.webhooks import payloads
 from pagecalls.webhooks.base import Outcome
 
 log = logging.getLogger("pagecalls.switchboard")
@@ -72,7 +73,7 @@ class MediaEvents:
                 self._happened(event.leg, LegBye)
             case protocol.Stats():
                 for leg in event.legs:
-                    self._calls.told_figures(leg)
+                    self._calls.legs.told_figures(leg)
             case _:
                 assert_never(event)
 
@@ -80,30 +81,25 @@ class MediaEvents:
         calls = self._calls
         calls.journal.note("leg_failed", event.call, side=self._side(event.leg), why=event.why, detail=event.detail)
         if event.stats is not None:
-            calls.told_figures(event.stats)
-        found = calls.legs.get(LegId(event.leg))
+            calls.legs.told_figures(event.stats)
+        found = calls.legs.owner(event.leg)
         if found is not None:
             calls.spawn(calls.happened(found[0], LegFailed(found[1], event.why)))
 
     def _happened(self, leg: str, event: type[LegUp] | type[LegBye]) -> None:
-        found = self._calls.legs.get(LegId(leg))
+        found = self._calls.legs.owner(leg)
         if found is not None:
             call_id, side = found
             fact: Event = event(side)
             self._calls.spawn(self._calls.happened(call_id, fact))
 
     async def _track_accepted(self, event: protocol.TrackAccepted) -> None:
-        found = self._calls.legs.get(LegId(event.leg))
-        live = await self._calls.load(found[0]) if found is not None else None
-        if found is None or live is None:
-            return
-        call_id, side = found
-        leg = live.media.leg(side)
-        if leg is not None and leg.b_line is not None and leg.b_line.far_ssrc == event.ssrc:
-            await self._calls.b_accepted(call_id, side)
+        found = self._calls.legs.owner(event.leg)
+        if found is not None:
+            await self._calls.hand_overs.confirmed(*found, frozenset({event.ssrc}))
 
     def _side(self, leg: str) -> str:
-        found = self._calls.legs.get(LegId(leg))
+        found = self._calls.legs.owner(leg)
         return found[1].value if found is not None else "unknown"
 
     # --- the courier's reports ----------------------------------------------------------------------------------------
@@ -112,7 +108,7 @@ class MediaEvents:
         """An attempt begins; an offer counts as handed over `HAND_OVER_S` later."""
         self._calls.journal.note("webhook", row.call_id, event=row.kind.value, app=row.app_id, attempt=row.attempts + 1)
         if row.kind is WebhookKind.MEDIA_UPDATE and row.attempts == 0 and row.call_id is not None:
-            self.hand_over_soon(row.call_id)
+            self.hand_over_soon(row.call_id, payloads.version_of(row.body))
 
     def on_outcome(self, row: OutboxRow, outcome: Outcome) -> None:
         """A 2xx: an offer is in the business's hands."""
@@ -125,12 +121,12 @@ class MediaEvents:
             error=outcome.error or None,
         )
         if outcome.ok and row.kind is WebhookKind.MEDIA_UPDATE and row.call_id is not None:
-            self._calls.handed_over(row.call_id, Side.BUSINESS)
+            self._calls.hand_overs.handed_over(row.call_id, Side.BUSINESS, payloads.version_of(row.body))
 
-    def hand_over_soon(self, call_id: CallId) -> None:
-        """The business's offer is on its way: it counts as handed over `HAND_OVER_S` from now."""
+    def hand_over_soon(self, call_id: CallId, version: int) -> None:
+        """The business's offer of that version is on its way: it counts as handed over `HAND_OVER_S` from now."""
 
         async def hand_over() -> None:
-            self._calls.handed_over(call_id, Side.BUSINESS)
+            self._calls.hand_overs.handed_over(call_id, Side.BUSINESS, version)
 
         self._calls.timers.once(self._calls.clock.now() + HAND_OVER_S, hand_over)

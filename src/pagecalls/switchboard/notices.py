@@ -9,22 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from pagecalls.call.effects import Audience, Effect, NotifyConnect, NotifyStatus, NotifyTerminate
+from pagecalls.call.effects import Audience, Carrier, Effect, NotifyConnect, NotifyStatus, NotifyTerminate
 from pagecalls.call.model import Call
 from pagecalls.store.base import Hold, OutboxRow, Transaction, WebhookKind
 from pagecalls.switchboard.ids import Ids
+from pagecalls.switchboard.offers import Offer
 from pagecalls.types import AppId, CallId, SdpType, Session
 from pagecalls.webhooks import payloads
 
 CALLS_FIELD = "calls"
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookOffer:
-    """A renegotiation offer that leaves in a `media_update` webhook."""
-
-    version: int
-    sdp: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +54,9 @@ class Notices:
         del self._held[call_id]
         return held.rows
 
-    def write(self, tx: Transaction, call: Call, effects: Iterable[Effect], offer: WebhookOffer | None, now: float) -> Written:
-        """Write the rows that `effects` and `offer` ask for. Runs on the store's thread.
+    def write(self, tx: Transaction, call: Call, effects: Iterable[Effect], offer: Offer | None, now: float) -> Written:
+        """Write the rows that `effects` ask for, and `offer`, the business's, if a webhook carries it. Runs on the store's
+        thread.
 
         Each app gets bytes of its own, equal but for nothing: the event id is one per event.
         """
@@ -96,7 +90,7 @@ def _row(call: Call, kind: WebhookKind, app: AppId, event_id: str, body: bytes, 
 
 
 def _events(
-    call: Call, effects: Iterable[Effect], offer: WebhookOffer | None, now: float
+    call: Call, effects: Iterable[Effect], offer: Offer | None, now: float
 ) -> Iterable[tuple[WebhookKind, Audience, Render]]:
     for effect in effects:
         match effect:
@@ -112,7 +106,7 @@ def _events(
                 yield WebhookKind.TERMINATE, Audience.ALL, lambda event_id: payloads.terminate(call, event_id, now)
             case _:
                 continue
-    if offer is not None:
+    if offer is not None and offer.by is not Carrier.RESPONSE:
         yield (
             WebhookKind.MEDIA_UPDATE,
             Audience.OWNER,

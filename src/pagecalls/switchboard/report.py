@@ -27,4 +27,4 @@ class CallReports:
     async def call_report(self, call_id: CallId) -> CallReport | None:
         """`None`: there is no such call."""
         live = await self._calls.load(call_id)
-        return CallReport(live.call, self._calls.figures.of(call_id)) if live is not None else None
+        return CallReport(live.call, self._calls.legs.figures.of(call_id)) if live is not None else None

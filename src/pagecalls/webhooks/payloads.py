@@ -72,6 +72,12 @@ def media_update(call: Call, version: int, session: Session, event_id: str, now:
     return _body(call, item, int(now))
 
 
+def version_of(body: bytes) -> int:
+    """The version in a body that `media_update` made."""
+    version: int = json.loads(body)["entry"][0]["calls"][0]["session"]["version"]
+    return version
+
+
 def terminate(call: Call, event_id: str, now: float) -> bytes:
     """`terminate` (7.5). Raises `ValueError` for a call that has not ended.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pagecalls.call.versions import Advance
 from pagecalls.switchboard.base import (
     AcceptRequest,
     Caller,
@@ -38,7 +39,7 @@ async def replay(world: World, name: str) -> Reply:
         ("accept", AcceptRequest(CallId("c_1"), OFFERED, (), Platform.MESSENGER)),
         ("reject", EndRequest(CallId("c_1"))),
         ("terminate", EndRequest(CallId("c_1"))),
-        ("media_update", MediaUpdateRequest(CallId("c_1"), OFFERED, TRACKS, 0, 1)),
+        ("media_update", MediaUpdateRequest(CallId("c_1"), OFFERED, TRACKS, advance=Advance(0, 1))),
     ],
 )
 async def test_create_call(world: World, name: str, request_: object) -> None:

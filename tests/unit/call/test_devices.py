@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pagecalls.call.effects import (
+    Carrier,
     NotifyStatus,
     OfferFarTracks,
     StartMedia,
@@ -76,14 +77,20 @@ def test_a_consumers_own_call_rings_no_device(ringing_in: Call, connecting_in: C
 def test_accept_on_one_of_two_devices(ringing_out: Call) -> None:
     call, effects = apply(ringing_out, ConsumerAccepted(TABLET), 1003)
     assert (call.state, call.device, call.ringing, call.deadlines) == (CallState.CONNECTING, TABLET, frozenset(), ())
-    assert (call.version, call.consumer_version, call.owner, call.accepted) == (1, 0, AppId("1"), None)
+    assert (call.business.current, call.consumer.current, call.owner, call.accepted) == (1, 0, AppId("1"), None)
     assert effects == (
         NotifyStatus("accepted"),
-        OfferFarTracks(Side.BUSINESS, version=1, in_response=False),
-        OfferFarTracks(Side.CONSUMER, version=0, in_response=True),
+        OfferFarTracks(Side.BUSINESS, 1, Carrier.PICK_UP),
+        OfferFarTracks(Side.CONSUMER, 0, Carrier.RESPONSE),
         StartMedia(),
         TellEnded(EndReason.ANSWERED_ELSEWHERE, frozenset({PHONE})),
     )
+
+
+def test_a_device_that_picks_up_by_calling_is_told_as_a_caller(ringing_out: Call) -> None:
+    call, effects = apply(ringing_out, ConsumerAccepted(PHONE, by_calling=True), 1003)
+    assert (call.state, call.device, call.consumer.current) == (CallState.CONNECTING, PHONE, 1)
+    assert OfferFarTracks(Side.CONSUMER, 1, Carrier.RESPONSE) in effects
 
 
 def test_accept_on_the_only_device_tells_nobody(dialing: Call) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pagecalls.call.effects import (
+    Carrier,
     CloseMedia,
     Effect,
     GrantPermission,
@@ -111,8 +112,8 @@ def test_a_consumers_call_from_ring_to_end() -> None:
     )
     assert (call.state, call.duration_s, call.owner) == (CallState.COMPLETED, 61, APP)
     assert effects == [
-        OfferFarTracks(Side.BUSINESS, version=0, in_response=True),
-        OfferFarTracks(Side.CONSUMER, version=1, in_response=False),
+        OfferFarTracks(Side.BUSINESS, 0, Carrier.RESPONSE),
+        OfferFarTracks(Side.CONSUMER, 1, Carrier.PICK_UP),
         StartMedia(),
         TellConnected(),
         NotifyTerminate(),
@@ -131,12 +132,12 @@ def test_a_businesss_call_from_ring_to_end() -> None:
         (1005, LegUp(Side.CONSUMER)),
         (1015, TerminateRequested(APP)),
     )
-    assert (call.state, call.duration_s, call.version) == (CallState.COMPLETED, 10, 1)
+    assert (call.state, call.duration_s, call.business.current) == (CallState.COMPLETED, 10, 1)
     assert effects == [
         NotifyStatus("ringing"),
         NotifyStatus("accepted"),
-        OfferFarTracks(Side.BUSINESS, version=1, in_response=False),
-        OfferFarTracks(Side.CONSUMER, version=0, in_response=True),
+        OfferFarTracks(Side.BUSINESS, 1, Carrier.PICK_UP),
+        OfferFarTracks(Side.CONSUMER, 0, Carrier.RESPONSE),
         StartMedia(),
         TellConnected(),
         NotifyTerminate(),

@@ -8,6 +8,8 @@ import pytest
 
 from pagecalls.call.model import Call, Deadline
 from pagecalls.call.states import DeadlineKind
+from pagecalls.call.versions import Counter
+from pagecalls.types import Side
 
 
 def test_next_deadline_is_the_earliest(ringing_in: Call) -> None:
@@ -32,5 +34,11 @@ def test_no_duration_without_connection_or_end(rejected: Call, active_in: Call) 
 
 def test_a_call_is_a_value(ringing_in: Call) -> None:
     with pytest.raises(FrozenInstanceError):
-        ringing_in.version = 1  # type: ignore[misc]
+        ringing_in.business = Counter(1)  # type: ignore[misc]
     assert replace(ringing_in) == ringing_in
+
+
+def test_each_side_has_a_counter(ringing_in: Call) -> None:
+    for side in Side:
+        call = ringing_in.with_counter(side, Counter(3))
+        assert (call.counter(side), call.counter(side.other)) == (Counter(3), Counter())

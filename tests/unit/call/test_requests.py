@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pagecalls.call.effects import NotifyTerminate, OfferFarTracks, Replay, StartMedia, TellConnected, TellEnded
+from pagecalls.call.effects import Carrier, NotifyTerminate, OfferFarTracks, Replay, StartMedia, TellConnected, TellEnded
 from pagecalls.call.events import (
     AcceptRequested,
     ConsumerHungUp,
@@ -41,10 +41,10 @@ def test_accept(ringing_in: Call) -> None:
     call, effects = apply(ringing_in, AcceptRequested(OTHER, "offer"), 1002)
     assert (call.state, call.owner, call.deadlines) == (CallState.CONNECTING, OTHER, ())
     assert call.accepted == AcceptedWith("offer", 1002)
-    assert (call.version, call.consumer_version) == (0, 1)
+    assert (call.business.current, call.consumer.current) == (0, 1)
     assert effects == (
-        OfferFarTracks(Side.BUSINESS, version=0, in_response=True),
-        OfferFarTracks(Side.CONSUMER, version=1, in_response=False),
+        OfferFarTracks(Side.BUSINESS, 0, Carrier.RESPONSE),
+        OfferFarTracks(Side.CONSUMER, 1, Carrier.PICK_UP),
         StartMedia(),
     )
 
@@ -180,20 +180,3 @@ def test_a_failed_call_says_so(
 ) -> None:
     with pytest.raises(CallFailed):
         apply(failed, event, 1023)
-
-
-# --- media_update -----------------------------------------------------------------------------------------------------
-
-
-def test_media_update_while_ringing(ringing_in: Call) -> None:
-    with pytest.raises(WrongState):
-        apply(ringing_in, MediaUpdateRequested(APP), 1001)
-
-
-@pytest.mark.parametrize("fixture", ["dialing", "ringing_out", "connecting_in", "active_in", "connecting_out", "active_out"])
-def test_media_update_looks_at_the_owner_first(fixture: str, request: pytest.FixtureRequest) -> None:
-    call = request.getfixturevalue(fixture)
-    with pytest.raises(NotOwner):
-        apply(call, MediaUpdateRequested(OTHER), 1006)
-    with pytest.raises(WrongState):
-        apply(call, MediaUpdateRequested(APP), 1006)

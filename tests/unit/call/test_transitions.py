@@ -19,6 +19,7 @@ from pagecalls.call.events import (
     ConsumerAccepted,
     ConsumerDeclined,
     ConsumerHungUp,
+    ConsumerUpdateRequested,
     DeadlinePassed,
     DeviceLost,
     DeviceRang,
@@ -27,6 +28,7 @@ from pagecalls.call.events import (
     LegBye,
     LegFailed,
     LegUp,
+    MediaChanged,
     MediaLost,
     MediaUpdateRequested,
     RejectRequested,
@@ -37,6 +39,7 @@ from pagecalls.call.machine import apply, start_business_call, start_user_call
 from pagecalls.call.model import Call
 from pagecalls.call.states import CallState
 from pagecalls.call.transitions import TABLE, Key
+from pagecalls.call.versions import Advance, Counter
 from pagecalls.errors import CallError
 from pagecalls.types import AppId, CallId, DeviceId, PageId, Platform, Psid, Side
 
@@ -66,6 +69,8 @@ def test_facts_are_never_refused() -> None:
         ConsumerAccepted,
         ConsumerDeclined,
         ConsumerHungUp,
+        ConsumerUpdateRequested,
+        MediaChanged,
     }
     assert {event for (_, event), cell in TABLE.items() if cell.refuses} == requests
 
@@ -132,9 +137,19 @@ def steps(call: Call) -> Iterator[tuple[Event, float]]:
         yield AcceptRequested(app, "another"), 0
         yield MediaUpdateRequested(app), 0
     for device in DEVICES:
-        for kind in (DeviceRang, DeviceLost, DeviceReturned, ConsumerAccepted, ConsumerDeclined, ConsumerHungUp):
+        for kind in (
+            DeviceRang,
+            DeviceLost,
+            DeviceReturned,
+            ConsumerAccepted,
+            ConsumerDeclined,
+            ConsumerHungUp,
+            ConsumerUpdateRequested,
+        ):
             yield kind(device), 0
     for side in Side:
+        for advance in (None, Advance(0, 1), Advance(8, 9)):
+            yield MediaChanged(side, advance, "update"), 0
         yield LegUp(side), 0
         yield LegBye(side), 0
         yield LegFailed(side, "dtls"), 0
@@ -162,9 +177,14 @@ def note(seen: dict[Key, set[object]], call: Call, event: Event, now: float) -> 
 
 
 def rebase(call: Call, now: float) -> Call:
-    """The same call seen from a clock that starts at `now`, so that calls which differ only in their date are one."""
+    """The same call seen from a clock that starts at `now`, so that calls which differ only in their date are one.
+
+    No cell leads elsewhere for a version: those that differ only in their counters are one as well.
+    """
     return replace(
         call,
+        business=Counter(),
+        consumer=Counter(),
         created_at=0,
         deadlines=tuple(replace(deadline, at=deadline.at - now) for deadline in call.deadlines),
         accepted=call.accepted and replace(call.accepted, at=call.accepted.at - now),

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import uvicorn
 from starlette.types import ASGIApp, Message
@@ -16,9 +16,9 @@ from pagecalls.clock import SteppedClock
 from pagecalls.consumer.endpoint import build_consumer
 from pagecalls.consumer.messages import SUBPROTOCOL
 from pagecalls.consumer.sessions import ConsumerOptions
-from pagecalls.errors import UnknownObject, WrongState
+from pagecalls.errors import UnknownObject
 from pagecalls.store.base import Consumer, Page
-from pagecalls.switchboard.base import DeviceIdentity, DeviceLine, PickUpReply, Release, StartReply
+from pagecalls.switchboard.base import CallReply, DeviceIdentity, DeviceLine, MediaUpdateRequest, PickUpReply, Release, StartReply
 from pagecalls.switchboard.directory import NewSession
 from pagecalls.types import CallId, DeviceId, PageId, Platform, Psid, Session, Track
 
@@ -42,6 +42,7 @@ class RecordingDoor:
     gone: list[DeviceLine] = field(default_factory=list)
     fault: Exception | None = None
     connect_fault: Exception | None = None
+    updated: CallReply = CallReply(CallId("c_1"))
     released: list[str] = field(default_factory=list)
     gate: asyncio.Event | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -83,8 +84,9 @@ class RecordingDoor:
     async def call_stats(self, device: DeviceIdentity, call_id: CallId, stats: object) -> None:
         await self._note("stats", call_id, stats)
 
-    async def call_media_update(self, device: DeviceIdentity, call_id: CallId) -> None:
-        raise WrongState("media_update", "ACTIVE")
+    async def call_media_update(self, device: DeviceIdentity, request: MediaUpdateRequest) -> CallReply:
+        await self._note("media_update", request)
+        return replace(self.updated, release=self.releases("media_update"))
 
     def releases(self, name: str) -> Release:
         return lambda: self.released.append(name)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from pagecalls.call.states import EndReason
+from pagecalls.call.versions import Advance
 from pagecalls.clock import SteppedClock
 from pagecalls.consumer.dispatch import Dispatcher
 from pagecalls.errors import (
@@ -18,9 +19,9 @@ from pagecalls.errors import (
     NotOffered,
     Unavailable,
     UnknownCall,
-    WrongState,
 )
-from pagecalls.types import CallId, PageId, SdpType, Session, Track, TrackLabel
+from pagecalls.switchboard.base import CallReply, MediaUpdateRequest
+from pagecalls.types import CallId, PageId, SdpType, Session, Track, TrackLabel, TrackStatus
 from tests.unit.consumer.support import ADA, OFFER, RecordingDoor, table
 
 ANSWER = {"sdp_type": "answer", "sdp": "v=0 answer"}
@@ -93,10 +94,50 @@ async def test_ping_tells_the_time_in_milliseconds() -> None:
     assert await reply(RecordingDoor(), "ping") == {"result": {"time": 1_790_000_000_250}}
 
 
-async def test_media_update_is_refused_by_the_door() -> None:
-    fault = await error(RecordingDoor(), "call.media_update", call_id="c_1", from_version=0, to_version=1)
-    assert fault["code"] == -32000
-    assert fault["data"] == table(WrongState("media_update", "ACTIVE"))
+ANSWERED = {"sdp_type": "answer", "sdp": "a"}
+OFFERED = {"sdp_type": "offer", "sdp": "o"}
+
+
+@pytest.mark.parametrize(
+    ("updated", "result"),
+    [
+        (CallReply(CallId("c_1"), "a", None, 2), {"success": True, "session": {"sdp_response": ANSWERED, "version": 2}}),
+        (
+            CallReply(CallId("c_1"), "a", "o", 3),
+            {"success": True, "session": {"sdp_response": ANSWERED, "sdp_renegotiation": OFFERED, "version": 3}},
+        ),
+        (CallReply(CallId("c_1"), version=4), {"success": True, "version": 4}),
+        (CallReply(CallId("c_1"), version=5, is_collision=True), {"success": False, "version": 5}),
+    ],
+)
+async def test_media_update_is_answered_as_on_the_graph_side(updated: CallReply, result: dict[str, object]) -> None:
+    door = RecordingDoor(updated=updated)
+    text = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "call.media_update", "params": {"call_id": "c_1", "session": OFFER}})
+    answered = await dispatcher(door).serve(text)
+    assert json.loads(answered.frame or "")["result"] == {"call_id": "c_1", **result}
+    assert door.released == []
+    answered.release()
+    assert door.released == ["media_update"]
+
+
+async def test_what_media_update_asks() -> None:
+    door = RecordingDoor()
+    track = {"msid": "s t", "label": "default_video", "status": "disabled"}
+    for params in (
+        {"session": OFFER, "tracks": [track], "from_version": 0, "to_version": 1},
+        {"tracks": [track]},
+        {"session": OFFER | {"sdp_type": "answer"}},
+        {"session": {"sdp_type": "offer"}},
+    ):
+        await reply(door, "call.media_update", call_id="c_1", **params)
+    tracks = (Track("s t", TrackLabel.DEFAULT_VIDEO, TrackStatus.DISABLED),)
+    call_id = CallId("c_1")
+    assert [asked[1] for asked in door.asked] == [
+        MediaUpdateRequest(call_id, Session(SdpType.OFFER, "v=0\r\n"), tracks, advance=Advance(0, 1)),
+        MediaUpdateRequest(call_id, None, tracks),
+        MediaUpdateRequest(call_id, Session(SdpType.ANSWER, "v=0\r\n")),
+        MediaUpdateRequest(call_id, None),
+    ]
 
 
 @pytest.mark.parametrize("cause", [UnknownCall(), MalformedSdp(3, "no"), Unavailable()])

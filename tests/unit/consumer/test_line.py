@@ -10,7 +10,7 @@ import pytest
 from pagecalls.call.states import EndReason
 from pagecalls.consumer.line import Line, LineLimits
 from pagecalls.switchboard.base import Ended, Release
-from pagecalls.types import CallId, PageId
+from pagecalls.types import CallId, PageId, Track, TrackLabel
 
 CALL = CallId("c_1")
 
@@ -57,7 +57,8 @@ async def test_notifications_leave_in_order_and_then_the_close() -> None:
     line.accepted(CALL, "v=0", 2, lambda: None)
     line.accepted(CALL, None, 2, lambda: None)
     line.connected(CALL, 12.7)
-    line.resumed(CALL, "ACTIVE", None, 0, lambda: None)
+    line.media_update(CALL, "v=0", 3, (Track("s t", TrackLabel.DEFAULT_VIDEO),), lambda: None)
+    line.resumed(CALL, "ACTIVE", None, 0, (), lambda: None)
     line.ended(Ended(CALL, EndReason.MEDIA_TIMEOUT, True, 4))
     line.ended(Ended(CALL, EndReason.DECLINED, False, None))
     close(line)
@@ -72,6 +73,14 @@ async def test_notifications_leave_in_order_and_then_the_close() -> None:
         ),
         ("call.accepted", {"call_id": "c_1"}),
         ("call.connected", {"call_id": "c_1", "connected_at": 12}),
+        (
+            "call.media_update",
+            {
+                "call_id": "c_1",
+                "session": {"sdp_renegotiation": {"sdp_type": "offer", "sdp": "v=0"}, "version": 3},
+                "tracks": [{"msid": "s t", "label": "default_video", "status": "enabled"}],
+            },
+        ),
         ("call.resumed", {"call_id": "c_1", "state": "ACTIVE"}),
         ("call.ended", {"call_id": "c_1", "reason": "media_timeout", "status": "Failed", "duration": 4}),
         ("call.ended", {"call_id": "c_1", "reason": "declined", "status": "Completed"}),

@@ -9,6 +9,7 @@ import pytest
 from pagecalls.consumer.messages import (
     Accepted,
     AcceptResult,
+    Changed,
     Connected,
     EndedOut,
     ErrorCode,
@@ -25,6 +26,9 @@ from pagecalls.consumer.messages import (
     SessionOut,
     StartResult,
     StartSession,
+    TrackOut,
+    UpdateResult,
+    UpdateSession,
     answer,
     error_frame,
     notification_frame,
@@ -47,6 +51,19 @@ NOTIFICATIONS: list[tuple[Notification, str, dict[str, object]]] = [
         {"call_id": "c_1", "session": {"sdp_renegotiation": OFFER, "version": 0}},
     ),
     (Accepted(call_id="c_1"), "call.accepted", {"call_id": "c_1"}),
+    (
+        Changed(
+            call_id="c_1",
+            session=OfferSession(sdp_renegotiation=SessionOut(sdp_type="offer", sdp="o\r\n"), version=2),
+            tracks=(TrackOut(msid="s t", label="default_video", status="enabled"),),
+        ),
+        "call.media_update",
+        {
+            "call_id": "c_1",
+            "session": {"sdp_renegotiation": OFFER, "version": 2},
+            "tracks": [{"msid": "s t", "label": "default_video", "status": "enabled"}],
+        },
+    ),
     (Connected(call_id="c_1", connected_at=7), "call.connected", {"call_id": "c_1", "connected_at": 7}),
     (
         EndedOut(call_id="c_1", reason="completed", status="Completed", duration=9),
@@ -73,6 +90,15 @@ RESULTS: list[tuple[Result, dict[str, object]]] = [
         AcceptResult(session=PickUpSession(sdp_response=answer("a\r\n"), sdp_renegotiation=offer(None), version=3)),
         {"session": {"sdp_response": ANSWER, "version": 3}},
     ),
+    (
+        UpdateResult(
+            success=True,
+            call_id="c_1",
+            session=UpdateSession(sdp_response=answer("a\r\n"), sdp_renegotiation=offer("o\r\n"), version=2),
+        ),
+        {"success": True, "call_id": "c_1", "session": {"sdp_response": ANSWER, "sdp_renegotiation": OFFER, "version": 2}},
+    ),
+    (UpdateResult(success=False, call_id="c_1", version=0), {"success": False, "call_id": "c_1", "version": 0}),
     (PingResult(time=5), {"time": 5}),
     (Nothing(), {}),
 ]

@@ -125,7 +125,7 @@ def test_what_is_no_request(text: str, request_id: object) -> None:
         ("call.accept", {"session": OFFER}, "call_id"),
         ("call.dtmf", {"call_id": "c"}, "digits"),
         ("call.stats", {"call_id": "c"}, "stats"),
-        ("call.media_update", {"call_id": "c", "from_version": 0}, "to_version"),
+        ("call.media_update", {"call_id": "c"}, "session"),
         ("call.hangup", None, "call_id"),
     ],
 )
@@ -153,6 +153,11 @@ def test_a_missing_parameter_is_named(method: str, params: object, parameter: st
         ("call.dtmf", {"call_id": "c", "digits": "12E"}, "digits"),
         ("call.dtmf", {"call_id": "c", "digits": "12\n"}, "digits"),
         ("call.answer", {"call_id": "c", "version": -1, "session": OFFER}, "version"),
+        ("call.media_update", {"call_id": "c", "session": OFFER, "from_version": 0}, "to_version"),
+        ("call.media_update", {"call_id": "c", "session": OFFER, "to_version": 1}, "from_version"),
+        ("call.media_update", {"call_id": "c", "session": OFFER, "from_version": -1, "to_version": 0}, "from_version"),
+        ("call.media_update", {"call_id": "c", "session": OFFER, "from_version": "0", "to_version": 1}, "from_version"),
+        ("call.media_update", {"call_id": "c", "tracks": [{"msid": "m", "label": "voice"}]}, "tracks[0].label"),
     ],
 )
 def test_a_bad_parameter_is_named(method: str, params: object, parameter: str) -> None:
@@ -170,7 +175,8 @@ def test_a_call_needs_a_description(session: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "sdp_type"), [("call.start", "answer"), ("call.accept", "pranswer"), ("call.answer", "offer")]
+    ("method", "sdp_type"),
+    [("call.start", "answer"), ("call.accept", "pranswer"), ("call.answer", "offer"), ("call.media_update", "rollback")],
 )
 def test_the_description_must_be_of_the_right_type(method: str, sdp_type: str) -> None:
     params = {"page_id": "1", "call_id": "c", "version": 0, "session": {"sdp_type": sdp_type, "sdp": "v=0"}}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pagecalls.call.model import AcceptedWith, Call, Deadline, EndedBy
 from pagecalls.call.states import Action, CallState, DeadlineKind, EndReason
+from pagecalls.call.versions import Advance, Applied, Counter
 from pagecalls.store.base import CallRecord
 from pagecalls.store.codec import columns_of, names_of, names_text, record_of
 from pagecalls.types import AppId, CallId, DeviceId, Direction, PageId, Platform, Psid, Side
@@ -16,6 +17,9 @@ from pagecalls.types import AppId, CallId, DeviceId, Direction, PageId, Platform
 times = st.floats(0, 4e9)
 texts = st.text(max_size=8)
 devices = st.frozensets(texts.map(DeviceId), max_size=4)
+
+advances = st.builds(Advance, st.integers(0, 99), st.integers(0, 99))
+counters = st.builds(Counter, st.integers(0, 99), st.none() | st.builds(Applied, advances, texts))
 
 calls = st.builds(
     Call,
@@ -35,8 +39,8 @@ calls = st.builds(
     deadlines=st.lists(
         st.builds(Deadline, st.sampled_from(DeadlineKind), times, st.none() | texts.map(DeviceId)), max_size=3
     ).map(tuple),
-    version=st.integers(0, 99),
-    consumer_version=st.integers(0, 99),
+    business=counters,
+    consumer=counters,
     accepted=st.none() | st.builds(AcceptedWith, texts, times),
     connected_at=st.none() | times,
     ended_at=st.none() | times,
@@ -90,7 +94,7 @@ def test_a_call_is_live_until_it_has_ended(state: CallState) -> None:
 
 def test_an_older_row_gets_defaults_and_a_newer_member_is_skipped() -> None:
     body = json.loads(str(columns_of(CallRecord(plain()))["body"]))
-    del body["consumer_version"]
+    del body["consumer"]
     body["from_the_future"] = {"x": 1}
     assert record_of(json.dumps(body), b"{}").call == plain()
 

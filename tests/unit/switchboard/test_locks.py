@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 
-from pagecalls.switchboard.locks import Locks
+import pytest
+
+from pagecalls.switchboard.locks import Locks, StillHeld
 from pagecalls.types import PageId, Psid
 
 PAIR = (PageId("1"), Psid("2"))
@@ -39,4 +41,15 @@ async def test_a_lock_lives_only_while_it_is_used() -> None:
         await asyncio.sleep(0)
         cancelled.cancel()
     await asyncio.gather(waiting, cancelled, return_exceptions=True)
+    assert locks.count == 0
+
+
+async def test_patience_has_an_end() -> None:
+    locks = Locks()
+    async with locks.hold(*PAIR, patience_s=0):
+        with pytest.raises(StillHeld):
+            async with locks.hold(*PAIR, patience_s=0):
+                raise AssertionError("two hold it")
+    async with locks.hold(*PAIR, patience_s=0):
+        pass
     assert locks.count == 0

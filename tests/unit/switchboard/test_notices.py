@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pagecalls.call.effects import NotifyConnect, NotifyStatus
+from pagecalls.call.effects import Carrier, NotifyConnect, NotifyStatus
 from pagecalls.call.machine import start_business_call
 from pagecalls.call.model import Call
 from pagecalls.store.base import (
@@ -22,7 +22,8 @@ from pagecalls.store.base import (
 )
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.ids import Ids
-from pagecalls.switchboard.notices import Notices, WebhookOffer
+from pagecalls.switchboard.notices import Notices
+from pagecalls.switchboard.offers import Offer
 from pagecalls.types import AppId, CallId, PageId, Platform, Psid
 
 PAGE, PSID, OWNER, OTHER = PageId("10"), Psid("20"), AppId("1"), AppId("2")
@@ -58,13 +59,18 @@ async def kinds(store: SqliteStore, ids: list[int]) -> list[tuple[AppId, Webhook
 
 async def test_all_apps_or_the_owner(store: SqliteStore) -> None:
     effects = (NotifyConnect(), NotifyStatus("ringing"))
-    written = await store.write(lambda tx: notices().write(tx, CALL, effects, WebhookOffer(1, "v=0"), 1000.0))
+    written = await store.write(lambda tx: notices().write(tx, CALL, effects, Offer(1, "v=0", Carrier.PICK_UP), 1000.0))
     assert await kinds(store, written.ids) == [
         (OWNER, WebhookKind.CONNECT, Hold.READY),
         (OTHER, WebhookKind.CONNECT, Hold.READY),
         (OWNER, WebhookKind.CALL_STATUS, Hold.READY),
         (OWNER, WebhookKind.MEDIA_UPDATE, Hold.READY),
     ]
+
+
+async def test_an_offer_in_a_response_needs_no_webhook(store: SqliteStore) -> None:
+    written = await store.write(lambda tx: notices().write(tx, CALL, (), Offer(1, "v=0", Carrier.RESPONSE), 1000.0))
+    assert written.ids == []
 
 
 async def test_one_event_has_one_id_for_all_its_receivers(store: SqliteStore) -> None:

@@ -49,6 +49,11 @@ def test_media_update() -> None:
     )
 
 
+def test_the_version_can_be_read_from_the_bytes() -> None:
+    body = payloads.media_update(a_call(), 3, Session(SdpType.OFFER, "v=0"), "e", NOW)
+    assert payloads.version_of(body) == 3
+
+
 def test_terminate_of_a_connected_call() -> None:
     call = ended(EndReason.COMPLETED, connected_at=NOW + 10, ended_at=NOW + 12.2)
     assert payloads.terminate(call, "e4", NOW + 13).decode() == (

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pagecalls.call.states import Action
-from pagecalls.graph.calls import MAX_TRACKS
 from pagecalls.graph.versions import SERVED
+from pagecalls.switchboard.base import MAX_TRACKS
 from pagecalls.types import Platform, TrackLabel, TrackStatus
 
 TITLE = "Page Calls"

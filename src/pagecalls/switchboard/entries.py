@@ -1,0 +1,87 @@
+"""How a side comes into a call: with a call of its own, or into one that waits for it. The same for the business and a device.
+
+Either way a leg is opened before the commit, because the answer needs its credentials, and undone if the commit fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pagecalls.call.effects import Effect
+from pagecalls.call.events import Event
+from pagecalls.call.machine import apply
+from pagecalls.call.model import Call
+from pagecalls.errors import ConnectionFault, ConsumerBusy, Unavailable, UnusableConnection
+from pagecalls.sdp.description import Description, parse
+from pagecalls.sdp.negotiate import render_answer
+from pagecalls.sdp.profile import check_offer
+from pagecalls.store.base import LiveCallExists
+from pagecalls.switchboard.base import Release
+from pagecalls.switchboard.calls import Calls, Live, Step
+from pagecalls.switchboard.media import Reply
+from pagecalls.types import SdpType, Session, Side, Track
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A side is in the call. `release` lets the webhooks go that the step caused, when its response is out."""
+
+    step: Step
+    reply: Reply
+    release: Release
+
+
+def read_offer(session: Session | None) -> Description:
+    """The offer in a request, parsed and checked. Raises `PeerError`."""
+    if session is None:
+        raise UnusableConnection(ConnectionFault.SESSION_ABSENT)
+    if session.sdp_type is not SdpType.OFFER:
+        raise UnusableConnection(ConnectionFault.WRONG_SDP_TYPE, session.sdp_type.value)
+    description = parse(session.sdp)
+    check_offer(description)
+    return description
+
+
+async def begin(
+    calls: Calls, call: Call, effects: tuple[Effect, ...], side: Side, offer: Description, tracks: Iterable[Track]
+) -> Entry:
+    """A new call of `side`. The lock is held by the caller. Raises `ConsumerBusy`, `PeerError`, `Unavailable`; then there is
+    none."""
+    if calls.is_closed:
+        raise Unavailable
+    media = calls.legs.new_media()
+    await calls.legs.create_call(call.id)
+    release = calls.hold_webhooks(call.id)
+    try:
+        media, leg = await calls.legs.open(call.id, media, side, offer, tracks, calls.media_settings)
+        step = await calls.commit(None, call, media, effects, call.created_at)
+    except BaseException as error:
+        release()
+        await calls.legs.close_call(call.id, media)
+        if isinstance(error, LiveCallExists):
+            raise ConsumerBusy(None) from None
+        raise
+    return Entry(step, Reply("", render_answer(leg.connection), None, call.counter(side).current), release)
+
+
+async def join(
+    calls: Calls, live: Live, event: Event, side: Side, session: Session | None, tracks: Iterable[Track], digest: str = ""
+) -> Entry:
+    """`side` picks up, as `event` says. Raises `CallError` before the description is looked at, then `PeerError`, `Unavailable`;
+    then nothing has changed. With a `digest` the reply is kept for a repeat."""
+    now = calls.clock.now()
+    call, effects = apply(live.call, event, now)
+    offer = read_offer(session)
+    media, leg = await calls.legs.open(call.id, live.media, side, offer, tracks, calls.media_settings)
+    reply = Reply(digest, render_answer(leg.connection), None, call.counter(side).current)
+    media = media.with_leg(side, leg.replied(reply))
+    release = calls.hold_webhooks(call.id)
+    try:
+        step = await calls.commit(live, call, media, effects, now)
+    except BaseException:
+        release()
+        await calls.legs.close(leg.id)
+        raise
+    made = step.live.media.leg(side)
+    return Entry(step, made.replies[-1] if made is not None else reply, release)
