@@ -13,19 +13,20 @@ from typing import Any
 
 from pagecalls.cli import main
 from pagecalls.switchboard.calls import Calls
+from pagecalls.switchboard.handover import HandOvers
 from pagecalls.types import CallId, Side
 
 
 def stop_at_the_response(*_: object) -> None:
     """From now on the switchboard of this process ends with the response."""
 
-    def handed_over(self: Calls, call_id: CallId, side: Side) -> None:
+    def handed_over(self: HandOvers, call_id: CallId, side: Side, version: int) -> None:
         pass
 
     def spawn(self: Calls, work: Coroutine[Any, Any, None]) -> None:
         work.close()
 
-    Calls.handed_over = handed_over  # type: ignore[method-assign]
+    HandOvers.handed_over = handed_over  # type: ignore[method-assign]
     Calls.spawn = spawn  # type: ignore[method-assign]
 
 

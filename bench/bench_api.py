@@ -1,8 +1,9 @@
-"""The API process: start-up, and CPU per `accept`, by itself and with everything that it causes.
+"""The API process: start-up, and CPU per `accept` and per `media_update`, by themselves and with everything that they cause.
 
-Each `accept` is measured with the real engine: HTTP, token, SDP both ways, one durable transaction, four engine commands and the
-notification to the consumer's device. Two servers take turns, so that both see the same machine: one goes on to what follows the
-response, the other (`accept_server.py`) ends with it. Calls ring before the clock starts.
+The `media_update` is the business's next offer, in which it has applied ours and turns a camera on. Each request is measured with
+the real engine: HTTP, token, SDP both ways, one durable transaction, four engine commands and the notification to the consumer's
+device. Two servers take turns, so that both see the same machine: one goes on to what follows the response, the other
+(`accept_server.py`) ends with it. Calls ring before the clock starts.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ from pagecalls.demo.business import BusinessApp
 from pagecalls.demo.device import ConsumerDevice
 from pagecalls.dev import DevFile
 
-OFFER = (Path(__file__).parent.parent / "tests" / "data" / "sdp" / "chrome-156-audio-offer.sdp").read_text()
+SDP = Path(__file__).parent.parent / "tests" / "data" / "sdp"
+OFFER = (SDP / "chrome-156-audio-offer.sdp").read_text()
 SESSION = {"sdp_type": "offer", "sdp": OFFER}
+CREDENTIALS = ("a=ice-ufrag", "a=ice-pwd", "a=fingerprint")
 STARTS = 5
 CALLS = 200
 ROUND = 10
@@ -74,33 +77,63 @@ async def start_figures() -> list[Figure]:
 
 
 async def accept_figures() -> list[Figure]:
-    """CPU of the API process per accept: medians of rounds, in which each server accepts `ROUND` calls one after the other."""
+    """CPU of the API process per request: medians of rounds, in which each server accepts `ROUND` calls one after the other, and
+    then takes an update of each."""
     async with accepting(ALONE) as alone, accepting(SERVE) as whole:
         os.kill(alone.pid, signal.SIGUSR1)
         await at_rest(alone.pid)
-        rounds = [(await alone.round_ms(), await whole.round_ms()) for _ in range(CALLS // ROUND)]
-    request, all_in = (statistics.median(column) for column in zip(*rounds, strict=True))
-    title = f"accept, API process ({CALLS} calls)"
+        rounds = [
+            (await alone.accept_ms(), await whole.accept_ms(), await alone.update_ms(), await whole.update_ms())
+            for _ in range(CALLS // ROUND)
+        ]
+    medians = [statistics.median(column) for column in zip(*rounds, strict=True)]
+    accept, update = (f"{name}, API process ({CALLS} calls)" for name in ("accept", "media_update with a camera"))
     return [
-        Figure(f"{title}: up to the response", request, "ms CPU", "1", digits=2),
-        Figure(f"{title}: with all that follows", all_in, "ms CPU", digits=2),
+        Figure(f"{accept}: up to the response", medians[0], "ms CPU", "1", digits=2),
+        Figure(f"{accept}: with all that follows", medians[1], "ms CPU", digits=2),
+        Figure(f"{update}: up to the response", medians[2], "ms CPU", "1", digits=2),
+        Figure(f"{update}: with all that follows", medians[3], "ms CPU", digits=2),
     ]
+
+
+def camera_offer() -> str:
+    """The business's next offer: its own line, our line as it received it, and a camera."""
+    head, _, sound = OFFER.partition("m=audio")
+    _, _, camera = (SDP / "chrome-156-video-offer.sdp").read_text().partition("m=video")
+    own = [line for line in sound.splitlines() if line.startswith(CREDENTIALS)]
+    ours = [line for line in sound.splitlines() if not line.startswith(("a=msid", "a=ssrc", "a=candidate"))]
+    lines = [
+        *head.replace("BUNDLE 0", "BUNDLE 0 1 2").splitlines(),
+        *f"m=audio{sound}".splitlines(),
+        *f"m=audio{chr(10).join(ours)}".replace("a=mid:0", "a=mid:1").replace("a=sendrecv", "a=recvonly").splitlines(),
+        *(line for line in f"m=video{camera}".replace("a=mid:1", "a=mid:2").splitlines() if not line.startswith(CREDENTIALS)),
+        *own,
+    ]
+    return "".join(f"{line}\r\n" for line in lines)
 
 
 @dataclass(slots=True)
 class Accepting:
-    """A server with ringing calls, and the business that accepts them."""
+    """A server with ringing calls, and the business that accepts them; `accepted` are the calls of its last round."""
 
     pid: int
     business: BusinessApp
     ringing: list[str]
+    accepted: list[str] = field(default_factory=list)
 
-    async def round_ms(self) -> float:
+    async def accept_ms(self) -> float:
         """Accept `ROUND` calls; CPU milliseconds for each, until the process is at rest again."""
-        now, self.ringing = self.ringing[:ROUND], self.ringing[ROUND:]
+        self.accepted, self.ringing = self.ringing[:ROUND], self.ringing[ROUND:]
+        return await self._each_ms("accept", SESSION)
+
+    async def update_ms(self) -> float:
+        """Turn a camera on in each of those; the same."""
+        return await self._each_ms("media_update", {"sdp_type": "offer", "sdp": camera_offer()})
+
+    async def _each_ms(self, action: str, session: dict[str, str]) -> float:
         before = cpu_ns(self.pid)
-        for call_id in now:
-            await self.business.call("accept", call_id=call_id, session=SESSION)
+        for call_id in self.accepted:
+            await self.business.call(action, call_id=call_id, session=session)
         return (await at_rest(self.pid) - before) / ROUND / 1e6
 
 
