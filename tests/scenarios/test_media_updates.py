@@ -383,6 +383,7 @@ async def test_streams_of_a_lost_offer_stop_before_the_answer_and_a_stopped_copy
         (resumed,) = await talk.outputs(B, "default_audio")
     assert resumed[1] == "0"
     assert resumed[0] not in (a[0], b[0])
+    assert (await talk.noted("copies"))[-1] == {"side": "business", "a": True, "b": False}
 
 
 async def test_every_appended_stream_stops_and_comes_again(world: World) -> None:

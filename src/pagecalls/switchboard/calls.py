@@ -168,6 +168,8 @@ class Calls:
             self.spawn(self._release(late))
         self._note_life(call)
         self._note_step(before, call, asked, shown)
+        if before is not None:
+            self._note_copies(call.id, before.media, media)
         step = Step(Live(call, media), effects, offers)
         await self._act(before, step, page)
         if rows.ids and not rows.is_held:
