@@ -46,6 +46,11 @@ class End:
         """The versions of its next update."""
         return {"from_version": self.version, "to_version": self.version + 1}
 
+    def apply_answer(self, session: Json) -> None:
+        """Apply the server's answer to its update, and count."""
+        self.peer.apply(parse(session["sdp_response"]["sdp"]))
+        self.version = session["version"]
+
     def take(self, session: Json) -> str:
         """Apply an offer of the server's, and count it."""
         self.version = session["version"]
@@ -99,8 +104,7 @@ class Talk:
         asked = self.business.next() | given | members
         answer = await self.business_asks(session=text(self.business.peer.offer()), **asked)
         session = answer["session"]
-        self.business.peer.apply(parse(session["sdp_response"]["sdp"]))
-        self.business.version = session["version"]
+        self.business.apply_answer(session)
         if "sdp_renegotiation" in session:
             self.business.take(session)
         return answer
@@ -117,8 +121,7 @@ class Talk:
         asked = self.consumer.next() | given | members
         result = await self.device_asks(session=text(self.consumer.peer.offer()), **asked)
         session = result["session"]
-        self.consumer.peer.apply(parse(session["sdp_response"]["sdp"]))
-        self.consumer.version = session["version"]
+        self.consumer.apply_answer(session)
         if "sdp_renegotiation" in session:
             self.consumer.take(session)
         return result
