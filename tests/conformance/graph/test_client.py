@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pagecalls.call.versions import Advance
 from pagecalls.client import errors as e
 from pagecalls.client.requests import (
     AcceptRequest,
@@ -68,7 +69,7 @@ async def ask(world: World, request: AnyRequest, through: Wire | None = None) ->
         (TerminateRequest(call_id="c_1", platform=Platform.INSTAGRAM), base.EndRequest(CallId("c_1"), Platform.INSTAGRAM)),
         (
             MediaUpdateRequest(call_id="c_1", sdp=OFFER, tracks=[SCREEN], from_version=2, to_version=3),
-            base.MediaUpdateRequest(CallId("c_1"), SESSION, (SCREEN,), 2, 3),
+            base.MediaUpdateRequest(CallId("c_1"), SESSION, (SCREEN,), advance=Advance(2, 3)),
         ),
         (MediaUpdateRequest(call_id="c_1", tracks=[SCREEN]), base.MediaUpdateRequest(CallId("c_1"), None, (SCREEN,))),
         (
