@@ -1,0 +1,39 @@
+"""Who is who, as far as it is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pagecalls.clock import SteppedClock
+from pagecalls.store.base import Page
+from pagecalls.store.sqlite import SqliteStore
+from pagecalls.switchboard.directory import Directory, digest
+from pagecalls.types import AppId, PageId, Platform
+
+
+class NoReceiver:
+    """Stands for callbacks that nobody registers here."""
+
+    async def verify(self, url: str, verify_token: str) -> None:
+        raise AssertionError("nobody registers a callback")
+
+
+def all_bytes(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+async def test_tokens_are_stored_as_digests(tmp_path: Path) -> None:
+    """No file of the store holds a token's text (graph-platform 2.2)."""
+    page = Page(PageId("1001"), "Tea House")
+    store = SqliteStore.open(tmp_path / "pagecalls.db")
+    await store.write(lambda tx: tx.put_page(page))
+    directory = Directory(store, SteppedClock(), NoReceiver())
+    of_page = (await directory.add_app(AppId("9001"), "Desk", page.id)).access_token
+    of_consumer = (await directory.open_session(page.id, Platform.MESSENGER, "Ada", None)).access_token
+    assert (await directory.bearer(of_page)).page == page
+    assert await directory.device(of_consumer) is not None
+    await store.close()
+    stored = all_bytes(tmp_path)
+    for text in (of_page, of_consumer):
+        assert text.encode() not in stored
+        assert digest(text).encode() in stored
