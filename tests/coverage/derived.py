@@ -17,6 +17,7 @@ from pagecalls.consumer.messages import Method, Notice
 from pagecalls.errors import UnknownCall
 from pagecalls.graph.auth import Scope
 from pagecalls.graph.envelope import ROWS, Key, error_object
+from pagecalls.graph.openapi.contract import REQUEST, RESPONSE, Member
 from pagecalls.graph.routes import APP_EDGES, PAGE_EDGES
 from pagecalls.graph.schemas import CallBody, PermissionBody, SdpObject, SessionBody
 from pagecalls.graph.subscriptions import WebhookObject
@@ -79,7 +80,16 @@ def _versions() -> Iterator[str]:
     return (f"version {version}" for version in SERVED)
 
 
+def _schema_members(name: str, members: Iterable[Member]) -> Iterator[str]:
+    """Members of a schema of the reference, and theirs."""
+    for member in members:
+        yield f"{name}.{member.name}"
+        yield from _schema_members(f"{name}.{member.name}", member.members)
+
+
 def _members() -> Iterator[str]:
+    for schema in (REQUEST, RESPONSE):
+        yield from _schema_members(schema.name, schema.members)
     for body in ANSWERS:
         yield from (f"{body.__name__}.{field.encode_name}" for field in msgspec.structs.fields(body))
     yield from (f"StandardError.{name}" for name in error_object(UnknownCall(), "A"))

@@ -20,7 +20,7 @@ def test_lists_of_the_code() -> None:
     assert {"Action.media_update", "TrackLabel.screen_video", "CallState.RINGING_IN", "Notice.call.ended"} <= names
     assert {"POST /{page_id}/calls", "GET /{page_id}", "DELETE /{app_id}/subscriptions", "version v20.0"} <= names
     assert {"NoToken", "BadToken.EXPIRED", "UnusableConnection.NO_OPUS", "state row 34", "StandardError.fbtrace_id"} <= names
-    assert {"CallBody.sdp", "SessionBody.version"} <= names
+    assert {"CallBody.sdp", "SessionBody.version", "PageCallsRequest.tracks.msid", "PageCallsResponse.session"} <= names
     assert len({derived.error_name(key) for key in ROWS}) == len(ROWS)
     assert (derived.error_name(NoToken), derived.error_name((BadToken, TokenFault.EXPIRED))) == ("NoToken", "BadToken.EXPIRED")
 
