@@ -72,8 +72,13 @@ class TokenFault(StrEnum):
     """Why a token is refused (graph-platform 2.4)."""
 
     UNPARSEABLE = "unparseable"
+    MALFORMED = "malformed"
     EXPIRED = "expired"
     REVOKED = "revoked"
+
+
+SHOWN_OF_TOKEN = 6
+"""So many characters of a malformed token are shown: enough for a stray `Bearer`, too few for a secret."""
 
 
 def _date(at: float) -> str:
@@ -82,11 +87,13 @@ def _date(at: float) -> str:
 
 
 class BadToken(AccessError):
-    """E_BAD_TOKEN. `expired_at` and `now`, Unix seconds, only with `EXPIRED`."""
+    """E_BAD_TOKEN. `expired_at` and `now`, Unix seconds, only with `EXPIRED`; `text`, what was given as a token, with
+    `MALFORMED`."""
 
-    def __init__(self, fault: TokenFault, expired_at: float = 0, now: float = 0) -> None:
+    def __init__(self, fault: TokenFault, expired_at: float = 0, now: float = 0, text: str = "") -> None:
         super().__init__(fault)
         self.fault = fault
+        self.text = text
         self.expired_at = expired_at
         self.now = now
 
@@ -99,6 +106,8 @@ class BadToken(AccessError):
                 )
             case TokenFault.REVOKED:
                 return "Error validating access token: The session is invalid because the token was revoked."
+            case TokenFault.MALFORMED:
+                return f"Malformed access token {ascii(self.text[:SHOWN_OF_TOKEN])[1:-1]}..."
             case TokenFault.UNPARSEABLE:
                 return "Invalid OAuth access token - Cannot parse access token"
 

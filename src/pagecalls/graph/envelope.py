@@ -127,6 +127,7 @@ ROWS: Mapping[Key, Row] = MappingProxyType(
         NoToken: Row("E_NO_TOKEN", 400, 104),
         CurrentUserUnknown: Row("E_NO_ME", 400, 2500),
         (BadToken, TokenFault.UNPARSEABLE): Row("E_BAD_TOKEN", 400, 190),
+        (BadToken, TokenFault.MALFORMED): Row("E_BAD_TOKEN", 400, 190),
         (BadToken, TokenFault.EXPIRED): Row("E_BAD_TOKEN", 400, 190, 463),
         (BadToken, TokenFault.REVOKED): Row("E_BAD_TOKEN", 400, 190, 467),
         WrongProof: Row("E_PROOF", 400, 100, 9905002, ErrorType.GRAPH_METHOD),

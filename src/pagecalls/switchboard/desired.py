@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 from pagecalls.media import protocol
+from pagecalls.sdp.codecs import EVENTS
 from pagecalls.sdp.connection import HostCandidate, Line, Transport
 from pagecalls.switchboard.media import LABELS, CallMedia, Leg, far_lines, peer_lines
 from pagecalls.types import MediaKind, Side, TrackLabel, TrackStatus
@@ -101,7 +102,8 @@ def _sent(media: CallMedia, leg: Leg, side: Side) -> Iterator[protocol.SendTrack
             track=label.value,
             kind=_kind(label),
             cname=media.stream(side.other, label).rpartition(":")[0],
-            codecs=_codecs(line),
+            # Digits go to the business alone: what it sends of them is ignored (messenger-calling 10).
+            codecs=[codec for codec in _codecs(line) if side is Side.BUSINESS or codec.key not in EVENTS],
             ext=_extensions(line),
             fb=_feedback(line),
             outputs=list(_outputs(leg, label, offered)),

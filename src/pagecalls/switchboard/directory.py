@@ -87,7 +87,9 @@ class Directory:
 
         found = await self._store.read(work)
         if found is None:
-            raise BadToken(TokenFault.UNPARSEABLE)
+            # No token has blanks or control characters: a header that was put together wrongly does.
+            is_whole = text.isprintable() and " " not in text
+            raise BadToken(TokenFault.UNPARSEABLE) if is_whole else BadToken(TokenFault.MALFORMED, text=text)
         token = found.token
         if token.is_revoked:
             raise BadToken(TokenFault.REVOKED)

@@ -85,10 +85,13 @@ async def test_no_token(world: World, headers: dict[str, str]) -> None:
     ("token", "subcode", "words"),
     [
         ("garbage", None, "Invalid OAuth access token - Cannot parse access token"),
+        ("Bearer EAA123", None, "Malformed access token Bearer..."),
+        ("EAA12\n3", None, "Malformed access token EAA12\\n..."),
         (EXPIRED_TOKEN, 463, "Session has expired on Monday, 21-Sep-26 14:13:20 UTC. The current time is Monday, 21-Sep-26"),
         (REVOKED_TOKEN, 467, "revoked"),
         (f"{APP.id}|wrong-secret", None, "Cannot parse"),
-        ("t\u00f6ken \u2603", None, "Cannot parse"),
+        ("t\u00f6ken\u2603", None, "Cannot parse"),
+        ("t\u00f6ken \u2603", None, "Malformed access token t\\xf6ken ..."),
     ],
 )
 async def test_a_bad_token(world: World, token: str, subcode: int | None, words: str) -> None:

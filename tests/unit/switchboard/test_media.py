@@ -53,6 +53,14 @@ def test_a_stream_runs_from_the_hand_over_of_the_first_offer_that_names_it() -> 
     assert plain.handed_over(0) == plain, "nothing was offered"
 
 
+def test_digits_go_to_the_business_alone() -> None:
+    media = call(leg("b", "chrome-156-audio-offer.sdp"), leg("k", "chrome-156-audio-offer.sdp"))
+    heard = {side: [codec.key for codec in leg_state(media, side).send[0].codecs] for side in Side}
+    assert heard == {Side.BUSINESS: ["opus/48000/2", "telephone-event/48000"], Side.CONSUMER: ["opus/48000/2"]}
+    for side in Side:
+        assert "telephone-event/48000" in [codec.key for codec in leg_state(media, side).recv[0].codecs], "what comes is taken"
+
+
 def test_an_offer_is_owed_until_it_is_handed_over() -> None:
     plain = leg("b", "chrome-156-audio-offer.sdp")
     one = offering(plain, 0, SOUND)
