@@ -44,6 +44,7 @@ SCRIPT = """(() => {
     remove: (mid) => { pc.removeTrack(of(mid).sender); return mid; },
     stop: (mid) => { of(mid).stop(); return mid; },
     restart: () => { pc.restartIce(); return true; },
+    rollBack: async () => { await pc.setLocalDescription({ type: "rollback" }); return pc.signalingState; },
     offer: async () => { await pc.setLocalDescription(await pc.createOffer()); return pc.localDescription.sdp; },
     answered: async (sdp) => { await pc.setRemoteDescription({ type: "answer", sdp }); return pc.signalingState; },
     take: async (sdp) => {
@@ -156,6 +157,19 @@ async def test_a_peer_that_never_offered_video(peer: Signalling) -> None:
     assert await peer.directions() == {"0": "sendonly", "1": "recvonly", "2": "sendrecv", "3": "recvonly", "4": "recvonly"}
     # It keeps our number for that codec, also where it sends.
     assert found.connection.line("2").codecs[0].pt == 127
+
+
+async def test_our_offer_meets_a_camera_that_it_took_back(peer: Signalling) -> None:
+    """A collision (messenger-calling 4.4): the numbers of the offer that it took back stay with a browser."""
+    await peer.call("audio")
+    await peer.js("add", "video")
+    await peer.js("offer")
+    assert await peer.js("rollBack") == "stable"
+    answer = await peer.show(FAR_AGAIN, FAR_CAMERA)
+    assert answer is not None
+    assert read_answer(peer.standing, answer) == {"1", "2"}
+    found = await peer.offer_again()
+    assert found.confirmed == {"1", "2"}
 
 
 async def test_a_camera_on_the_mid_of_an_offer_that_it_never_saw(peer: Signalling) -> None:

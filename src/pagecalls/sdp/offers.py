@@ -6,8 +6,9 @@ an offer may need a reply (6.6, 1): one codec for each line, in the peer's own n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from pagecalls.sdp import video
 from pagecalls.sdp.codecs import MAX_EXTENSION_ID, PICTURE_EXTENSIONS, TRANSPORT_CC, without_transport_cc
@@ -19,6 +20,10 @@ from pagecalls.types import MediaKind, TrackLabel
 _PROTOCOL = "UDP/TLS/RTP/SAVPF"
 _FIRST_PT, _LAST_PT = 127, 96
 """Where we look for a number that no client of the peer's kind would use next: downwards (messenger-calling 6.5)."""
+
+_USUAL_IDS: Mapping[str, int] = MappingProxyType({"ctype": 6, "rot": 13})
+"""The ids that Chromium will give. Once it has made an offer with video, even one that it took back, an id of ours that means
+something else there makes its next offer impossible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +166,14 @@ class _Composer:
         return {name: number for name, number in (*self.connection.listed_ext, *known) if name and number <= MAX_EXTENSION_ID}
 
     def _numbered_extensions(self) -> dict[str, int]:
-        """The ids that the bundle has, and the first free ones for what it lacks. A peer that offered no MID needs none."""
+        """The ids that the bundle has; for what it lacks the usual ones, else the first free. A peer that offered no MID needs
+        none."""
         names = self._known_extensions()
         taken = {number for _, number in self.connection.listed_ext} | set(names.values())
-        free = iter([number for number in range(1, MAX_EXTENSION_ID + 1) if number not in taken])
         fresh = [name for name in PICTURE_EXTENSIONS if name != "mid" and name not in names]
-        return names | dict(zip(fresh, free, strict=False))
+        names |= {name: _USUAL_IDS[name] for name in fresh if name in _USUAL_IDS and _USUAL_IDS[name] not in taken}
+        free = iter([number for number in range(1, MAX_EXTENSION_ID + 1) if number not in taken | set(names.values())])
+        return names | dict(zip((name for name in fresh if name not in names), free, strict=False))
 
     def _free_pt(self) -> int | None:
         """The highest number that stands in none of the peer's descriptions, and that we have not used."""

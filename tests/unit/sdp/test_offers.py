@@ -114,16 +114,16 @@ def test_a_peer_without_video_gets_numbers_of_ours() -> None:
     line = section(after, "2")
     assert (line.format_tokens, line.formats[0].key, line.formats[0].feedback) == (("127",), "vp8/90000", FEEDBACK)
     # 1 to 4 are taken; two of them by what we want, for the audio line of this peer lists transport-wide numbers.
-    assert extensions(line) == {"mid": 4, "twcc": 3, "ctype": 5, "rot": 6}
+    assert extensions(line) == {"mid": 4, "twcc": 3, "ctype": 6, "rot": 13}
     assert not line.ssrc_groups
     assert after.numbered == (LineCodec("vp8/90000", 127, "", FEEDBACK),)
 
 
 def test_what_it_lacks_gets_the_first_free_ids() -> None:
     line = section(shown(answered(offer_of("aiortc-1.16-audio")), FAR_CAMERA), "1")
-    assert extensions(line) == {"mid": 1, "twcc": 3, "ctype": 4, "rot": 5}
+    assert extensions(line) == {"mid": 1, "twcc": 3, "ctype": 6, "rot": 13}
     without = section(shown(answered(small_offer(audio("0"))), FAR_CAMERA), "1")
-    assert extensions(without) == {"twcc": 1, "ctype": 2, "rot": 3}
+    assert extensions(without) == {"twcc": 1, "ctype": 6, "rot": 13}
 
 
 def test_the_numbers_are_in_none_of_its_descriptions() -> None:
