@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import groupby
 
 import pytest
@@ -20,6 +22,13 @@ from tests.interop.world import BUSINESS_HZ, CONSUMER_HZ, Call, Plan, Start, Wor
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 B_CAMERA, C_CAMERA, B_SCREEN, C_SCREEN, C_OTHER_CAMERA = 1, 2, 3, 4, 5
+
+STILL_TRIES = 4
+"""Seconds in which a picture that was stopped must come to rest. A busy machine is late with what it shows."""
+
+DIALS = 3
+DIGIT_S = 1.0
+"""So long a digit may take until it is heard: it sounds for 0.5 s, and the next begins 0.1 s later."""
 
 Pair = Callable[[Chromium, Firefox], tuple[Peer, Peer]]
 PAIRS: dict[str, Pair] = {
@@ -57,27 +66,40 @@ async def check_decodes(peer: Peer, mid: str | None) -> VideoReceived:
 
 
 async def check_still(peer: Peer, *others: int) -> None:
-    """Nothing but `others` moves at the peer."""
-    await peer.see(timeout_s=0.5)  # what was on its way
-    seen = await peer.see(timeout_s=1.0)
-    assert seen.shows(*others), seen
+    """Nothing but `others` moves at the peer for a second, as soon as what was on its way is shown."""
+    await peer.see(timeout_s=0.5)
+    for _ in range(STILL_TRIES):
+        seen = await peer.see(timeout_s=1.0)
+        if seen.shows(*others):
+            return
+    raise AssertionError(seen)
 
 
-async def check_digits(peer: Peer, digits: str) -> None:
-    """These digits are heard, of which no two neighbours are equal, and no other.
+async def check_digits(world: World, call: Call, digits: str) -> None:
+    """The consumer dials these, of which no two neighbours are equal; the business hears them and no other.
 
-    Pieces of one count once: a browser on a busy machine plays a tone with holes, or lets it sound again after its end. Packets
-    and lengths are judged by `test_digits.py`.
+    A browser on a busy machine may swallow one, but not time after time. Packets and lengths are judged by `test_digits.py`.
     """
+    heard: list[str] = []
+    while digits not in heard:
+        assert len(heard) < DIALS, heard
+        heard.append(await dial(world, call, digits))
+
+
+async def dial(world: World, call: Call, digits: str) -> str:
+    """What the business hears when the consumer dials. Pieces of one digit count once: a browser may play a tone with holes."""
+    before = len(await call.business.digits())
 
     async def heard() -> str:
-        return "".join(digit for digit, _ in groupby(await peer.digits()))
+        return "".join(digit for digit, _ in groupby((await call.business.digits())[before:]))
 
     async def all_came() -> bool:
         return len(await heard()) >= len(digits)
 
-    await until(all_came)
-    assert await heard() == digits, await peer.heard_digits()
+    await world.device.request("call.dtmf", call_id=call.id, digits=digits)
+    with suppress(TimeoutError):
+        await until(all_came, within_s=len(digits) * DIGIT_S)
+    return await heard()
 
 
 async def test_a_whole_video_call(world: World, pair: tuple[Peer, Peer]) -> None:
@@ -133,8 +155,7 @@ async def test_a_whole_video_call(world: World, pair: tuple[Peer, Peer]) -> None
     await asyncio.gather(check_sees(business, C_OTHER_CAMERA, C_SCREEN), check_sees(consumer, B_CAMERA, B_SCREEN))
 
     await check_tones(call)
-    await world.device.request("call.dtmf", call_id=call.id, digits="15#")
-    await check_digits(business, "15#")
+    await check_digits(world, call, "15#")
     await world.hang_up(call)
 
 
@@ -176,6 +197,18 @@ APART_S = 0.5
 """So far sound and picture may come apart on a bad network; on a good one 0.2 s are measured here."""
 
 
+CLAPS = 3
+
+
+async def check_in_step(business: Peer, consumer: Peer, network: str) -> None:
+    """Sound and picture of the consumer come together. A busy machine may delay what is shown of one clap, not of each."""
+    apart: list[float] = []
+    while not any(each < APART_S for each in apart):
+        assert len(apart) < CLAPS, (network, apart)
+        clap, _ = await asyncio.gather(business.await_clap(C_CAMERA), consumer.clap())
+        apart.append(abs(clap.sound_late_s) if clap else math.inf)
+
+
 def engine_of(world: World) -> tuple[str, int]:
     """Where the engine takes media."""
     host, _, port = world.dev.media.udp[0].rpartition(":")
@@ -199,9 +232,7 @@ async def test_pictures_recover_on_bad_networks(world: World, start: Start, chro
             for link in links:
                 link.set(up=network, down=network)
             await asyncio.gather(check_sees(business, C_CAMERA), check_sees(consumer, B_CAMERA))
-            clap, _ = await asyncio.gather(business.await_clap(C_CAMERA), consumer.clap())
-            assert clap is not None, name
-            assert abs(clap.sound_late_s) < APART_S, (name, clap)
+            await check_in_step(business, consumer, name)
         for done in (figures.of(Kind.RTP) for link in links for figures in (link.up, link.down)):
             assert done.lost > 0, done
             assert done.reordered > 0, done
@@ -210,27 +241,33 @@ async def test_pictures_recover_on_bad_networks(world: World, start: Start, chro
 
 # --- a sender keeps its rate where nobody looks (ruling 20) -----------------------------------------------------------
 
-KEPT_BPS = 250_000
-"""Chromium begins with 300 kbit/s. Without feedback it takes a fifth away each second: after eight, less than 100 remain."""
-UNSEEN_S = 7.0
+KEPT_BPS = 150_000
+"""Chromium begins with 300 kbit/s, and with feedback soon has more than a million. Without, it takes a fifth away again and again
+and never adds any: after nine seconds 80 are left. A busy machine may cost it a step or two, which it makes up for later."""
+UNSEEN_S = 8.0
+LOOKS = 4
 
 
-async def check_keeps_rate(peer: Peer) -> None:
-    """After a while the sender's estimate of the way has not fallen, and pictures are still encoded."""
+async def keeps_rate(peer: Peer) -> bool:
+    """Whether the sender's estimate of the way has not fallen after a while, or rises again. Pictures are still encoded."""
     await asyncio.sleep(UNSEEN_S)
-    before = (await peer.stats()).video_sent[0].frames_encoded
-    await peer.see(timeout_s=1.0)
-    stats = await peer.stats()
-    assert stats.video_sent[0].frames_encoded > before, stats
-    assert stats.available_bps is not None
-    assert stats.available_bps >= KEPT_BPS, stats
+    before = await peer.stats()
+    for _ in range(LOOKS):
+        await peer.see(timeout_s=1.0)
+        stats = await peer.stats()
+        assert stats.video_sent[0].frames_encoded > before.video_sent[0].frames_encoded, stats
+        assert stats.available_bps is not None, stats
+        if stats.available_bps >= KEPT_BPS:
+            return True
+        before = stats
+    return False
 
 
 async def test_video_keeps_its_rate_while_the_consumer_rings(world: World, start: Start, chromium: Chromium) -> None:
     business, consumer = [await start(chromium.peer(tone_hz=hz)) for hz in (BUSINESS_HZ, CONSUMER_HZ)]
     await business.send_picture(Source.CAMERA, B_CAMERA)
     call = await world.dial(business, consumer, Plan())
-    await check_keeps_rate(business)
+    assert await keeps_rate(business)
     await world.pick_up(call, Plan())
     await check_sees(consumer, B_CAMERA)
     await world.hang_up(call)
@@ -242,7 +279,7 @@ async def test_video_keeps_its_rate_towards_a_far_side_without_feedback(world: W
     await business.send_picture(Source.CAMERA, B_CAMERA)
     call = await world.business_calls(business, consumer)
     await check_sees(consumer, B_CAMERA)
-    await check_keeps_rate(business)
+    assert await keeps_rate(business)
     await world.hang_up(call)
 
 
@@ -254,7 +291,7 @@ async def test_video_keeps_its_rate_beside_a_disabled_track(world: World, start:
     at_business, at_consumer = world.updates(call)
     await at_business.switch(Source.CAMERA, is_on=False)
     await at_consumer.take()
-    await check_keeps_rate(business)
+    assert await keeps_rate(business)
     await check_still(consumer)
     await at_business.switch(Source.CAMERA, is_on=True)
     await at_consumer.take()
@@ -269,8 +306,7 @@ async def test_a_sender_that_hears_nothing_would_be_noticed(world: World, start:
         link.set(down=Impairment(loss=1.0, impairs=Kind.RTCP))
         await business.send_picture(Source.CAMERA, B_CAMERA)
         call = await world.dial(business, consumer, Plan(to_business=link.through))
-        with pytest.raises(AssertionError, match="available_bps"):
-            await check_keeps_rate(business)
+        assert not await keeps_rate(business)
         await world.app.call("terminate", call_id=call.id)
 
 
