@@ -73,7 +73,7 @@ class TrackLabel(StrEnum):
     @property
     def kind(self) -> MediaKind:
         """The m-line kind that this label fits (messenger-calling 5.2, 4)."""
-        return MediaKind.AUDIO if self.value.endswith("audio") else MediaKind.VIDEO
+        return MediaKind.AUDIO if self.endswith("audio") else MediaKind.VIDEO
 
 
 class TrackStatus(StrEnum):

@@ -141,8 +141,8 @@ def read_rtpmap(value: str) -> tuple[int, str]:
 
 def codec_key(encoding: str) -> str:
     """The one spelling of a codec, `opus/48000/2` or `telephone-event/8000`: lower case, a single channel not written."""
-    name, clock_hz, *channels = encoding.lower().split("/", 2)
-    return "/".join((name, clock_hz, *(each for each in channels if each != "1")))
+    key = encoding.lower()
+    return key[:-2] if key.endswith("/1") and key.count("/") == 2 else key
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,12 +210,12 @@ class Line:
     @property
     def carries_far(self) -> bool:
         """Whether our description says that a track of the far side, named by its source, comes here."""
-        return self.direction.sends and self.far_ssrc is not None
+        return self.far_ssrc is not None and self.direction.sends
 
     @property
     def carries_peer(self) -> bool:
         """Whether a track of the peer is received here."""
-        return self.direction.receives and self.peer_label is not None
+        return self.peer_label is not None and self.direction.receives
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

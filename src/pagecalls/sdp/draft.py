@@ -115,7 +115,8 @@ class SessionDraft(Draft):
 
 
 class MediaDraft(Draft):
-    """One m-line. `flags`: its attributes without a value; `pts`: the payload types that it lists, none if it carries no RTP."""
+    """One m-line. `flags`: its attributes without a value; `pts`: the payload types that it lists, none if it carries no RTP;
+    `numbers`: the same by the text that stands for them."""
 
     __slots__ = (
         "candidates",
@@ -128,6 +129,7 @@ class MediaDraft(Draft):
         "media",
         "mid",
         "msids",
+        "numbers",
         "port",
         "port_count",
         "protocol",
@@ -146,7 +148,8 @@ class MediaDraft(Draft):
         self.port_count = decimal(count, "the number of ports", 65_535, 1) if slash else 1
         self.format_tokens = tuple(tokens)
         listed = tokens if "RTP/" in self.protocol else []
-        self.pts = dict.fromkeys(decimal(pt, "payload type", MAX_PAYLOAD_TYPE) for pt in listed)
+        self.numbers = {pt: decimal(pt, "payload type", MAX_PAYLOAD_TYPE) for pt in listed}
+        self.pts = dict.fromkeys(self.numbers.values())
         self.mid: str | None = None
         self.rtcp: str | None = None
         self.candidates: list[str] = []
@@ -224,8 +227,10 @@ class MediaDraft(Draft):
         if not self.pts:
             return False
         text, _, rest = value.partition(" ")
-        pt = decimal(text, "payload type", MAX_PAYLOAD_TYPE)
-        if pt not in self.pts:
-            return False
+        pt = self.numbers.get(text)
+        if pt is None:
+            pt = decimal(text, "payload type", MAX_PAYLOAD_TYPE)
+            if pt not in self.pts:
+                return False
         notes.setdefault(pt, []).append(rest.strip())
         return True

@@ -37,9 +37,8 @@ def read_lines(text: str) -> list[RawLine]:
     """
     lines: list[RawLine] = []
     for number, line in enumerate(_checked(_unescaped(text)).split("\n"), start=1):
-        letter, equals, value = line.partition("=")
-        if equals and len(letter) == 1 and "a" <= letter <= "z":
-            lines.append((number, letter, value.rstrip(" \t")))
+        if line[1:2] == "=" and "a" <= line[0] <= "z":
+            lines.append((number, line[0], line[2:].rstrip(" \t")))
         elif line.strip(" \t"):
             raise MalformedSdp(number, "a line has the form x=value")
     return lines

@@ -145,7 +145,7 @@ def _listed(fmt: Format, section: MediaSection, repeats: dict[int, int]) -> Line
 
 def _feedback(fmt: Format, section: MediaSection) -> tuple[str, ...]:
     offered = fmt.feedback + section.feedback_for_all if section.feedback_for_all else fmt.feedback
-    return tuple(each for each in FEEDBACK if each in offered)
+    return tuple([each for each in FEEDBACK if each in offered]) if offered else ()
 
 
 def _repeats(formats: Iterable[Format]) -> dict[int, int]:

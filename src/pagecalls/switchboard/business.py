@@ -77,14 +77,13 @@ class Business:
             live = self._of_page(found, caller, request.platform)
             text = request.session.sdp if request.session is not None else ""
             digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-            event = AcceptRequested(caller.app_id, digest)
-            _, effects = apply(live.call, event, calls.clock.now())
-            if effects == (Replay(),):
+            outcome = apply(live.call, AcceptRequested(caller.app_id, digest), calls.clock.now())
+            if outcome[1] == (Replay(),):
                 reply = live.media.business.reply_to(digest) if live.media.business is not None else None
                 if reply is None:
                     raise AlreadyConnected
                 return CallReply(call_id, reply.answer, reply.renegotiation, reply.version)
-            entry = await join(calls, live, event, Side.BUSINESS, request.session, request.tracks, digest)
+            entry = await join(calls, live, outcome, Side.BUSINESS, request.session, request.tracks, digest)
         reply = entry.reply
         release = calls.hand_overs.release(call_id, Side.BUSINESS, reply.version, entry.release)
         return CallReply(call_id, reply.answer, reply.renegotiation, reply.version, release=release)

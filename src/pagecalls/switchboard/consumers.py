@@ -15,7 +15,7 @@ from pagecalls.call.events import (
     DeviceRang,
     DeviceReturned,
 )
-from pagecalls.call.machine import start_user_call
+from pagecalls.call.machine import apply, start_user_call
 from pagecalls.call.states import CallState
 from pagecalls.errors import ConsumerBusy, InvalidValue, NotOffered, UnknownCall, WrongState
 from pagecalls.media.protocol import EngineError, LegDtmf
@@ -112,7 +112,8 @@ class Consumers:
         """The device rings, and picks up at once. It is answered as a caller, and then told that it was accepted."""
         calls, call_id = self._calls, live.call.id
         step = await calls.step(live, DeviceRang(device.device_id))
-        entry = await join(calls, step.live, ConsumerAccepted(device.device_id, by_calling=True), Side.CONSUMER, session, tracks)
+        outcome = apply(step.live.call, ConsumerAccepted(device.device_id, by_calling=True), calls.clock.now())
+        entry = await join(calls, step.live, outcome, Side.CONSUMER, session, tracks)
         reply = entry.reply
 
         def handed_over() -> None:
@@ -131,7 +132,8 @@ class Consumers:
         calls = self._calls
         async with calls.locked(call_id) as found:
             live = self._of_consumer(found, device)
-            entry = await join(calls, live, ConsumerAccepted(device.device_id), Side.CONSUMER, session, tracks)
+            outcome = apply(live.call, ConsumerAccepted(device.device_id), calls.clock.now())
+            entry = await join(calls, live, outcome, Side.CONSUMER, session, tracks)
         reply = entry.reply
         release = calls.hand_overs.release(call_id, Side.CONSUMER, reply.version, entry.release)
         return PickUpReply(reply.answer or "", reply.renegotiation, reply.version, release)

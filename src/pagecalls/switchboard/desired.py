@@ -30,15 +30,22 @@ def revised(before: CallMedia | None, media: CallMedia) -> CallMedia:
     """The same facts, with the revision of all that differs from `before` one higher."""
     if before is None:
         return media
-    for side in Side:
-        old, new = before.leg(side), media.leg(side)
-        if old is None or new is None or old.id != new.id:
-            continue
-        if old != new or before.is_through is not media.is_through:
-            media = media.with_leg(side, replace(new, rev=old.rev + 1))
-    if _may_reroute(before, media) and list(_routes(before)) != list(_routes(media)):
-        media = replace(media, route_rev=before.route_rev + 1)
-    return media
+    is_rerouted = _may_reroute(before, media) and list(_routes(before)) != list(_routes(media))
+    return replace(
+        media,
+        business=_revised_leg(before, media, Side.BUSINESS),
+        consumer=_revised_leg(before, media, Side.CONSUMER),
+        route_rev=before.route_rev + is_rerouted,
+    )
+
+
+def _revised_leg(before: CallMedia, media: CallMedia, side: Side) -> Leg | None:
+    """The leg of `media`. What it does changes with the call too: its timers run from the moment media may pass."""
+    old, new = before.leg(side), media.leg(side)
+    if old is None or new is None or old.id != new.id:
+        return new
+    is_changed = old != new or before.is_through is not media.is_through
+    return replace(new, rev=old.rev + 1) if is_changed else new
 
 
 def _may_reroute(before: CallMedia, media: CallMedia) -> bool:

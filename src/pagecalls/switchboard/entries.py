@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pagecalls.call.effects import Effect
-from pagecalls.call.events import Event
-from pagecalls.call.machine import apply
 from pagecalls.call.model import Call
+from pagecalls.call.moves import Outcome
 from pagecalls.errors import ConnectionFault, ConsumerBusy, Unavailable, UnusableConnection
 from pagecalls.sdp.description import Description, parse
 from pagecalls.sdp.negotiate import render_answer
@@ -54,7 +53,8 @@ async def begin(
     await calls.legs.create_call(call.id)
     release = calls.hold_webhooks(call.id)
     try:
-        media, leg = await calls.legs.open(call.id, media, side, offer, tracks, calls.media_settings)
+        leg = await calls.legs.open(call.id, media, side, offer, tracks, calls.media_settings)
+        media = media.with_leg(side, leg)
         step = await calls.commit(None, call, media, effects, call.created_at)
     except BaseException as error:
         release()
@@ -66,19 +66,18 @@ async def begin(
 
 
 async def join(
-    calls: Calls, live: Live, event: Event, side: Side, session: Session | None, tracks: Iterable[Track], digest: str = ""
+    calls: Calls, live: Live, outcome: Outcome, side: Side, session: Session | None, tracks: Iterable[Track], digest: str = ""
 ) -> Entry:
-    """`side` picks up, as `event` says. Raises `CallError` before the description is looked at, then `PeerError`, `Unavailable`;
-    then nothing has changed. With a `digest` the reply is kept for a repeat."""
-    now = calls.clock.now()
-    call, effects = apply(live.call, event, now)
+    """`side` picks up, and `outcome` is what the state machine makes of that. Raises `PeerError`, `Unavailable`; then nothing has
+    changed. With a `digest` the reply is kept for a repeat."""
+    call, effects = outcome
     offer = read_offer(session)
-    media, leg = await calls.legs.open(call.id, live.media, side, offer, tracks, calls.media_settings)
+    leg = await calls.legs.open(call.id, live.media, side, offer, tracks, calls.media_settings)
     reply = Reply(digest, render_answer(leg.connection), None, call.counter(side).current)
-    media = media.with_leg(side, leg.replied(reply))
+    media = live.media.with_leg(side, leg.replied(reply))
     release = calls.hold_webhooks(call.id)
     try:
-        step = await calls.commit(live, call, media, effects, now)
+        step = await calls.commit(live, call, media, effects, calls.clock.now())
     except BaseException:
         release()
         await calls.legs.close(leg.id)

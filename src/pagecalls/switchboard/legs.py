@@ -86,7 +86,7 @@ class Legs:
         offer: Description,
         tracks: Iterable[Track],
         settings: MediaSettings,
-    ) -> tuple[CallMedia, Leg]:
+    ) -> Leg:
         """A leg for `side` that answers `offer`. Raises `PeerError`, `Unavailable`; then the engine keeps nothing of it."""
         leg_id = self._ids.leg_id()
         try:
@@ -110,8 +110,7 @@ class Legs:
             raise
         taken = frozenset(ssrc for line in connection.lines for ssrc in (*line.peer_ssrcs, *line.peer_rtx_ssrcs))
         self._owners[leg_id] = (call_id, side)
-        leg = Leg(leg_id, connection, self._ids.ssrc(taken))
-        return media.with_leg(side, leg), leg
+        return Leg(leg_id, connection, self._ids.ssrc(taken))
 
     async def restart(self, leg: Leg) -> Transport:
         """Our end of the leg's transport with new ICE credentials. Raises `Unavailable`."""

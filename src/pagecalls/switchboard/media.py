@@ -9,6 +9,7 @@ in `desired.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pagecalls.sdp.connection import Connection, Line
@@ -104,13 +105,14 @@ class Leg:
         named = {line.far_ssrc for line in connection.lines if line.carries_far}
         return replace(self, connection=connection, shown=tuple(shown for shown in self.shown if shown.ssrc in named))
 
-    def offering(self, connection: Connection, version: int) -> Leg:
-        """With a connection that was made for an offer of ours: its new streams wait until that is handed over."""
-        leg = self.connected(connection)
-        known = {shown.ssrc for shown in leg.shown}
-        named = (line.far_ssrc for line in connection.lines if line.carries_far)
-        new = tuple(Shown(ssrc, version) for ssrc in named if ssrc is not None and ssrc not in known)
-        return replace(leg, shown=leg.shown + new, offered=version)
+    def offering(self, connection: Connection, version: int, names: Iterable[tuple[TrackLabel, str]]) -> Leg:
+        """With a connection that was made for an offer of ours: its new streams wait until that is handed over. `names` are those
+        of this offer and all before it."""
+        named = [line.far_ssrc for line in connection.lines if line.far_ssrc is not None and line.carries_far]
+        known = {shown.ssrc: shown for shown in self.shown}
+        kept = [shown for shown in self.shown if shown.ssrc in named]
+        new = [Shown(ssrc, version) for ssrc in named if ssrc not in known]
+        return replace(self, connection=connection, shown=(*kept, *new), offered=version, names=tuple(names))
 
     def handed_over(self, version: int) -> Leg:
         """Our offer of that version is in the peer's hands (6.6, 3). Each offer holds all that those before it held."""

@@ -98,7 +98,7 @@ def _offer(media: CallMedia, side: Side, version: int, by: do.Carrier, ids: Ids)
     tracks = tuple(_far_tracks(leg, sources, names, ids))
     connection = show_tracks(leg.connection, tracks, far_side=far.connection.as_far_side())
     sdp = render_offer(connection)
-    leg = replace(leg.offering(connection, version), names=tuple(names.items()))
+    leg = leg.offering(connection, version, names.items())
     if by is do.Carrier.RESPONSE and leg.replies:
         *earlier, reply = leg.replies
         leg = replace(leg, replies=(*earlier, replace(reply, renegotiation=sdp, version=version)))
