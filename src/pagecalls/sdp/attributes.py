@@ -134,9 +134,9 @@ class Extmap:
 def read_rtpmap(value: str) -> tuple[int, str]:
     """`a=rtpmap` (RFC 8866 section 6.6), from `111 opus/48000/2`: payload type and encoding as written."""
     found = _RTPMAP.match(value)
-    if not found or int(found[1]) > MAX_PAYLOAD_TYPE:
+    if not found or (pt := int(found[1])) > MAX_PAYLOAD_TYPE:
         raise Unreadable("rtpmap is not a payload type, a name and a clock rate")
-    return int(found[1]), found[2]
+    return pt, found[2]
 
 
 def codec_key(encoding: str) -> str:

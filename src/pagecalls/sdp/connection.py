@@ -257,9 +257,8 @@ class Connection:
 
     def as_far_side(self) -> FarSide | None:
         """What the other side's negotiation should know of this peer; `None` while it has listed no video."""
-        if not self.has_video_listed:
-            return None
-        return FarSide(tuple(codec for codec in self.listed if codec.key.endswith("/90000") and codec.key != RTX))
+        video = [codec for codec in self.listed if codec.key.endswith("/90000")]
+        return FarSide(tuple([codec for codec in video if codec.key != RTX])) if video else None
 
     @property
     def audio_line(self) -> Line:

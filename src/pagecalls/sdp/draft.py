@@ -215,7 +215,7 @@ class MediaDraft(Draft):
         return True
 
     def _read_feedback(self, value: str) -> bool:
-        pt, _, rest = value.partition(" ")
+        pt, _, rest = value.partition(" ") if value.startswith("*") else ("", "", "")
         if pt != "*" or not self.pts:
             return self._note(self.feedback, value)
         # Not copied to each payload type: 64 KiB of such lines would become megabytes.
@@ -232,5 +232,8 @@ class MediaDraft(Draft):
             pt = decimal(text, "payload type", MAX_PAYLOAD_TYPE)
             if pt not in self.pts:
                 return False
-        notes.setdefault(pt, []).append(rest.strip())
+        if pt in notes:
+            notes[pt].append(rest.strip())
+        else:
+            notes[pt] = [rest.strip()]
         return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pagecalls.sdp.codecs import EXTENSION_URIS
-from pagecalls.sdp.connection import RTX, Connection, HostCandidate, Line, LineCodec, Transport
+from pagecalls.sdp.connection import RTX, Connection, HostCandidate, Line, Transport
 from pagecalls.sdp.description import (
     Attribute,
     Candidate,
@@ -28,8 +28,13 @@ from pagecalls.sdp.description import (
 DISCARD_PORT = 9
 _NOWHERE = "IN IP4 0.0.0.0"
 
-# Priorities of messenger-calling 6.3, in the order in which candidates are listed: protocol, whether IPv6, priority.
-_PRIORITIES = (("udp", False, 2122260224), ("udp", True, 2122262784), ("tcp", False, 1518280448), ("tcp", True, 1518283008))
+# Priorities of messenger-calling 6.3, by protocol and whether IPv6, in the order in which candidates are listed.
+_PRIORITIES = (
+    (("udp", False), 2122260224),
+    (("udp", True), 2122262784),
+    (("tcp", False), 1518280448),
+    (("tcp", True), 1518283008),
+)
 
 # Video is written as its registrations write it; some parsers compare the names as they are.
 _ENCODINGS = {f"{name.lower()}/90000": f"{name}/90000" for name in ("VP8", "VP9", "H264", "H265", "AV1")}
@@ -84,11 +89,12 @@ def _shared(transport: Transport) -> _Shared:
 
 
 def _section(line: Line, connection: Connection, shared: _Shared) -> MediaSection:
+    formats, ssrcs = _formats(line), _far_ssrcs(line)
     return MediaSection(
         media=line.media,
         port=shared.port,
         protocol=line.protocol,
-        format_tokens=tuple(str(pt) for codec in line.codecs for pt in (codec.pt, codec.rtx_pt) if pt is not None),
+        format_tokens=tuple([str(fmt.pt) for fmt in formats]),
         connection=shared.address,
         rtcp=f"{DISCARD_PORT} {_NOWHERE}",
         candidate_texts=shared.candidate_texts,
@@ -98,27 +104,27 @@ def _section(line: Line, connection: Connection, shared: _Shared) -> MediaSectio
         fingerprints=shared.fingerprints,
         setup=connection.role,
         mid=line.mid,
-        extmaps=tuple(Extmap(extension_id, EXTENSION_URIS[name]) for name, extension_id in line.ext),
+        extmaps=tuple([Extmap(extension_id, EXTENSION_URIS[name]) for name, extension_id in line.ext]),
         direction=line.direction,
         # A line on which we do not say that we send names no track: docs/sdp.md.
         msids=(Msid.read(line.far_msid),) if _names_track(line) else (),
         has_rtcp_mux=True,
         has_rtcp_rsize=line.rtcp_rsize,
-        formats=tuple(fmt for codec in line.codecs for fmt in _formats(codec)),
-        ssrc_groups=(SsrcGroup("FID", ssrcs),) if len(ssrcs := _far_ssrcs(line)) > 1 else (),
-        ssrcs=tuple(SsrcAttribute(ssrc, "cname", line.far_cname) for ssrc in ssrcs),
+        formats=formats,
+        ssrc_groups=(SsrcGroup("FID", ssrcs),) if len(ssrcs) > 1 else (),
+        ssrcs=tuple([SsrcAttribute(ssrc, "cname", line.far_cname) for ssrc in ssrcs]),
     )
 
 
 def _names_track(line: Line) -> bool:
-    return line.direction.sends and bool(line.far_msid)
+    return bool(line.far_msid) and line.direction.sends
 
 
 def _far_ssrcs(line: Line) -> tuple[int, ...]:
     """The sources of what comes here: the media, then its repeats (RFC 5576 section 4.2, `FID`)."""
-    if not line.carries_far:
+    if line.far_ssrc is None or not line.carries_far:
         return ()
-    return tuple(ssrc for ssrc in (line.far_ssrc, line.far_rtx_ssrc) if ssrc is not None)
+    return (line.far_ssrc,) if line.far_rtx_ssrc is None else (line.far_ssrc, line.far_rtx_ssrc)
 
 
 def _rejected_section(line: Line, connection: Connection, shared: _Shared) -> MediaSection:
@@ -136,25 +142,33 @@ def _rejected_section(line: Line, connection: Connection, shared: _Shared) -> Me
         mid=line.mid,
         direction=line.direction,
         has_rtcp_mux=True,
-        formats=tuple(fmt for codec in line.codecs for fmt in _formats(codec)),
+        formats=_formats(line),
     )
 
 
-def _formats(codec: LineCodec) -> tuple[Format, ...]:
-    """The codec, and its repeats behind it."""
-    fmtp = (codec.fmtp,) if codec.fmtp else ()
-    media = Format(codec.pt, _ENCODINGS.get(codec.key, codec.key), codec.key, fmtp, codec.feedback)
-    return (media,) if codec.rtx_pt is None else (media, Format(codec.rtx_pt, RTX, RTX, (f"apt={codec.pt}",)))
+def _formats(line: Line) -> tuple[Format, ...]:
+    """Each codec of the line, and its repeats behind it."""
+    found: list[Format] = []
+    for codec in line.codecs:
+        fmtp = (codec.fmtp,) if codec.fmtp else ()
+        found.append(Format(codec.pt, _ENCODINGS.get(codec.key, codec.key), codec.key, fmtp, codec.feedback))
+        if codec.rtx_pt is not None:
+            found.append(Format(codec.rtx_pt, RTX, RTX, (f"apt={codec.pt}",)))
+    return tuple(found)
 
 
 def _candidates(transport: Transport) -> list[Candidate]:
     """Host candidates of component 1. A second address of the same sort is a little less wanted than the first."""
+    sorts: dict[tuple[str, bool], list[HostCandidate]] = {}
+    for each in transport.candidates:
+        sorts.setdefault((each.proto, _is_v6(each)), []).append(each)
     found: list[Candidate] = []
-    for protocol, is_v6, priority in _PRIORITIES:
-        alike = [each for each in transport.candidates if each.proto == protocol and _is_v6(each) == is_v6]
-        for rank, each in enumerate(alike):
-            extras = ("tcptype", "passive") if protocol == "tcp" else ()
-            found.append(Candidate(str(len(found) + 1), 1, protocol, priority - (rank << 8), each.ip, each.port, "host", extras))
+    for sort, priority in _PRIORITIES:
+        for rank, each in enumerate(sorts.get(sort, ())):
+            extras = ("tcptype", "passive") if each.proto == "tcp" else ()
+            found.append(
+                Candidate(str(len(found) + 1), 1, each.proto, priority - (rank << 8), each.ip, each.port, "host", extras)
+            )
     return found
 
 

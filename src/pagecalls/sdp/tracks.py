@@ -127,15 +127,13 @@ class _Labelling:
     def keep_known(self) -> None:
         """Lines that send as before, and are not listed, keep what they had; a track with another name is enabled."""
         for line in self.lines:
-            entry = self._kept(line)
-            if line.direction.sends and line.mid not in self.labelled and entry is not None:
+            if line.direction.sends and line.mid not in self.labelled and (entry := self._kept(line)) is not None:
                 self._label(line.mid, media_kind(line), entry)
 
     def give_free_labels(self) -> None:
         """Lines that send and have no label yet take the free ones; a silent line keeps its own if nobody wants it."""
         for line in self.lines:
-            free = self._free_label(line)
-            if line.direction.sends and line.mid not in self.labelled and free is not None:
+            if line.direction.sends and line.mid not in self.labelled and (free := self._free_label(line)) is not None:
                 self.labelled[line.mid] = LabelledLine(free)
         for line in self.lines:
             entry = self._kept(line)
@@ -181,7 +179,8 @@ class _Labelling:
 
     def _free_label(self, line: MediaSection) -> TrackLabel | None:
         kind = media_kind(line)
-        return next((label for label in TrackLabel if label.kind is kind and not self._is_taken(label)), None)
+        taken = {entry.label for entry in self.labelled.values()}
+        return next((label for label in TrackLabel if label.kind is kind and label not in taken), None)
 
 
 def _find(msid: str, kind: MediaKind | None, names: Sequence[_Name]) -> _Name | None:
