@@ -63,17 +63,20 @@ class MediaKind(StrEnum):
 
 
 class TrackLabel(StrEnum):
-    """The four track labels of the reference (messenger-calling 5.1)."""
+    """The four track labels of the reference (messenger-calling 5.1).
+
+    `kind`: the m-line kind that a label fits (5.2, 4).
+    """
+
+    kind: MediaKind
 
     DEFAULT_AUDIO = "default_audio"
     DEFAULT_VIDEO = "default_video"
     SCREEN_AUDIO = "screen_audio"
     SCREEN_VIDEO = "screen_video"
 
-    @property
-    def kind(self) -> MediaKind:
-        """The m-line kind that this label fits (messenger-calling 5.2, 4)."""
-        return MediaKind.AUDIO if self.endswith("audio") else MediaKind.VIDEO
+    def __init__(self, value: str) -> None:
+        self.kind = MediaKind.AUDIO if value.endswith("audio") else MediaKind.VIDEO
 
 
 class TrackStatus(StrEnum):

@@ -26,22 +26,22 @@ _RTPMAP = re.compile(rf"([0-9]{{1,3}})\s+({TOKEN}/[0-9]{{1,9}}(?:/\S+)?)(?:\s|$)
 
 
 class Direction(StrEnum):
-    """Which way media flows on an m-line, seen by the side that wrote it (RFC 8866 section 6.7)."""
+    """Which way media flows on an m-line, seen by the side that wrote it (RFC 8866 section 6.7).
+
+    `sends`: whether the writer sends; `receives`: whether it receives.
+    """
+
+    sends: bool
+    receives: bool
 
     SENDRECV = "sendrecv"
     SENDONLY = "sendonly"
     RECVONLY = "recvonly"
     INACTIVE = "inactive"
 
-    @property
-    def sends(self) -> bool:
-        """Whether the writer sends."""
-        return self is Direction.SENDRECV or self is Direction.SENDONLY
-
-    @property
-    def receives(self) -> bool:
-        """Whether the writer receives."""
-        return self is Direction.SENDRECV or self is Direction.RECVONLY
+    def __init__(self, value: str) -> None:
+        self.sends = value.startswith("send")
+        self.receives = value in ("sendrecv", "recvonly")
 
     @classmethod
     def read(cls, value: str) -> Direction:

@@ -30,7 +30,9 @@ def revised(before: CallMedia | None, media: CallMedia) -> CallMedia:
     """The same facts, with the revision of all that differs from `before` one higher."""
     if before is None:
         return media
-    is_rerouted = _may_reroute(before, media) and list(_routes(before)) != list(_routes(media))
+    is_rerouted = before.is_through is not media.is_through or (
+        _is_renegotiated(before, media) and list(_routes(before)) != list(_routes(media))
+    )
     return replace(
         media,
         business=_revised_leg(before, media, Side.BUSINESS),
@@ -48,11 +50,10 @@ def _revised_leg(before: CallMedia, media: CallMedia, side: Side) -> Leg | None:
     return replace(new, rev=old.rev + 1) if is_changed else new
 
 
-def _may_reroute(before: CallMedia, media: CallMedia) -> bool:
-    """Whether anything has changed that routes depend on: most changes are to what runs on a leg, not to its connection."""
-    pairs = ((before.leg(side), media.leg(side)) for side in Side)
-    is_same = all(old is new or (old is not None and new is not None and old.connection is new.connection) for old, new in pairs)
-    return not is_same or before.is_through is not media.is_through
+def _is_renegotiated(before: CallMedia, media: CallMedia) -> bool:
+    """Whether a connection has changed, which routes depend on: most changes are to what runs on a leg."""
+    pairs = ((before.business, media.business), (before.consumer, media.consumer))
+    return any(old is not new and (old is None or new is None or old.connection is not new.connection) for old, new in pairs)
 
 
 def leg_state(media: CallMedia, side: Side) -> protocol.LegApply:
