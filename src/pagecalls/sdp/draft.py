@@ -187,6 +187,8 @@ class MediaDraft(Draft):
                 return self._read_feedback(value)
             case "fmtp":
                 return self._note(self.fmtps, value)
+            case "extmap":
+                self.extmaps.append(Extmap.read(value))
             case "candidate":
                 self.candidates.append(value)
             case "ssrc":

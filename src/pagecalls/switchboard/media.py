@@ -105,14 +105,16 @@ class Leg:
         named = {line.far_ssrc for line in connection.lines if line.carries_far}
         return replace(self, connection=connection, shown=tuple(shown for shown in self.shown if shown.ssrc in named))
 
-    def offering(self, connection: Connection, version: int, names: Iterable[tuple[TrackLabel, str]]) -> Leg:
+    def offering(
+        self, connection: Connection, version: int, names: Iterable[tuple[TrackLabel, str]], replies: tuple[Reply, ...]
+    ) -> Leg:
         """With a connection that was made for an offer of ours: its new streams wait until that is handed over. `names` are those
-        of this offer and all before it."""
+        of this offer and all before it; `replies` hold the offer if a reply carries it."""
         named = [line.far_ssrc for line in connection.lines if line.far_ssrc is not None and line.carries_far]
         known = {shown.ssrc: shown for shown in self.shown}
         kept = [shown for shown in self.shown if shown.ssrc in named]
         new = [Shown(ssrc, version) for ssrc in named if ssrc not in known]
-        return replace(self, connection=connection, shown=(*kept, *new), offered=version, names=tuple(names))
+        return replace(self, connection=connection, shown=(*kept, *new), offered=version, names=tuple(names), replies=replies)
 
     def handed_over(self, version: int) -> Leg:
         """Our offer of that version is in the peer's hands (6.6, 3). Each offer holds all that those before it held."""

@@ -15,7 +15,7 @@ from pagecalls.sdp.connection import Connection, FarTrack, Line
 from pagecalls.sdp.negotiate import render_offer
 from pagecalls.sdp.offers import show_tracks
 from pagecalls.switchboard.ids import Ids
-from pagecalls.switchboard.media import LABELS, CallMedia, Leg, far_lines, peer_lines
+from pagecalls.switchboard.media import LABELS, CallMedia, Leg, Reply, far_lines, peer_lines
 from pagecalls.types import MediaKind, Side, Track, TrackLabel, TrackStatus
 
 
@@ -98,11 +98,11 @@ def _offer(media: CallMedia, side: Side, version: int, by: do.Carrier, ids: Ids)
     tracks = tuple(_far_tracks(leg, sources, names, ids))
     connection = show_tracks(leg.connection, tracks, far_side=far.connection.as_far_side())
     sdp = render_offer(connection)
-    leg = leg.offering(connection, version, names.items())
-    if by is do.Carrier.RESPONSE and leg.replies:
-        *earlier, reply = leg.replies
-        leg = replace(leg, replies=(*earlier, replace(reply, renegotiation=sdp, version=version)))
-    return media.with_leg(side, leg), sdp
+    replies = leg.replies
+    if by is do.Carrier.RESPONSE and replies:
+        *earlier, reply = replies
+        replies = (*earlier, Reply(reply.digest, reply.answer, sdp, version))
+    return media.with_leg(side, leg.offering(connection, version, names.items(), replies)), sdp
 
 
 def _names(media: CallMedia, leg: Leg, sources: Sources, side: Side, ids: Ids) -> dict[TrackLabel, str]:

@@ -26,7 +26,7 @@ def leg(name: str, file: str, tracks: tuple[Track, ...] = ()) -> Leg:
 
 
 def offering(leg: Leg, version: int, *tracks: FarTrack) -> Leg:
-    return leg.offering(show_tracks(leg.connection, tracks), version, leg.names)
+    return leg.offering(show_tracks(leg.connection, tracks), version, leg.names, leg.replies)
 
 
 def call(business: Leg, consumer: Leg) -> CallMedia:
