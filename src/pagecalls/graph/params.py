@@ -58,10 +58,10 @@ class Params:
         text = self.text(key)
         if text is None:
             return None
-        for word in words:
-            if word.value == text.lower():
-                return word
-        raise InvalidValue(self.name(key), tuple(word.value for word in words), text[:_SHOWN])
+        try:
+            return words(text.lower())
+        except ValueError:
+            raise InvalidValue(self.name(key), tuple(word.value for word in words), text[:_SHOWN]) from None
 
     def required_choice(self, key: str, words: type[E]) -> E:
         """As `choice`. Raises `MissingParameter`."""

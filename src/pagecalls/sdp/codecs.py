@@ -178,8 +178,5 @@ def _extensions(section: MediaSection, names: tuple[str, ...]) -> tuple[tuple[st
 
 def _first(formats: Iterable[Format], keys: tuple[str, ...]) -> Format | None:
     """The first format with the earliest of these keys."""
-    found: dict[str, Format] = {}
-    for fmt in formats:
-        if fmt.key in keys and video.is_usable_pt(fmt.pt):
-            found.setdefault(fmt.key, fmt)
-    return next((found[key] for key in keys if key in found), None)
+    fitting = [fmt for fmt in formats if fmt.key in keys and video.is_usable_pt(fmt.pt)]
+    return min(fitting, key=lambda fmt: keys.index(fmt.key), default=None)
