@@ -77,12 +77,11 @@ def _described(connection: Connection, *, with_bundle: bool) -> Description:
 
 
 def _shared(transport: Transport) -> _Shared:
-    udp = [each for each in transport.candidates if each.proto == "udp"]
-    v4 = next((each for each in transport.candidates if not _is_v6(each)), None)
-    main = next((each for each in udp if not _is_v6(each)), udp[0] if udp else None)
+    v4 = [each for each in transport.candidates if not _is_v6(each)]
+    udp = [each for each in (*v4, *transport.candidates) if each.proto == "udp"]
     return _Shared(
-        port=main.port if main else DISCARD_PORT,
-        address=f"IN IP4 {v4.ip}" if v4 else _NOWHERE,
+        port=udp[0].port if udp else DISCARD_PORT,
+        address=f"IN IP4 {v4[0].ip}" if v4 else _NOWHERE,
         candidate_texts=tuple(map(str, _candidates(transport))),
         fingerprints=(Fingerprint("sha-256", transport.fingerprint),),
     )
