@@ -16,7 +16,7 @@ from pagecalls.types import AppId, CallId, DeviceId, Direction, PageId, Platform
 
 times = st.floats(0, 4e9)
 # Few characters, but those that need care in JSON: a call has many texts, and all of Unicode takes long to draw.
-texts = st.text(alphabet="ab\"\\\\/\n\x7f\u00e9\u2603\U0001f600", max_size=8)
+texts = st.text(alphabet='ab"\\\\/\n\x7f\u00e9\u2603\U0001f600', max_size=8)
 devices = st.frozensets(texts.map(DeviceId), max_size=4)
 
 advances = st.builds(Advance, st.integers(0, 99), st.integers(0, 99))
