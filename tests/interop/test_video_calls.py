@@ -17,14 +17,11 @@ from pagecalls.demo.peers.chromium import Chromium
 from pagecalls.demo.peers.firefox import Firefox
 from pagecalls.demo.peers.watching import Seen
 from pagecalls.testing.impair import Impairment, Kind, relay
-from tests.interop.world import BUSINESS_HZ, CONSUMER_HZ, Call, Plan, Start, World, until
+from tests.interop.world import BUSINESS_HZ, CONSUMER_HZ, Call, Plan, Start, World, check_still, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 B_CAMERA, C_CAMERA, B_SCREEN, C_SCREEN, C_OTHER_CAMERA = 1, 2, 3, 4, 5
-
-STILL_TRIES = 4
-"""Seconds in which a picture that was stopped must come to rest. A busy machine is late with what it shows."""
 
 DIALS = 3
 DIGIT_S = 1.0
@@ -63,16 +60,6 @@ async def check_decodes(peer: Peer, mid: str | None) -> VideoReceived:
     video = await await_frames(peer, mid, 5)
     assert video.key_frames_decoded >= 1, video
     return video
-
-
-async def check_still(peer: Peer, *others: int) -> None:
-    """Nothing but `others` moves at the peer for a second, as soon as what was on its way is shown."""
-    await peer.see(timeout_s=0.5)
-    for _ in range(STILL_TRIES):
-        seen = await peer.see(timeout_s=1.0)
-        if seen.shows(*others):
-            return
-    raise AssertionError(seen)
 
 
 async def check_digits(world: World, call: Call, digits: str) -> None:

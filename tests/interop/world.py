@@ -122,6 +122,20 @@ def check_tone(heard: Heard, frequency_hz: int) -> None:
     assert sound.continuity >= 0.9, heard
 
 
+STILL_TRIES = 4
+"""Seconds in which a picture that was stopped must come to rest. A busy machine is late with what it shows."""
+
+
+async def check_still(peer: Peer, *others: int) -> None:
+    """Nothing but `others` moves at the peer for a second, as soon as what was on its way is shown."""
+    await peer.see(timeout_s=0.5)
+    for _ in range(STILL_TRIES):
+        seen = await peer.see(timeout_s=1.0)
+        if seen.shows(*others):
+            return
+    raise AssertionError(seen)
+
+
 @dataclass(slots=True)
 class World:
     """A server, its development app as the business, and one consumer of its own with one device."""
