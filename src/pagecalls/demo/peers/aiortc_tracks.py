@@ -75,7 +75,6 @@ class PictureTrack(MediaStreamTrack):
         self._claps = False
         self._number = 0
         self._due: float | None = None
-        self._started_at = 0.0
         self._hurry = asyncio.Event()
 
     def clap(self, on: bool) -> None:
@@ -90,7 +89,7 @@ class PictureTrack(MediaStreamTrack):
         loop = asyncio.get_running_loop()
         now = loop.time()
         if self._due is None:
-            self._started_at = self._due = now
+            self._due = now
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, self._due - now)):
                 await self._hurry.wait()
@@ -99,7 +98,8 @@ class PictureTrack(MediaStreamTrack):
         if now >= self._due:  # else it was hurried, and the next one comes when it would have come
             self._due = max(self._due + 1 / FRAMES_PER_S, now)
         self._number += 1
-        return self._frame(round((now - self._started_at) * _CLOCK_HZ))
+        # One clock for all tracks: aiortc keeps a line's encoder, which refuses a frame from before its first.
+        return self._frame(round(now * _CLOCK_HZ))
 
     def _frame(self, pts: int) -> VideoFrame:
         cells = cells_of(Frame(picture=self.picture, number=self._number, is_clap=self._claps))
