@@ -6,13 +6,7 @@ As in `fuzz_sdp.py`: `one_input` for coverage-guided fuzzers, `python -m tests.f
 
 from __future__ import annotations
 
-import argparse
-import random
-import sys
-import time
-from pathlib import Path
-
-from tests.fuzz.fuzz_sdp import mutated
+from tests.fuzz.mutation import fuzz
 from tests.unit.client.strange import SAMPLES, judge
 
 WORDS = (
@@ -26,31 +20,5 @@ def one_input(data: bytes) -> None:
     judge(data)
 
 
-def run(seconds: float, seed: int) -> int:
-    """Fuzz for a while; the number of inputs that were tried."""
-    until = time.monotonic() + seconds
-    tried = 0
-    while time.monotonic() < until:
-        data = mutated(random.Random(f"{seed}/{tried}"), SAMPLES, WORDS)
-        try:
-            one_input(data)
-        except Exception:
-            Path(f"fuzz-client-{seed}-{tried}.bin").write_bytes(data)
-            sys.stderr.write(f"seed {seed}, input {tried}\n")
-            raise
-        tried += 1
-    return tried
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description="Mutates answers and webhooks and judges what comes of them.")
-    parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    tried = run(options.seconds, options.seed)
-    sys.stdout.write(f"{tried} inputs, no fault\n")
-
-
 if __name__ == "__main__":
-    main()
+    fuzz("client", one_input, SAMPLES, WORDS)

@@ -6,13 +6,8 @@ mutates the samples below; a failure prints the seed that brings it back, and le
 
 from __future__ import annotations
 
-import argparse
 import json
-import random
-import sys
-import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
@@ -25,7 +20,7 @@ from pagecalls.graph.rendering import Presentation
 from pagecalls.graph.request import parse_address
 from pagecalls.graph.selection import fields_of, parse_fields
 from pagecalls.http import Json
-from tests.fuzz.fuzz_sdp import mutated
+from tests.fuzz.mutation import fuzz
 
 BOUNDARY = "b0"
 TYPES = (
@@ -104,31 +99,5 @@ def judge_batch(params: Params) -> None:
             msgspec.json.encode([filled.path, filled.query, filled.body])
 
 
-def run(seconds: float, seed: int) -> int:
-    """Fuzz for a while; the number of inputs that were tried."""
-    until = time.monotonic() + seconds
-    tried = 0
-    while time.monotonic() < until:
-        data = mutated(random.Random(f"{seed}/{tried}"), SAMPLES)
-        try:
-            one_input(data)
-        except Exception:
-            Path(f"fuzz-graph-{seed}-{tried}.bin").write_bytes(data)
-            sys.stderr.write(f"seed {seed}, input {tried}\n")
-            raise
-        tried += 1
-    return tried
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description="Mutates Graph requests and judges what comes of them.")
-    parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    tried = run(options.seconds, options.seed)
-    sys.stdout.write(f"{tried} inputs, no fault\n")
-
-
 if __name__ == "__main__":
-    main()
+    fuzz("graph", one_input, SAMPLES)

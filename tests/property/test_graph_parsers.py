@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.fuzz_graph import SAMPLES, one_input
-from tests.fuzz.fuzz_sdp import mutated
+from tests.fuzz.mutation import mutated
 
 
 @settings(max_examples=500, deadline=None)

@@ -26,7 +26,8 @@ from pagecalls.sdp.negotiate import (
 )
 from pagecalls.sdp.profile import check_offer
 from pagecalls.types import MediaKind, Track, TrackLabel, TrackStatus
-from tests.fuzz.fuzz_sdp import judge, mutated, one_input
+from tests.fuzz.fuzz_sdp import judge, one_input
+from tests.fuzz.mutation import mutated
 from tests.unit.sdp.invariants import check_answer, check_next_answer, check_offer_of_ours
 from tests.unit.sdp.peer import VIDEO_CODECS, Peer
 from tests.unit.sdp.samples import FAR, HEAD, NAMES, SCREEN_STREAM, STREAM, TRANSPORT, answered, lines, offer_of, text_of
