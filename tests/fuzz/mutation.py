@@ -46,7 +46,7 @@ def mutated(chance: random.Random, samples: Sequence[bytes], words: Sequence[byt
 
 
 def fuzz(name: str, one_input: Callable[[bytes], None], samples: Sequence[bytes], words: Sequence[bytes] = WORDS) -> None:
-    """The command line of a target: `--seconds`, `--seed`. A failure names its seed and leaves its input in the working folder."""
+    """A target's command line: `--seconds`, `--seed`. A failure names its seed and leaves its input in the working folder."""
     parser = argparse.ArgumentParser(description=f"Damages samples of {name} and judges what comes of them.")
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)
