@@ -24,14 +24,17 @@ from pagecalls.store.base import (
     WebhookKind,
 )
 from pagecalls.types import AppId, CallId, Direction, PageId, Psid
+from tests.contract.model_messages import ModelMessages
+from tests.contract.model_settings import ModelSettings
 
 T = TypeVar("T")
 
 
-class ModelTransaction:
+class ModelTransaction(ModelSettings, ModelMessages):
     """Every table is a dictionary of frozen values, so a shallow copy of each is a snapshot."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.metas: dict[str, str] = {}
         self.app_by_id: dict[AppId, App] = {}
         self.page_by_id: dict[PageId, Page] = {}

@@ -69,8 +69,7 @@ class ControlApp:
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
         try:
-            route, named = _route(scope)
-            handler = self._find(scope, route)
+            handler, named = self._find(scope, scope["path"].rstrip("/"))
             request = ControlRequest(_query(scope), await read_body(receive), receive, named)
             return await handler(self._parts, request)
         except Refused as refused:
@@ -83,7 +82,7 @@ class ControlApp:
             log.exception("unexpected fault on %s", scope["path"])
             return Refused(Refusal.INTERNAL, "Something went wrong; the log has it.").response
 
-    def _find(self, scope: Scope, path: str) -> Handler:
+    def _find(self, scope: Scope, path: str) -> tuple[Handler, dict[str, str]]:
         """Host, path, token, verb. A stranger does not learn which paths exist."""
         method: str = scope["method"]
         probe = PROBES.get(path)
@@ -92,12 +91,12 @@ class ControlApp:
             raise Refused(Refusal.FOREIGN_HOST, "The Host or Origin of this request is not one of this server's names.")
         if probe is None:
             self._check_token(scope)
-        verbs = {"GET": probe, "HEAD": probe} if probe else ROUTES.get(path)
+        verbs, named = ({"GET": probe, "HEAD": probe}, {}) if probe else _route(path)
         if verbs is None:
             raise Refused(Refusal.NOT_FOUND, f"There is no {path}.")
         if method not in verbs:
             raise Refused(Refusal.METHOD_NOT_ALLOWED, f"{path} takes {', '.join(verbs)}.")
-        return verbs[method]
+        return verbs[method], named
 
     def _check_token(self, scope: Scope) -> None:
         scheme, _, given = (header(scope, "authorization") or "").partition(" ")
@@ -107,11 +106,21 @@ class ControlApp:
             raise Refused(Refusal.UNAUTHORIZED, "The admin token is needed: Authorization: Bearer <token>.")
 
 
-def _route(scope: Scope) -> tuple[str, str]:
-    """The path as `ROUTES` names it, and the id that it holds."""
-    path: str = scope["path"].rstrip("/")
-    head, _, last = path.rpartition("/")
-    return (f"{head}/{{id}}", last) if head == f"{PREFIX}/calls" else (path, "")
+def _route(path: str) -> tuple[Mapping[str, Handler] | None, dict[str, str]]:
+    """The verbs of the path, if `ROUTES` has it, and what stands in the places of its names."""
+    if path in ROUTES:
+        return ROUTES[path], {}
+    parts = path.split("/")
+    for route, verbs in ROUTES.items():
+        names = route.split("/")
+        pairs = list(zip(names, parts, strict=False))
+        if len(names) == len(parts) and all(name == part or (_is_named(name) and part) for name, part in pairs):
+            return verbs, {name[1:-1]: part for name, part in pairs if _is_named(name)}
+    return None, {}
+
+
+def _is_named(part: str) -> bool:
+    return part.startswith("{") and part.endswith("}")
 
 
 def _query(scope: Scope) -> dict[str, str]:

@@ -76,12 +76,13 @@ class ControlParts:
 
 @dataclass(frozen=True, slots=True)
 class ControlRequest:
-    """One request after its body was read. `receive` only tells when the client goes away. `id` is that of the path, if any."""
+    """One request after its body was read. `receive` only tells when the client goes away. `named`: what the path names, by the
+    names of its route."""
 
     query: Mapping[str, str]
     body: bytes
     receive: Receive
-    id: str = ""
+    named: Mapping[str, str] = field(default_factory=dict)
 
 
 Handler: TypeAlias = Callable[[ControlParts, ControlRequest], Awaitable[Response]]

@@ -13,7 +13,7 @@ from pagecalls.types import CallId
 
 async def read_call(parts: ControlParts, request: ControlRequest) -> Response:
     """Live or ended. Figures are at most 5 s old while the call lives, and the last ones after its end."""
-    call_id = CallId(request.id)
+    call_id = CallId(request.named["id"])
     report = await parts.calls.call_report(call_id)
     if report is None:
         raise Refused(Refusal.NOT_FOUND, f"There is no call {call_id}.")

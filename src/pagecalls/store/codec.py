@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import msgspec
 
 from pagecalls.call.model import Call
-from pagecalls.store.base import CallRecord
+from pagecalls.store.base.calls import CallRecord
 
 # Sets are written in a fixed order, so that equal calls are equal text.
 _ENCODER = msgspec.json.Encoder(order="deterministic")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -165,7 +165,7 @@ class Calls:
 
         rows, page = await self.store.write(work)
         if late := self.notices.written(call.id, rows):
-            self.spawn(self._release(late))
+            self.spawn(self.release_rows(late))
         self._note_life(call)
         self._note_step(before, call, asked, shown)
         if before is not None:
@@ -285,11 +285,12 @@ class Calls:
             nonlocal is_done
             if not is_done:
                 is_done = True
-                self.spawn(self._release(self.notices.let_go(call_id)))
+                self.spawn(self.release_rows(self.notices.let_go(call_id)))
 
         return release
 
-    async def _release(self, rows: list[int]) -> None:
+    async def release_rows(self, rows: Sequence[int]) -> None:
+        """Let held outbox rows go (ruling 18)."""
         if rows:
             now = self.clock.now()
             await self.store.write(lambda tx: tx.release_outbox(rows, now))

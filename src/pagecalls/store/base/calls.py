@@ -1,0 +1,56 @@
+"""Calls, live and ended, as they are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pagecalls.call.model import Call
+from pagecalls.types import CallId, Direction, PageId, Psid
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """A call with its media facts.
+
+    `media` is the switchboard's own JSON (legs, connections, stored replies); the store keeps it whole.
+    """
+
+    call: Call
+    media: bytes = b"{}"
+
+
+class LiveCallExists(Exception):
+    """The consumer and the Page already have a live call (the partial unique index has the last word)."""
+
+
+class CallRows(Protocol):
+    """What a unit of work does with calls."""
+
+    def call(self, call_id: CallId) -> CallRecord | None:
+        """The call, live or ended."""
+        ...
+
+    def put_call(self, record: CallRecord) -> None:
+        """Insert or replace. Raises `LiveCallExists`."""
+        ...
+
+    def live_call(self, page_id: PageId, psid: Psid) -> CallRecord | None:
+        """The consumer's live call with the Page; there is at most one."""
+        ...
+
+    def live_calls(self) -> list[CallRecord]:
+        """Every live call, in order of creation."""
+        ...
+
+    def calls_begun(self, page_id: PageId, psid: Psid, direction: Direction, since: float) -> int:
+        """How many calls between the two began after `since`, in that direction, live or over."""
+        ...
+
+    def calls_due(self, now: float) -> list[CallId]:
+        """Live calls with a deadline at or before `now`, earliest first."""
+        ...
+
+    def next_deadline(self) -> float | None:
+        """The earliest deadline of any live call, Unix seconds."""
+        ...

@@ -1,0 +1,113 @@
+"""Webhooks that wait, and those that were delivered, as they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from pagecalls.types import AppId, CallId
+
+
+class Hold(StrEnum):
+    """Where an outbox row stands."""
+
+    HELD = "held"
+    """Written, but its cause's response is not out yet (ruling 18)."""
+    READY = "ready"
+    DELIVERED = "delivered"
+    DROPPED = "dropped"
+    """Given up after its schedule, or stale (ruling 9)."""
+
+
+class WebhookKind(StrEnum):
+    """The events of messenger-calling 7 that this server sends."""
+
+    CONNECT = "connect"
+    CALL_STATUS = "call_status"
+    MEDIA_UPDATE = "media_update"
+    TERMINATE = "terminate"
+    CALL_PERMISSION_REPLY = "call_permission_reply"
+    CALL_SETTINGS_UPDATE = "call_settings_update"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One webhook for one app. `body` holds the exact bytes of every attempt; `object` finds the app's callback URL.
+
+    `id` is 0 until the row is stored; ids grow in the order of writing. `next_at`: Unix seconds of the next attempt.
+    """
+
+    event_id: str
+    app_id: AppId
+    object: str
+    call_id: CallId | None
+    kind: WebhookKind
+    body: bytes
+    created_at: float
+    hold: Hold
+    next_at: float
+    attempts: int = 0
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxKey:
+    """Where a due outbox row belongs, without its bytes."""
+
+    id: int
+    app_id: AppId
+    call_id: CallId | None
+    attempts: int
+
+
+class OutboxRows(Protocol):
+    """What a unit of work does with the outbox."""
+
+    def add_outbox(self, rows: Iterable[OutboxRow]) -> list[int]:
+        """Store rows in order; the ids given to them."""
+        ...
+
+    def release_outbox(self, ids: Sequence[int], now: float) -> None:
+        """HELD rows among `ids` become READY, due at `now`."""
+        ...
+
+    def release_all_outbox(self, now: float) -> int:
+        """Recovery at start: every HELD row becomes READY (ruling 18). The number released."""
+        ...
+
+    def pending_outbox(self) -> list[OutboxRow]:
+        """READY rows in order of id."""
+        ...
+
+    def due_outbox(self, now: float, per_app: int) -> list[OutboxKey]:
+        """READY rows due at or before `now`: of each app, at most `per_app` never tried, in order of id, then as many retries.
+
+        A row never tried stays out while an earlier row of its app and call is HELD, so first attempts keep the order of writing.
+        """
+        ...
+
+    def next_outbox_at(self, now: float) -> float | None:
+        """When the next READY row is due after `now`, Unix seconds."""
+        ...
+
+    def outbox_row(self, row_id: int) -> OutboxRow | None:
+        """One row, whatever its hold."""
+        ...
+
+    def is_untried(self, call_id: CallId, kind: WebhookKind) -> bool:
+        """Whether the call has a HELD or READY row of this kind for which no attempt has come to an end."""
+        ...
+
+    def outbox_delivered(self, row_id: int, now: float) -> None:
+        """The receiver acknowledged; the attempt that did it is counted."""
+        ...
+
+    def outbox_failed(self, row_id: int, attempts: int, next_at: float | None) -> None:
+        """Note a failed attempt; `next_at` `None` gives the row up."""
+        ...
+
+    def drop_stale_outbox(self, call_id: CallId) -> None:
+        """HELD or READY rows of the call that were tried at least once and are not `terminate` are DROPPED (ruling 9)."""
+        ...

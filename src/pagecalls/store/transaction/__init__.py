@@ -1,0 +1,24 @@
+"""The store's port on one SQLite connection: which named query each method runs, and how its rows read.
+
+One module for each area of the port; `writer.py` frames the units of work.
+"""
+
+from __future__ import annotations
+
+from pagecalls.store.transaction.accounts import SqliteAccounts
+from pagecalls.store.transaction.calls import SqliteCalls
+from pagecalls.store.transaction.consumers import SqliteConsumers
+from pagecalls.store.transaction.messages import SqliteMessages
+from pagecalls.store.transaction.outbox import SqliteOutbox
+from pagecalls.store.transaction.settings import SqliteSettings
+
+
+class SqliteTransaction(
+    SqliteAccounts,
+    SqliteConsumers,
+    SqliteSettings,
+    SqliteMessages,
+    SqliteCalls,
+    SqliteOutbox,
+):
+    """Implements `base.Transaction`. Used on the connection's own thread only."""

@@ -1,0 +1,92 @@
+"""The outbox on SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from pagecalls.store.base.outbox import Hold, OutboxKey, OutboxRow, WebhookKind
+from pagecalls.store.codec import Column
+from pagecalls.store.transaction.base import Rows
+from pagecalls.types import AppId, CallId
+
+
+class SqliteOutbox(Rows):
+    """Implements `base.outbox.OutboxRows`."""
+
+    def add_outbox(self, rows: Iterable[OutboxRow]) -> list[int]:
+        """Store rows in order; the ids given to them."""
+        return [self._add_row(row) for row in rows]
+
+    def _add_row(self, row: OutboxRow) -> int:
+        source = (row.event_id, row.app_id, row.object, row.call_id, row.kind.value, row.body)
+        row_id = self._run("add_outbox", (*source, row.created_at, row.hold.value, row.next_at, row.attempts)).lastrowid
+        if row_id is None:
+            raise sqlite3.InternalError("an inserted row has no id")
+        return row_id
+
+    def release_outbox(self, ids: Sequence[int], now: float) -> None:
+        """HELD rows among `ids` become READY, due at `now`."""
+        for row_id in ids:
+            self._run("release_outbox", {"id": row_id, "now": now})
+
+    def release_all_outbox(self, now: float) -> int:
+        """Every HELD row becomes READY, due at `now`; how many."""
+        return self._run("release_all_outbox", (now,)).rowcount
+
+    def pending_outbox(self) -> list[OutboxRow]:
+        """READY rows in order of id."""
+        return [_outbox_row(*row) for row in self._run("pending_outbox")]
+
+    def due_outbox(self, now: float, per_app: int) -> list[OutboxKey]:
+        """See the port. Work and memory are bounded by `per_app`, however long an app's backlog is."""
+        found: list[OutboxKey] = []
+        for (app_id,) in self._run("apps_with_ready_rows", {"now": now}).fetchall():
+            page: dict[str, Column] = {"app_id": app_id, "now": now, "per_app": per_app}
+            found.extend(OutboxKey(*row) for row in self._run("fresh_outbox", page))
+            found.extend(OutboxKey(*row) for row in self._run("retries_outbox", page))
+        return found
+
+    def next_outbox_at(self, now: float) -> float | None:
+        """The earliest attempt that is due after `now`, Unix seconds."""
+        (at,) = self._run("next_outbox_at", (now,)).fetchone()
+        return None if at is None else float(at)
+
+    def outbox_row(self, row_id: int) -> OutboxRow | None:
+        """One row, whatever its hold."""
+        row = self._run("outbox_row", (row_id,)).fetchone()
+        return None if row is None else _outbox_row(*row)
+
+    def is_untried(self, call_id: CallId, kind: WebhookKind) -> bool:
+        """Whether an open row of the call and kind has never been tried to its end."""
+        return bool(self._run("is_untried", (call_id, kind.value)).fetchone()[0])
+
+    def outbox_delivered(self, row_id: int, now: float) -> None:
+        """The receiver acknowledged; the attempt that did it is counted."""
+        self._run("outbox_delivered", {"id": row_id, "now": now})
+
+    def outbox_failed(self, row_id: int, attempts: int, next_at: float | None) -> None:
+        """Note a failed attempt; `next_at` `None` gives the row up. A row dropped meanwhile stays dropped."""
+        self._run("outbox_failed", {"id": row_id, "attempts": attempts, "next_at": next_at})
+
+    def drop_stale_outbox(self, call_id: CallId) -> None:
+        """Rows of the call that were tried already and are not `terminate` are dropped (ruling 9)."""
+        self._run("drop_stale_outbox", (call_id,))
+
+
+def _outbox_row(
+    event_id: str,
+    app_id: AppId,
+    object_: str,
+    call_id: CallId | None,
+    kind: str,
+    body: bytes,
+    created_at: float,
+    hold: str,
+    next_at: float,
+    attempts: int,
+    row_id: int,
+) -> OutboxRow:
+    return OutboxRow(
+        event_id, app_id, object_, call_id, WebhookKind(kind), body, created_at, Hold(hold), next_at, attempts, row_id
+    )
