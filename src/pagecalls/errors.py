@@ -75,6 +75,16 @@ class TokenFault(StrEnum):
     MALFORMED = "malformed"
     EXPIRED = "expired"
     REVOKED = "revoked"
+    """Taken back, or logged out."""
+    APP_REMOVED = "app_removed"
+    """The user has taken the app's rights back."""
+    CHECKPOINT = "checkpoint"
+    """The user's account is held until they have passed a check."""
+    PASSWORD_CHANGED = "password_changed"
+    UNCONFIRMED = "unconfirmed"
+    """The user's account was never confirmed."""
+    ROLE_MISSING = "role_missing"
+    """The system user has lost its role."""
 
 
 SHOWN_OF_TOKEN = 6
@@ -88,12 +98,13 @@ def _date(at: float) -> str:
 
 class BadToken(AccessError):
     """E_BAD_TOKEN. `expired_at` and `now`, Unix seconds, only with `EXPIRED`; `text`, what was given as a token, with
-    `MALFORMED`."""
+    `MALFORMED`; `app_id` with `APP_REMOVED`."""
 
-    def __init__(self, fault: TokenFault, expired_at: float = 0, now: float = 0, text: str = "") -> None:
+    def __init__(self, fault: TokenFault, expired_at: float = 0, now: float = 0, text: str = "", app_id: str = "") -> None:
         super().__init__(fault)
         self.fault = fault
         self.text = text
+        self.app_id = app_id
         self.expired_at = expired_at
         self.now = now
 
@@ -106,6 +117,19 @@ class BadToken(AccessError):
                 )
             case TokenFault.REVOKED:
                 return "Error validating access token: The session is invalid because the token was revoked."
+            case TokenFault.APP_REMOVED:
+                return f"Error validating access token: The user has not authorized application {self.app_id}."
+            case TokenFault.CHECKPOINT:
+                return "Error validating access token: The user's account is locked until they have passed a security check."
+            case TokenFault.PASSWORD_CHANGED:
+                return (
+                    "Error validating access token: The session has been invalidated because the user changed their password "
+                    "or Facebook has changed the session for security reasons."
+                )
+            case TokenFault.UNCONFIRMED:
+                return "Error validating access token: The user's account is not confirmed."
+            case TokenFault.ROLE_MISSING:
+                return "Error validating access token: The system user no longer has the role that this token stands for."
             case TokenFault.MALFORMED:
                 return f"Malformed access token {ascii(self.text[:SHOWN_OF_TOKEN])[1:-1]}..."
             case TokenFault.UNPARSEABLE:

@@ -15,6 +15,9 @@ AppId = NewType("AppId", str)
 PageId = NewType("PageId", str)
 """A Page, decimal digits."""
 
+UserId = NewType("UserId", str)
+"""A person or system user on the business's side, decimal digits: whom a user token stands for."""
+
 Psid = NewType("Psid", str)
 """A page-scoped consumer id, decimal digits."""
 

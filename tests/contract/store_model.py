@@ -8,8 +8,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 from pagecalls.store.base import (
-    App,
-    AppSubscription,
     CallRecord,
     Consumer,
     ConsumerToken,
@@ -17,35 +15,27 @@ from pagecalls.store.base import (
     LiveCallExists,
     OutboxKey,
     OutboxRow,
-    Page,
-    PageSubscription,
-    Token,
     Transaction,
     WebhookKind,
 )
-from pagecalls.types import AppId, CallId, Direction, PageId, Psid
+from pagecalls.types import CallId, Direction, PageId, Psid
+from tests.contract.model_accounts import ModelAccounts
 from tests.contract.model_messages import ModelMessages
-from tests.contract.model_settings import ModelSettings
 
 T = TypeVar("T")
 
 
-class ModelTransaction(ModelSettings, ModelMessages):
+class ModelTransaction(ModelAccounts, ModelMessages):
     """Every table is a dictionary of frozen values, so a shallow copy of each is a snapshot."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.metas: dict[str, str] = {}
-        self.app_by_id: dict[AppId, App] = {}
-        self.page_by_id: dict[PageId, Page] = {}
-        self.tokens: dict[str, Token] = {}
-        self.app_subs: dict[tuple[AppId, str], AppSubscription] = {}
-        self.page_subs: dict[tuple[AppId, PageId], PageSubscription] = {}
-        self.consumers: dict[tuple[PageId, Psid], Consumer] = {}
-        self.consumer_tokens: dict[str, ConsumerToken] = {}
+        self.people: dict[tuple[PageId, Psid], Consumer] = {}
+        self.devices: dict[str, ConsumerToken] = {}
         self.permissions: dict[tuple[PageId, Psid], float] = {}
         self.calls: dict[CallId, CallRecord] = {}
         self.rows: dict[int, OutboxRow] = {}
+        self.last_row = 0
 
     def snapshot(self) -> ModelTransaction:
         twin = ModelTransaction()
@@ -53,72 +43,46 @@ class ModelTransaction(ModelSettings, ModelMessages):
             setattr(twin, name, copy(table))
         return twin
 
-    def meta(self, key: str) -> str | None:
-        return self.metas.get(key)
-
-    def put_meta(self, key: str, value: str) -> None:
-        self.metas[key] = value
-
-    def app(self, app_id: AppId) -> App | None:
-        return self.app_by_id.get(app_id)
-
-    def apps(self) -> list[App]:
-        return [self.app_by_id[key] for key in sorted(self.app_by_id)]
-
-    def put_app(self, app: App) -> None:
-        self.app_by_id[app.id] = app
-
-    def page(self, page_id: PageId) -> Page | None:
-        return self.page_by_id.get(page_id)
-
-    def put_page(self, page: Page) -> None:
-        self.page_by_id[page.id] = page
-
-    def token(self, digest: str) -> Token | None:
-        return self.tokens.get(digest)
-
-    def put_token(self, token: Token) -> None:
-        self.tokens[token.digest] = token
-
-    def app_subscriptions(self, app_id: AppId) -> list[AppSubscription]:
-        return [self.app_subs[key] for key in sorted(self.app_subs) if key[0] == app_id]
-
-    def put_app_subscription(self, subscription: AppSubscription) -> None:
-        self.app_subs[subscription.app_id, subscription.object] = subscription
-
-    def delete_app_subscription(self, app_id: AppId, object_: str) -> None:
-        self.app_subs.pop((app_id, object_), None)
-
-    def page_subscription(self, app_id: AppId, page_id: PageId) -> PageSubscription | None:
-        return self.page_subs.get((app_id, page_id))
-
-    def put_page_subscription(self, subscription: PageSubscription) -> None:
-        self.page_subs[subscription.app_id, subscription.page_id] = subscription
-
-    def delete_page_subscription(self, app_id: AppId, page_id: PageId) -> None:
-        self.page_subs.pop((app_id, page_id), None)
-
-    def subscribers(self, page_id: PageId, object_: str, field_: str) -> list[AppId]:
-        on_page = {sub.app_id for sub in self.page_subs.values() if sub.page_id == page_id and field_ in sub.fields}
-        at_app = {
-            sub.app_id for sub in self.app_subs.values() if sub.object == object_ and sub.is_active and field_ in sub.fields
-        }
-        return sorted(on_page & at_app)
-
-    def has_page_subscriber(self, page_id: PageId, field_: str) -> bool:
-        return any(sub.page_id == page_id and field_ in sub.fields for sub in self.page_subs.values())
-
     def consumer(self, page_id: PageId, psid: Psid) -> Consumer | None:
-        return self.consumers.get((page_id, psid))
+        return self.people.get((page_id, psid))
+
+    def consumers(self, page_id: PageId | None, after: tuple[str, str], limit: int) -> list[Consumer]:
+        found = [self.people[key] for key in sorted(self.people) if key > after and page_id in (None, key[0])]
+        return found[:limit]
+
+    def erase_consumer(self, page_id: PageId, psid: Psid) -> None:
+        pair = (page_id, psid)
+        calls = {each.call.id for each in self.calls.values() if (each.call.page_id, each.call.psid) == pair}
+        for row in list(self.rows.values()):
+            is_owed = row.hold in (Hold.HELD, Hold.READY)
+            names_them = all(f'"{name}"'.encode() in row.body for name in pair)
+            if row.call_id is None:
+                goes = names_them and not is_owed
+            else:
+                goes = row.call_id in calls and not (is_owed and row.kind is WebhookKind.TERMINATE)
+            if goes:
+                del self.rows[row.id]
+        self.calls = {key: each for key, each in self.calls.items() if key not in calls}
+        self.devices = {key: each for key, each in self.devices.items() if (each.page_id, each.psid) != pair}
+        self.buttons = [each for each in self.buttons if (each.page_id, each.psid) != pair]
+        self.permissions.pop(pair, None)
+        self.people.pop(pair, None)
 
     def put_consumer(self, consumer: Consumer) -> None:
-        self.consumers[consumer.page_id, consumer.psid] = consumer
+        self.people[consumer.page_id, consumer.psid] = consumer
 
     def consumer_token(self, digest: str) -> ConsumerToken | None:
-        return self.consumer_tokens.get(digest)
+        return self.devices.get(digest)
+
+    def consumer_token_by_handle(self, handle: str) -> ConsumerToken | None:
+        return next((each for each in self.devices.values() if each.digest.startswith(handle)), None)
+
+    def consumer_tokens(self, page_id: PageId, psid: Psid) -> list[ConsumerToken]:
+        found = [each for each in self.devices.values() if (each.page_id, each.psid) == (page_id, psid)]
+        return sorted(found, key=lambda each: (each.issued_at, each.digest))
 
     def put_consumer_token(self, token: ConsumerToken) -> None:
-        self.consumer_tokens[token.digest] = token
+        self.devices[token.digest] = token
 
     def permission(self, page_id: PageId, psid: Psid) -> float | None:
         return self.permissions.get((page_id, psid))
@@ -156,7 +120,8 @@ class ModelTransaction(ModelSettings, ModelMessages):
     def add_outbox(self, rows: Iterable[OutboxRow]) -> list[int]:
         ids = []
         for row in rows:
-            row_id = len(self.rows) + 1
+            self.last_row += 1
+            row_id = self.last_row
             self.rows[row_id] = replace(row, id=row_id)
             ids.append(row_id)
         return ids

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from pagecalls.call.settings import CallSettings
 from pagecalls.call.states import CallState, EndReason
+from pagecalls.errors import TokenFault
 from pagecalls.store.base import (
     App,
     AppSubscription,
+    CallButton,
     Consumer,
     ConsumerToken,
     Hold,
@@ -22,12 +25,14 @@ from pagecalls.store.base import (
     PageSubscription,
     Store,
     Token,
+    TokenFilter,
     TokenKind,
     Transaction,
+    User,
     WebhookKind,
 )
 from pagecalls.store.sqlite import SqliteStore
-from pagecalls.types import AppId, CallId, DeviceId, Direction, PageId, Platform, Psid
+from pagecalls.types import AppId, CallId, DeviceId, Direction, PageId, Platform, Psid, UserId
 from tests.contract.store_model import ModelStore
 from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSID, PSIDS, a_call, a_row, seed
 
@@ -45,6 +50,9 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await made.write(seed)
     yield made
     await made.close()
+
+
+KINDS = (WebhookKind.CONNECT, WebhookKind.TERMINATE)
 
 
 class Refused(Exception):
@@ -113,7 +121,7 @@ async def test_apps_come_back_whole_and_in_order(store: Store) -> None:
     app = App(AppId("0999"), "Näme", "s3cret", default_version="v25.0", require_proof=True)
     await store.write(lambda transaction: transaction.put_app(app))
     assert await store.read(lambda transaction: transaction.app(app.id)) == app
-    assert [each.id for each in await store.read(lambda transaction: transaction.apps())] == [app.id, APP, OTHER_APP]
+    assert [each.id for each in await store.read(lambda transaction: transaction.apps("", 9))] == [app.id, APP, OTHER_APP]
     assert await store.read(lambda transaction: transaction.app(AppId("404"))) is None
 
 
@@ -135,13 +143,101 @@ async def test_pages_come_back_whole(store: Store) -> None:
 @pytest.mark.parametrize("kind", list(TokenKind))
 async def test_tokens_come_back_whole(store: Store, kind: TokenKind) -> None:
     page_id = PAGE if kind is TokenKind.PAGE else None
-    token = Token("d1", kind, APP, page_id, frozenset({"pages_messaging", "pages_show_list"}), NOW + 0.25, is_revoked=False)
+    await store.write(lambda transaction: transaction.put_user(User(UserId("7"), "Ada", NOW)))
+    scopes = frozenset({"pages_messaging", "pages_show_list"})
+    token = Token("d1", kind, APP, page_id, scopes, NOW + 0.25, user_id=UserId("7"), issued_at=NOW)
     await store.write(lambda transaction: transaction.put_token(token))
     assert await store.read(lambda transaction: transaction.token("d1")) == token
-    revoked = replace(token, is_revoked=True, expires_at=None)
+    revoked = replace(token, fault=TokenFault.REVOKED, expires_at=None)
     await store.write(lambda transaction: transaction.put_token(revoked))
     assert await store.read(lambda transaction: transaction.token("d1")) == revoked
     assert await store.read(lambda transaction: transaction.token("d2")) is None
+
+
+async def test_lists_are_paged_in_order_of_id(store: Store) -> None:
+    third = App(AppId("1003"), "third", "secret", created_at=NOW)
+    page, users = Page(PageId("2002"), "B", may_call_consumers=False, created_at=NOW), [User(UserId(n), n, NOW) for n in "12"]
+
+    def work(transaction: Transaction) -> None:
+        transaction.put_app(third)
+        transaction.put_page(page)
+        for user in users:
+            transaction.put_user(user)
+
+    await store.write(work)
+    assert [each.id for each in await store.read(lambda transaction: transaction.apps("", 2))] == [APP, OTHER_APP]
+    assert await store.read(lambda transaction: transaction.apps(OTHER_APP, 2)) == [third]
+    assert [each.id for each in await store.read(lambda transaction: transaction.pages("", 1))] == [PAGE]
+    assert await store.read(lambda transaction: transaction.pages(PAGE, 9)) == [page]
+    assert await store.read(lambda transaction: (transaction.users("", 9), transaction.users("1", 9))) == (users, users[1:])
+    assert await store.read(lambda transaction: transaction.user(UserId("2"))) == users[1]
+
+
+async def test_tokens_are_listed_by_what_they_are_for(store: Store) -> None:
+    user = User(UserId("7"), "Ada")
+    made = [
+        Token("a" * 64, TokenKind.PAGE, APP, PAGE, frozenset()),
+        Token("b" * 64, TokenKind.SYSTEM_USER, APP, PAGE, frozenset(), user_id=user.id),
+        Token("c" * 64, TokenKind.USER, OTHER_APP, None, frozenset(), user_id=user.id),
+    ]
+
+    def work(transaction: Transaction) -> None:
+        transaction.put_user(user)
+        for token in made:
+            transaction.put_token(token)
+
+    await store.write(work)
+
+    async def listed(which: TokenFilter, after: str = "", limit: int = 9) -> list[Token]:
+        return await store.read(lambda transaction: transaction.tokens(which, after, limit))
+
+    assert await listed(TokenFilter()) == made
+    assert await listed(TokenFilter(), made[0].digest, 1) == [made[1]]
+    assert await listed(TokenFilter(app_id=APP)) == made[:2]
+    assert await listed(TokenFilter(page_id=PAGE)) == made[:2]
+    assert await listed(TokenFilter(user_id=user.id)) == made[1:]
+    assert await listed(TokenFilter(kind=TokenKind.USER)) == made[2:]
+    assert await listed(TokenFilter(app_id=APP, user_id=user.id)) == [made[1]]
+    assert await store.read(lambda transaction: transaction.token_by_handle(made[1].handle)) == made[1]
+    assert await store.read(lambda transaction: transaction.token_by_handle("d")) is None
+    await store.write(lambda transaction: transaction.delete_token(made[1].digest))
+    assert await listed(TokenFilter()) == [made[0], made[2]]
+
+
+async def test_an_app_goes_with_all_that_hangs_on_it(store: Store) -> None:
+    def work(transaction: Transaction) -> None:
+        transaction.put_token(Token("d1", TokenKind.PAGE, APP, PAGE, frozenset()))
+        transaction.put_token(Token("d2", TokenKind.PAGE, OTHER_APP, PAGE, frozenset()))
+        transaction.put_app_subscription(subscription(APP))
+        transaction.put_page_subscription(PageSubscription(APP, PAGE, ("calls",)))
+        transaction.add_outbox([a_row("one"), a_row("two", app_id=OTHER_APP)])
+
+    await store.write(work)
+    assert await store.read(lambda transaction: transaction.owed_webhooks(APP)) == 1
+    await store.write(lambda transaction: transaction.delete_app(APP))
+    assert await store.read(lambda transaction: (transaction.app(APP), transaction.token("d1"))) == (None, None)
+    assert await store.read(lambda transaction: [row.event_id for row in transaction.pending_outbox()]) == ["two"]
+    assert await store.read(lambda transaction: transaction.token("d2")) is not None
+    assert not await store.read(lambda transaction: transaction.has_page_subscriber(PAGE, "calls"))
+
+
+async def test_a_page_and_a_user_go_with_their_tokens(store: Store) -> None:
+    user, bare = User(UserId("7"), "Ada"), Page(PageId("2002"), "Bare")
+
+    def work(transaction: Transaction) -> None:
+        transaction.put_user(user)
+        transaction.put_page(bare)
+        transaction.put_token(Token("d1", TokenKind.PAGE, APP, bare.id, frozenset()))
+        transaction.put_token(Token("d2", TokenKind.USER, APP, None, frozenset(), user_id=user.id))
+        transaction.put_page_subscription(PageSubscription(APP, bare.id, ("calls",)))
+        transaction.put_call_settings(bare.id, CallSettings())
+
+    await store.write(work)
+    await store.write(lambda transaction: transaction.delete_page(bare.id))
+    assert await store.read(lambda transaction: (transaction.page(bare.id), transaction.token("d1"))) == (None, None)
+    assert await store.read(lambda transaction: transaction.token("d2")) is not None
+    await store.write(lambda transaction: transaction.delete_user(user.id))
+    assert await store.read(lambda transaction: (transaction.user(user.id), transaction.token("d2"))) == (None, None)
 
 
 # --- subscriptions ----------------------------------------------------------------------------------------------------
@@ -218,6 +314,62 @@ async def test_consumers_and_their_tokens_come_back_whole(store: Store) -> None:
     assert await store.read(lambda transaction: transaction.consumer_token("d9")) == token
     assert await store.read(lambda transaction: transaction.consumer(PAGE, Psid("404"))) is None
     assert await store.read(lambda transaction: transaction.consumer_token("404")) is None
+
+
+async def test_consumers_are_listed_in_order_of_page_and_id(store: Store) -> None:
+    other = Page(PageId("2002"), "Other")
+    far = Consumer(PSIDS[0], other.id, Platform.INSTAGRAM, "Far", created_at=NOW)
+    await store.write(lambda transaction: transaction.put_page(other))
+    await store.write(lambda transaction: transaction.put_consumer(far))
+
+    async def listed(page_id: PageId | None, after: tuple[str, str] = ("", ""), limit: int = 9) -> list[tuple[PageId, Psid]]:
+        found = await store.read(lambda transaction: transaction.consumers(page_id, after, limit))
+        return [(each.page_id, each.psid) for each in found]
+
+    every = [*((PAGE, psid) for psid in PSIDS), (other.id, PSIDS[0])]
+    assert await listed(None) == every
+    assert await listed(None, every[1], 2) == every[2:]
+    assert await listed(PAGE, every[0]) == every[1:3]
+    assert await listed(other.id) == every[3:]
+    assert await store.read(lambda transaction: transaction.consumer(other.id, PSIDS[0])) == far
+
+
+async def test_a_persons_tokens_are_listed_and_found_by_handle(store: Store) -> None:
+    made = [ConsumerToken(c * 64, PSID, PAGE, DeviceId(c), NOW + 9, NOW + n, n == 0) for n, c in enumerate("ba")]
+    for each in made:
+        await store.write(lambda transaction, put=each: transaction.put_consumer_token(put))  # type: ignore[misc]
+    assert await store.read(lambda transaction: transaction.consumer_tokens(PAGE, PSID)) == made
+    assert await store.read(lambda transaction: transaction.consumer_tokens(PAGE, PSIDS[1])) == []
+    assert await store.read(lambda transaction: transaction.consumer_token_by_handle("a" * 16)) == made[1]
+    assert await store.read(lambda transaction: transaction.consumer_token_by_handle("c")) is None
+
+
+async def test_an_erased_person_leaves_only_the_end_of_a_call_that_is_still_owed(store: Store) -> None:
+    bare = replace(a_row("bare", call_id=None), body=f'{{"page":"{PAGE}","psid":"{PSID}"}}'.encode())
+
+    def work(transaction: Transaction) -> None:
+        for psid in PSIDS[:2]:
+            transaction.put_consumer_token(ConsumerToken(f"d{psid}", psid, PAGE, DeviceId("dev"), NOW + 9))
+            transaction.put_permission(PAGE, psid, NOW + 9)
+            transaction.put_call(a_call(f"c_{psid}", psid, CallState.COMPLETED, None))
+            transaction.add_call_button(CallButton("m", PAGE, psid, "Call", NOW + 9))
+            transaction.add_outbox(a_row(f"{kind} {psid}", call_id=f"c_{psid}", kind=kind) for kind in KINDS)
+        taken = transaction.add_outbox([bare, replace(bare, event_id="owed")])
+        transaction.outbox_delivered(taken[0], NOW)
+
+    await store.write(work)
+    await store.write(lambda transaction: transaction.erase_consumer(PAGE, PSID))
+
+    def left(transaction: Transaction) -> list[object]:
+        kept = [transaction.consumer(PAGE, PSID), transaction.consumer_token(f"d{PSID}"), transaction.permission(PAGE, PSID)]
+        rows = [row.event_id for number in range(1, 8) if (row := transaction.outbox_row(number)) is not None]
+        return [*kept, transaction.call(CallId(f"c_{PSID}")), transaction.has_live_button(PAGE, PSID, NOW), rows]
+
+    other = [f"{kind} {PSIDS[1]}" for kind in KINDS]
+    assert await store.read(left) == [None, None, None, None, False, [f"terminate {PSID}", *other, "owed"]]
+    assert await store.read(lambda transaction: transaction.permission(PAGE, PSIDS[1])) is not None
+    assert await store.read(lambda transaction: transaction.call(CallId(f"c_{PSIDS[1]}"))) is not None
+    await store.write(lambda transaction: transaction.erase_consumer(PAGE, Psid("404")))
 
 
 async def test_a_permission_is_replaced(store: Store) -> None:

@@ -31,7 +31,7 @@ def examples() -> Iterator[PageCallsError]:
     """One error for every row, in the order of the catalogue."""
     yield errors.NoToken()
     yield errors.CurrentUserUnknown()
-    yield from (errors.BadToken(fault, 1_790_000_000, 1_790_000_060, "Bearer EAA") for fault in TokenFault)
+    yield from (errors.BadToken(fault, 1_790_000_000, 1_790_000_060, "Bearer EAA", "123") for fault in TokenFault)
     yield errors.WrongProof(missing=False)
     yield errors.MissingScope("pages_messaging")
     yield errors.PageTokenRequired()

@@ -11,13 +11,16 @@ CREATE TABLE apps (
     name TEXT NOT NULL,
     secret TEXT NOT NULL,
     default_version TEXT NOT NULL,
-    require_proof INTEGER NOT NULL
+    require_proof INTEGER NOT NULL,
+    created_at REAL NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 CREATE TABLE pages (
     id TEXT PRIMARY KEY NOT NULL,
     name TEXT NOT NULL,
-    is_calling_eligible INTEGER NOT NULL
+    is_calling_eligible INTEGER NOT NULL,
+    may_call_consumers INTEGER NOT NULL DEFAULT 1,
+    created_at REAL NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 CREATE TABLE tokens (
@@ -27,7 +30,9 @@ CREATE TABLE tokens (
     page_id TEXT REFERENCES pages (id),
     scopes TEXT NOT NULL,
     expires_at REAL,
-    is_revoked INTEGER NOT NULL
+    fault TEXT,
+    user_id TEXT REFERENCES users (id),
+    issued_at REAL NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 CREATE TABLE app_subscriptions (
@@ -52,6 +57,7 @@ CREATE TABLE consumers (
     psid TEXT NOT NULL,
     platform TEXT NOT NULL,
     name TEXT NOT NULL,
+    created_at REAL NOT NULL DEFAULT 0,
     PRIMARY KEY (page_id, psid)
 ) WITHOUT ROWID;
 
@@ -61,6 +67,8 @@ CREATE TABLE consumer_tokens (
     psid TEXT NOT NULL,
     device_id TEXT NOT NULL,
     expires_at REAL NOT NULL,
+    issued_at REAL NOT NULL DEFAULT 0,
+    is_revoked INTEGER NOT NULL DEFAULT 0,
     FOREIGN KEY (page_id, psid) REFERENCES consumers (page_id, psid)
 ) WITHOUT ROWID;
 
@@ -117,7 +125,22 @@ CREATE INDEX outbox_call ON outbox (call_id) WHERE hold IN ('held', 'ready');
 
 -- Accounts.
 
+CREATE TABLE users (
+    id TEXT PRIMARY KEY NOT NULL,
+    name TEXT NOT NULL,
+    created_at REAL NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX tokens_app ON tokens (app_id);
+CREATE INDEX tokens_page ON tokens (page_id);
+CREATE INDEX tokens_user ON tokens (user_id);
+
 -- Consumers and permissions.
+
+-- A person is erased by these, without a walk over all tokens, calls and webhooks.
+CREATE INDEX consumer_tokens_owner ON consumer_tokens (page_id, psid);
+CREATE INDEX calls_pair ON calls (page_id, psid);
+CREATE INDEX outbox_by_call ON outbox (call_id);
 
 -- Call settings. `body` is JSON.
 

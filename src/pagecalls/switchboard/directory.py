@@ -91,8 +91,8 @@ class Directory:
             is_whole = text.isprintable() and " " not in text
             raise BadToken(TokenFault.UNPARSEABLE) if is_whole else BadToken(TokenFault.MALFORMED, text=text)
         token = found.token
-        if token.is_revoked:
-            raise BadToken(TokenFault.REVOKED)
+        if token.fault is not None:
+            raise BadToken(token.fault, app_id=token.app_id)
         now = self._clock.now()
         if token.expires_at is not None and token.expires_at <= now:
             raise BadToken(TokenFault.EXPIRED, token.expires_at, now)

@@ -7,6 +7,9 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from pagecalls.errors import TokenFault
+from pagecalls.store.base import Token, TokenKind
+from pagecalls.switchboard.directory import digest
 from tests.conformance.graph.world import (
     APP,
     APP_TOKEN,
@@ -79,6 +82,27 @@ async def test_no_token(world: World, headers: dict[str, str]) -> None:
     assert reply.headers["www-authenticate"] == (
         'OAuth "Facebook Platform" "invalid_request" "An access token is required to request this resource."'
     )
+
+
+@pytest.mark.parametrize(
+    ("fault", "subcode", "words"),
+    [
+        (TokenFault.APP_REMOVED, 458, f"The user has not authorized application {APP.id}."),
+        (TokenFault.CHECKPOINT, 459, "security check"),
+        (TokenFault.PASSWORD_CHANGED, 460, "because the user changed their password"),
+        (TokenFault.UNCONFIRMED, 464, "not confirmed"),
+        (TokenFault.REVOKED, 467, "revoked"),
+        (TokenFault.ROLE_MISSING, 492, "role"),
+    ],
+)
+async def test_a_token_that_was_taken_back_says_why(world: World, fault: TokenFault, subcode: int, words: str) -> None:
+    token = Token(digest("EAAgone"), TokenKind.PAGE, APP.id, PAGE.id, frozenset({"pages_messaging"}), fault=fault)
+    await world.store.write(lambda tx: tx.put_token(token))
+    reply = await world.call(REJECT, "EAAgone")
+    assert facts(reply) == (400, 190, subcode)
+    assert error_of(reply)["message"].startswith("Error validating access token: ")
+    assert words in error_of(reply)["message"]
+    assert reply.headers["www-authenticate"].startswith('OAuth "Facebook Platform" "invalid_token" ')
 
 
 @pytest.mark.parametrize(

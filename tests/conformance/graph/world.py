@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from starlette.types import ASGIApp
 
 from pagecalls.clock import SteppedClock
-from pagecalls.errors import CallbackUnverified
+from pagecalls.errors import CallbackUnverified, TokenFault
 from pagecalls.graph.app import GraphOptions, build_graph
 from pagecalls.store.base import App, Consumer, Page, Token, TokenKind, Transaction
 from pagecalls.store.sqlite import SqliteStore
@@ -59,7 +59,7 @@ _TOKENS = {
     SYSTEM_TOKEN: Token("", TokenKind.SYSTEM_USER, APP.id, PAGE.id, _SCOPES),
     USER_TOKEN: Token("", TokenKind.USER, APP.id, None, _SCOPES),
     EXPIRED_TOKEN: Token("", TokenKind.PAGE, APP.id, PAGE.id, _SCOPES, expires_at=1_790_000_000.0),
-    REVOKED_TOKEN: Token("", TokenKind.PAGE, APP.id, PAGE.id, _SCOPES, is_revoked=True),
+    REVOKED_TOKEN: Token("", TokenKind.PAGE, APP.id, PAGE.id, _SCOPES, fault=TokenFault.REVOKED),
     STRICT_TOKEN: Token("", TokenKind.PAGE, STRICT_APP.id, PAGE.id, _SCOPES),
 }
 

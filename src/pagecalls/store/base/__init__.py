@@ -17,7 +17,9 @@ from pagecalls.store.base.accounts import AppSubscription as AppSubscription
 from pagecalls.store.base.accounts import Page as Page
 from pagecalls.store.base.accounts import PageSubscription as PageSubscription
 from pagecalls.store.base.accounts import Token as Token
+from pagecalls.store.base.accounts import TokenFilter as TokenFilter
 from pagecalls.store.base.accounts import TokenKind as TokenKind
+from pagecalls.store.base.accounts import User as User
 from pagecalls.store.base.calls import CallRecord as CallRecord
 from pagecalls.store.base.calls import CallRows as CallRows
 from pagecalls.store.base.calls import LiveCallExists as LiveCallExists

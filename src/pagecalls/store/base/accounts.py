@@ -9,27 +9,44 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from pagecalls.types import AppId, PageId
+from pagecalls.errors import TokenFault
+from pagecalls.types import AppId, PageId, UserId
+
+HANDLE_CHARS = 16
+"""So many hex characters of a token's digest name it in lists: enough to be alone, useless to somebody who wants in."""
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An integration. `secret` signs its webhooks and proves its requests; it stays out of `repr`."""
+    """An integration. `secret` signs its webhooks and proves its requests; it stays out of `repr`. `created_at`: Unix seconds."""
 
     id: AppId
     name: str
     secret: str = field(repr=False)
     default_version: str = "v26.0"
     require_proof: bool = False
+    created_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A Page. `is_calling_eligible` is the one flag of messenger-calling 8.5."""
+    """A Page. `is_calling_eligible`: messenger-calling 8.5. Without `may_call_consumers` only consumers call. `created_at`: Unix
+    seconds."""
 
     id: PageId
     name: str
     is_calling_eligible: bool = True
+    may_call_consumers: bool = True
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whom a user's or system user's token stands for."""
+
+    id: UserId
+    name: str
+    created_at: float = 0.0
 
 
 class TokenKind(StrEnum):
@@ -43,7 +60,10 @@ class TokenKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token by its digest (SHA-256 hex of its text). `expires_at` Unix seconds, `None` never."""
+    """An access token by its digest (SHA-256 hex of its text). `issued_at`, `expires_at`: Unix seconds, `None` never.
+
+    `fault`: why it is no longer good, whatever its time; `None` while it is.
+    """
 
     digest: str
     kind: TokenKind
@@ -51,7 +71,24 @@ class Token:
     page_id: PageId | None
     scopes: frozenset[str]
     expires_at: float | None = None
-    is_revoked: bool = False
+    fault: TokenFault | None = None
+    user_id: UserId | None = None
+    issued_at: float = 0.0
+
+    @property
+    def handle(self) -> str:
+        """Its public name."""
+        return self.digest[:HANDLE_CHARS]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFilter:
+    """Which tokens a list holds: those that have all that is named here."""
+
+    app_id: AppId | None = None
+    page_id: PageId | None = None
+    user_id: UserId | None = None
+    kind: TokenKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,28 +127,72 @@ class AccountRows(Protocol):
         """The app, if it exists."""
         ...
 
-    def apps(self) -> list[App]:
-        """Every app, in order of id."""
+    def apps(self, after: str, limit: int) -> list[App]:
+        """Up to `limit` apps whose id stands after `after` as text, in that order."""
         ...
 
     def put_app(self, app: App) -> None:
         """Insert or replace."""
         ...
 
+    def delete_app(self, app_id: AppId) -> None:
+        """Delete it with its tokens, its subscriptions and its webhooks, delivered or not; nothing happens if there is none."""
+        ...
+
+    def owed_webhooks(self, app_id: AppId) -> int:
+        """How many webhooks still have to be delivered to the app."""
+        ...
+
     def page(self, page_id: PageId) -> Page | None:
         """The Page, if it exists."""
+        ...
+
+    def pages(self, after: str, limit: int) -> list[Page]:
+        """Up to `limit` Pages whose id stands after `after` as text, in that order."""
         ...
 
     def put_page(self, page: Page) -> None:
         """Insert or replace."""
         ...
 
+    def delete_page(self, page_id: PageId) -> None:
+        """Delete it with its tokens, subscriptions and settings. Its consumers must have been erased before."""
+        ...
+
+    def user(self, user_id: UserId) -> User | None:
+        """The user, if there is one."""
+        ...
+
+    def users(self, after: str, limit: int) -> list[User]:
+        """Up to `limit` users whose id stands after `after` as text, in that order."""
+        ...
+
+    def put_user(self, user: User) -> None:
+        """Insert or replace."""
+        ...
+
+    def delete_user(self, user_id: UserId) -> None:
+        """Delete it with its tokens; nothing happens if there is none."""
+        ...
+
     def token(self, digest: str) -> Token | None:
         """The access token, if it was ever given out."""
         ...
 
+    def token_by_handle(self, handle: str) -> Token | None:
+        """The access token whose digest begins with `handle`, which is lower-case hex."""
+        ...
+
+    def tokens(self, which: TokenFilter, after: str, limit: int) -> list[Token]:
+        """Up to `limit` of the tokens whose digest stands after `after`, in that order."""
+        ...
+
     def put_token(self, token: Token) -> None:
         """Insert or replace."""
+        ...
+
+    def delete_token(self, digest: str) -> None:
+        """Delete; nothing happens if there is none."""
         ...
 
     def app_subscriptions(self, app_id: AppId) -> list[AppSubscription]:

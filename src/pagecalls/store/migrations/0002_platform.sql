@@ -2,7 +2,33 @@
 
 -- Accounts.
 
+CREATE TABLE users (
+    id TEXT PRIMARY KEY NOT NULL,
+    name TEXT NOT NULL,
+    created_at REAL NOT NULL
+) WITHOUT ROWID;
+
+ALTER TABLE apps ADD COLUMN created_at REAL NOT NULL DEFAULT 0;
+ALTER TABLE pages ADD COLUMN may_call_consumers INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE pages ADD COLUMN created_at REAL NOT NULL DEFAULT 0;
+ALTER TABLE tokens ADD COLUMN fault TEXT;
+ALTER TABLE tokens ADD COLUMN user_id TEXT REFERENCES users (id);
+ALTER TABLE tokens ADD COLUMN issued_at REAL NOT NULL DEFAULT 0;
+UPDATE tokens SET fault = 'revoked' WHERE is_revoked = 1;
+ALTER TABLE tokens DROP COLUMN is_revoked;
+CREATE INDEX tokens_app ON tokens (app_id);
+CREATE INDEX tokens_page ON tokens (page_id);
+CREATE INDEX tokens_user ON tokens (user_id);
+
 -- Consumers and permissions.
+
+ALTER TABLE consumers ADD COLUMN created_at REAL NOT NULL DEFAULT 0;
+ALTER TABLE consumer_tokens ADD COLUMN issued_at REAL NOT NULL DEFAULT 0;
+ALTER TABLE consumer_tokens ADD COLUMN is_revoked INTEGER NOT NULL DEFAULT 0;
+-- A person is erased by these, without a walk over all tokens, calls and webhooks.
+CREATE INDEX consumer_tokens_owner ON consumer_tokens (page_id, psid);
+CREATE INDEX calls_pair ON calls (page_id, psid);
+CREATE INDEX outbox_by_call ON outbox (call_id);
 
 -- Call settings. `body` is JSON.
 

@@ -8,40 +8,118 @@ INSERT INTO meta (key, value) VALUES (?, ?)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value
 
 -- name: app
-SELECT id, name, secret, default_version, require_proof FROM apps WHERE id = ?
+SELECT id, name, secret, default_version, require_proof, created_at FROM apps WHERE id = ?
 
 -- name: apps
-SELECT id, name, secret, default_version, require_proof FROM apps ORDER BY id
+SELECT id, name, secret, default_version, require_proof, created_at FROM apps WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: put_app
-INSERT INTO apps (id, name, secret, default_version, require_proof) VALUES (?, ?, ?, ?, ?)
+INSERT INTO apps (id, name, secret, default_version, require_proof, created_at) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
     name = excluded.name,
     secret = excluded.secret,
     default_version = excluded.default_version,
-    require_proof = excluded.require_proof
+    require_proof = excluded.require_proof,
+    created_at = excluded.created_at
+
+-- name: delete_app_tokens
+DELETE FROM tokens WHERE app_id = ?
+
+-- name: delete_app_subscriptions
+DELETE FROM app_subscriptions WHERE app_id = ?
+
+-- name: delete_app_page_subscriptions
+DELETE FROM page_subscriptions WHERE app_id = ?
+
+-- name: delete_app_outbox
+DELETE FROM outbox WHERE app_id = ?
+
+-- name: delete_app
+DELETE FROM apps WHERE id = ?
+
+-- name: owed_webhooks
+SELECT count(*) FROM outbox WHERE app_id = ? AND hold IN ('held', 'ready')
 
 -- name: page
-SELECT id, name, is_calling_eligible FROM pages WHERE id = ?
+SELECT id, name, is_calling_eligible, may_call_consumers, created_at FROM pages WHERE id = ?
+
+-- name: pages
+SELECT id, name, is_calling_eligible, may_call_consumers, created_at FROM pages WHERE id > ? ORDER BY id LIMIT ?
 
 -- name: put_page
-INSERT INTO pages (id, name, is_calling_eligible) VALUES (?, ?, ?)
+INSERT INTO pages (id, name, is_calling_eligible, may_call_consumers, created_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
     name = excluded.name,
-    is_calling_eligible = excluded.is_calling_eligible
+    is_calling_eligible = excluded.is_calling_eligible,
+    may_call_consumers = excluded.may_call_consumers,
+    created_at = excluded.created_at
+
+-- name: delete_page_tokens
+DELETE FROM tokens WHERE page_id = ?
+
+-- name: delete_page_subscriptions
+DELETE FROM page_subscriptions WHERE page_id = ?
+
+-- name: delete_page_settings
+DELETE FROM call_settings WHERE page_id = ?
+
+-- name: delete_page
+DELETE FROM pages WHERE id = ?
+
+-- name: user
+SELECT id, name, created_at FROM users WHERE id = ?
+
+-- name: users
+SELECT id, name, created_at FROM users WHERE id > ? ORDER BY id LIMIT ?
+
+-- name: put_user
+INSERT INTO users (id, name, created_at) VALUES (?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET
+    name = excluded.name,
+    created_at = excluded.created_at
+
+-- name: delete_user_tokens
+DELETE FROM tokens WHERE user_id = ?
+
+-- name: delete_user
+DELETE FROM users WHERE id = ?
 
 -- name: token
-SELECT digest, kind, app_id, page_id, scopes, expires_at, is_revoked FROM tokens WHERE digest = ?
+SELECT digest, kind, app_id, page_id, scopes, expires_at, fault, user_id, issued_at FROM tokens WHERE digest = ?
+
+-- name: token_by_handle
+-- No hex digit stands after 'f', so these are the digests that begin with the handle.
+SELECT digest, kind, app_id, page_id, scopes, expires_at, fault, user_id, issued_at
+FROM tokens
+WHERE digest >= :handle AND digest < :handle || 'g'
+LIMIT 1
+
+-- name: tokens
+SELECT digest, kind, app_id, page_id, scopes, expires_at, fault, user_id, issued_at
+FROM tokens
+WHERE digest > :after
+    AND (:app_id IS NULL OR app_id = :app_id)
+    AND (:page_id IS NULL OR page_id = :page_id)
+    AND (:user_id IS NULL OR user_id = :user_id)
+    AND (:kind IS NULL OR kind = :kind)
+ORDER BY digest
+LIMIT :limit
 
 -- name: put_token
-INSERT INTO tokens (digest, kind, app_id, page_id, scopes, expires_at, is_revoked) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO tokens (digest, kind, app_id, page_id, scopes, expires_at, fault, user_id, issued_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (digest) DO UPDATE SET
     kind = excluded.kind,
     app_id = excluded.app_id,
     page_id = excluded.page_id,
     scopes = excluded.scopes,
     expires_at = excluded.expires_at,
-    is_revoked = excluded.is_revoked
+    fault = excluded.fault,
+    user_id = excluded.user_id,
+    issued_at = excluded.issued_at
+
+-- name: delete_token
+DELETE FROM tokens WHERE digest = ?
 
 -- name: app_subscriptions
 SELECT app_id, object, callback_url, verify_token, fields, is_active FROM app_subscriptions WHERE app_id = ? ORDER BY object

@@ -1,24 +1,71 @@
 -- Consumers, their devices' tokens and their call permissions.
 
 -- name: consumer
-SELECT psid, page_id, platform, name FROM consumers WHERE page_id = ? AND psid = ?
+SELECT psid, page_id, platform, name, created_at FROM consumers WHERE page_id = ? AND psid = ?
+
+-- name: consumers
+SELECT psid, page_id, platform, name, created_at
+FROM consumers
+WHERE (page_id, psid) > (:after_page, :after_psid) AND (:page_id IS NULL OR page_id = :page_id)
+ORDER BY page_id, psid
+LIMIT :limit
 
 -- name: put_consumer
-INSERT INTO consumers (psid, page_id, platform, name) VALUES (?, ?, ?, ?)
+INSERT INTO consumers (psid, page_id, platform, name, created_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (page_id, psid) DO UPDATE SET
     platform = excluded.platform,
-    name = excluded.name
+    name = excluded.name,
+    created_at = excluded.created_at
+
+-- name: erase_call_webhooks
+DELETE FROM outbox
+WHERE call_id IN (SELECT id FROM calls WHERE page_id = ? AND psid = ?)
+    AND NOT (kind = 'terminate' AND hold IN ('held', 'ready'))
+
+-- name: erase_other_webhooks
+-- Those without a call name the person in their bytes only. Few are kept for long, so a walk over them is fine.
+DELETE FROM outbox
+WHERE call_id IS NULL
+    AND hold IN ('delivered', 'dropped')
+    AND instr(body, CAST('"' || :page_id || '"' AS BLOB)) > 0
+    AND instr(body, CAST('"' || :psid || '"' AS BLOB)) > 0
+
+-- name: erase_calls
+DELETE FROM calls WHERE page_id = ? AND psid = ?
+
+-- name: erase_permission
+DELETE FROM permissions WHERE page_id = ? AND psid = ?
+
+-- name: erase_consumer_tokens
+DELETE FROM consumer_tokens WHERE page_id = ? AND psid = ?
+
+-- name: erase_consumer
+DELETE FROM consumers WHERE page_id = ? AND psid = ?
 
 -- name: consumer_token
-SELECT digest, psid, page_id, device_id, expires_at FROM consumer_tokens WHERE digest = ?
+SELECT digest, psid, page_id, device_id, expires_at, issued_at, is_revoked FROM consumer_tokens WHERE digest = ?
+
+-- name: consumer_token_by_handle
+SELECT digest, psid, page_id, device_id, expires_at, issued_at, is_revoked
+FROM consumer_tokens
+WHERE digest >= :handle AND digest < :handle || 'g'
+LIMIT 1
+
+-- name: consumer_tokens
+SELECT digest, psid, page_id, device_id, expires_at, issued_at, is_revoked
+FROM consumer_tokens
+WHERE page_id = ? AND psid = ?
+ORDER BY issued_at, digest
 
 -- name: put_consumer_token
-INSERT INTO consumer_tokens (digest, psid, page_id, device_id, expires_at) VALUES (?, ?, ?, ?, ?)
+INSERT INTO consumer_tokens (digest, psid, page_id, device_id, expires_at, issued_at, is_revoked) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (digest) DO UPDATE SET
     psid = excluded.psid,
     page_id = excluded.page_id,
     device_id = excluded.device_id,
-    expires_at = excluded.expires_at
+    expires_at = excluded.expires_at,
+    issued_at = excluded.issued_at,
+    is_revoked = excluded.is_revoked
 
 -- name: permission
 SELECT expires_at FROM permissions WHERE page_id = ? AND psid = ?

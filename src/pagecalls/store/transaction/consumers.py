@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pagecalls.store.base.consumers import Consumer, ConsumerToken
+from pagecalls.store.codec import Column
 from pagecalls.store.transaction.base import Rows
-from pagecalls.types import PageId, Platform, Psid
+from pagecalls.types import DeviceId, PageId, Platform, Psid
 
 
 class SqliteConsumers(Rows):
@@ -13,20 +14,44 @@ class SqliteConsumers(Rows):
     def consumer(self, page_id: PageId, psid: Psid) -> Consumer | None:
         """The person, if the Page knows them."""
         row = self._run("consumer", (page_id, psid)).fetchone()
-        return None if row is None else Consumer(row[0], row[1], Platform(row[2]), row[3])
+        return None if row is None else _consumer(*row)
+
+    def consumers(self, page_id: PageId | None, after: tuple[str, str], limit: int) -> list[Consumer]:
+        """Up to `limit` people after the Page and id `after`."""
+        named: dict[str, Column] = {"page_id": page_id, "after_page": after[0], "after_psid": after[1], "limit": limit}
+        return [_consumer(*row) for row in self._run("consumers", named)]
 
     def put_consumer(self, consumer: Consumer) -> None:
         """Insert or replace."""
-        self._run("put_consumer", (consumer.psid, consumer.page_id, consumer.platform.value, consumer.name))
+        who = (consumer.psid, consumer.page_id, consumer.platform.value, consumer.name)
+        self._run("put_consumer", (*who, consumer.created_at))
+
+    def erase_consumer(self, page_id: PageId, psid: Psid) -> None:
+        """Delete the person and all that is kept of them; tables that are not named here go with the person's row."""
+        pair = (page_id, psid)
+        self._run("erase_call_webhooks", pair)
+        self._run("erase_other_webhooks", {"page_id": page_id, "psid": psid})
+        for name in ("erase_calls", "erase_permission", "erase_consumer_tokens", "erase_consumer"):
+            self._run(name, pair)
 
     def consumer_token(self, digest: str) -> ConsumerToken | None:
         """The consumer's token, if it was ever given out."""
         row = self._run("consumer_token", (digest,)).fetchone()
-        return None if row is None else ConsumerToken(*row)
+        return None if row is None else _consumer_token(*row)
+
+    def consumer_token_by_handle(self, handle: str) -> ConsumerToken | None:
+        """The token whose digest begins with `handle`."""
+        row = self._run("consumer_token_by_handle", {"handle": handle}).fetchone()
+        return None if row is None else _consumer_token(*row)
+
+    def consumer_tokens(self, page_id: PageId, psid: Psid) -> list[ConsumerToken]:
+        """Every token of the person, oldest first."""
+        return [_consumer_token(*row) for row in self._run("consumer_tokens", (page_id, psid))]
 
     def put_consumer_token(self, token: ConsumerToken) -> None:
         """Insert or replace."""
-        self._run("put_consumer_token", (token.digest, token.psid, token.page_id, token.device_id, token.expires_at))
+        owner = (token.digest, token.psid, token.page_id, token.device_id)
+        self._run("put_consumer_token", (*owner, token.expires_at, token.issued_at, int(token.is_revoked)))
 
     def permission(self, page_id: PageId, psid: Psid) -> float | None:
         """When the call permission expires, Unix seconds."""
@@ -36,3 +61,13 @@ class SqliteConsumers(Rows):
     def put_permission(self, page_id: PageId, psid: Psid, expires_at: float) -> None:
         """Insert or replace."""
         self._run("put_permission", (page_id, psid, expires_at))
+
+
+def _consumer(psid: Psid, page_id: PageId, platform: str, name: str, created_at: float) -> Consumer:
+    return Consumer(psid, page_id, Platform(platform), name, created_at)
+
+
+def _consumer_token(
+    digest: str, psid: Psid, page_id: PageId, device_id: DeviceId, expires_at: float, issued_at: float, is_revoked: int
+) -> ConsumerToken:
+    return ConsumerToken(digest, psid, page_id, device_id, expires_at, issued_at, bool(is_revoked))
