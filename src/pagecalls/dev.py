@@ -6,13 +6,13 @@ They live in `dev.json` (0600) beside the database, because the database keeps d
 
 from __future__ import annotations
 
-import os
 import random
 import secrets
 from pathlib import Path
 
 import msgspec
 
+from pagecalls.operator_file import write_private
 from pagecalls.store.base import (
     App,
     AppSubscription,
@@ -80,12 +80,19 @@ class DevFile(msgspec.Struct, frozen=True):
     media: DevMedia
 
 
-def load_or_make(path: Path, seed: str | None) -> DevFile:
-    """The identities of a data directory; made on the first start. `base_url` and `media` are filled in by `publish`."""
+def load_or_make(path: Path, seed: str | None, admin_token: str | None = None) -> DevFile:
+    """The identities of a data directory; made on the first start. `base_url` and `media` are filled in by `publish`.
+
+    `admin_token`: the operator's own choice; `None` keeps the one that is there.
+    """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=DevFile)
+        identities = msgspec.json.decode(path.read_bytes(), type=DevFile)
     except (FileNotFoundError, msgspec.DecodeError):
-        chance: random.Random = random.Random(seed) if seed is not None else secrets.SystemRandom()
+        identities = _make(random.Random(seed) if seed is not None else secrets.SystemRandom())
+    return identities if admin_token is None else msgspec.structs.replace(identities, admin_token=admin_token)
+
+
+def _make(chance: random.Random) -> DevFile:
     return DevFile(
         base_url="",
         app=DevApp(APP_ID, _hex(chance, 16)),
@@ -100,11 +107,7 @@ def load_or_make(path: Path, seed: str | None) -> DevFile:
 def publish(path: Path, dev: DevFile, base_url: str, media: DevMedia) -> DevFile:
     """Write `dev.json` (0600) with the addresses of this start."""
     dev = msgspec.structs.replace(dev, base_url=base_url, media=media)
-    draft = path.with_suffix(".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(dev), indent=2) + b"\n")
-    draft.replace(path)
+    write_private(path, msgspec.json.encode(dev))
     return dev
 
 

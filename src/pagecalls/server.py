@@ -18,6 +18,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +26,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pagecalls import __version__, dev
+from pagecalls import __version__, dev, operator_file
 from pagecalls.call.events import ServerStopping
 from pagecalls.clock import SystemClock
 from pagecalls.consumer.endpoint import ConsumerOptions, build_consumer
@@ -42,7 +43,8 @@ from pagecalls.media.launch import EngineSettings
 from pagecalls.media.process import EngineProcess
 from pagecalls.media.protocol import Candidate, EngineError, HelloOk, MediaEngine
 from pagecalls.metrics import Metrics
-from pagecalls.settings import Settings, SettingsError, media_hosts
+from pagecalls.operator_file import OperatorFile
+from pagecalls.settings import Mode, Settings, SettingsError, media_hosts
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.adoption import adopt
 from pagecalls.switchboard.business import Business, DialRules
@@ -96,11 +98,24 @@ class Verifier:
         await verify_callback(self._sender, url, verify_token, secrets.randbelow(2**31 - 1) + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a server answers: HTTP for programs on this machine, and media. `dev`: the development identities, if it has some."""
+
+    base_url: str
+    media: dev.DevMedia
+    dev: dev.DevFile | None
+
+
+class NoDevelopment(Exception):
+    """A server in production has no development identities."""
+
+
 class Server:
     """A running server: what `serve`, the demo and the tests hold in their hands."""
 
-    def __init__(self, dev_file: dev.DevFile, calls: Calls, courier: Courier, clock: SystemClock, drain_s: float = 0) -> None:
-        self.dev = dev_file
+    def __init__(self, addresses: Addresses, calls: Calls, courier: Courier, clock: SystemClock, drain_s: float = 0) -> None:
+        self.addresses = addresses
         self.app: ASGIApp = _not_yet
         self.calls = calls
         self.courier = courier
@@ -109,6 +124,13 @@ class Server:
         self._drain_s = drain_s
         self._asked_to_stop = asyncio.Event()
         self._in_a_hurry = asyncio.Event()
+
+    @property
+    def dev(self) -> dev.DevFile:
+        """The development identities. Raises `NoDevelopment` in production."""
+        if self.addresses.dev is None:
+            raise NoDevelopment
+        return self.addresses.dev
 
     async def advance(self, seconds: float) -> None:
         """Move the clock; returns when every deadline due by then is handled and its webhooks are in the outbox (ruling 17)."""
@@ -232,14 +254,14 @@ async def running(
         stack.push_async_callback(store.close)
         clock = clock or SystemClock()
         engine = engine or EngineProcess(_engine_settings(settings))
-        dev_path = settings.data_dir / DEV_FILE
-        dev_file = dev.load_or_make(dev_path, settings.dev_seed)
-        await dev.register(store, dev_file, clock.now(), settings.webhook)
+        dev_file = await _development(settings, store, clock.now())
 
         hello = await engine.start()
         stack.push_async_callback(engine.stop)
 
-        sender = AiohttpSender(TargetPolicy(allow_loopback=True, allow=networks(settings.webhook_networks)))
+        sender = AiohttpSender(
+            TargetPolicy(allow_loopback=settings.mode is Mode.DEVELOPMENT, allow=networks(settings.webhook_networks))
+        )
         stack.push_async_callback(sender.close)
         devices, journal, ids = Devices(), Journal(clock), Ids(secrets.SystemRandom())
         calls = Calls(store, engine, clock, ids, journal, devices)
@@ -263,8 +285,9 @@ async def running(
         graph_options = GraphOptions(swap_codes=settings.swap_codes, on_request=metrics.on_request, limits=limits)
         hosts = HostGuard.of(settings.allowed_hosts | {settings.host, *settings.public_ips})
         base_url = f"http://{_url_host(listener)}:{listener.getsockname()[1]}"
-        dev_file = dev.publish(dev_path, dev_file, base_url, _media_addresses(hello))
-        server = Server(dev_file, calls, courier, clock, settings.drain_s)
+        admin_token = dev_file.admin_token if dev_file else operator_file.admin_token(settings.data_dir, settings.admin_token)
+        addresses = _publish(settings.data_dir, dev_file, OperatorFile(base_url, admin_token), _media_addresses(hello))
+        server = Server(addresses, calls, courier, clock, settings.drain_s)
         server.app = Router(
             graph=build_graph(Business(calls, rules), directory, clock, graph_options),
             documents=Documents(hosts),
@@ -272,12 +295,16 @@ async def running(
                 Consumers(calls),
                 directory,
                 clock,
-                ConsumerOptions(dev_mode=True, operator_key=None, allowed_hosts=hosts.names),
+                ConsumerOptions(
+                    dev_mode=settings.mode is Mode.DEVELOPMENT and settings.consumer_key is None,
+                    operator_key=settings.consumer_key,
+                    allowed_hosts=hosts.names,
+                ),
                 lambda error: error_object(_ours(error), TraceIds.draw(secrets.token_bytes).request_id),
             ),
             control=build_control(
                 ControlParts(
-                    admin_token=dev_file.admin_token,
+                    admin_token=admin_token,
                     hosts=hosts,
                     registry=registry,
                     clock=clock,
@@ -295,6 +322,28 @@ async def running(
             yield server
         finally:
             await server.end_calls()
+
+
+async def _development(settings: Settings, store: SqliteStore, now: float) -> dev.DevFile | None:
+    """The development identities, known to the store; `None` in production, which must not begin where they are known."""
+    path = settings.data_dir / DEV_FILE
+    if settings.mode is Mode.PRODUCTION:
+        if path.exists():
+            raise SettingsError(
+                f"{settings.data_dir} has been used in development mode, and its app, Page and tokens are still there; "
+                "give production a data directory of its own"
+            )
+        return None
+    dev_file = dev.load_or_make(path, settings.dev_seed, settings.admin_token)
+    await dev.register(store, dev_file, now, settings.webhook)
+    return dev_file
+
+
+def _publish(data_dir: Path, dev_file: dev.DevFile | None, operator: OperatorFile, media: dev.DevMedia) -> Addresses:
+    operator_file.publish(data_dir, operator)
+    if dev_file is not None:
+        dev_file = dev.publish(data_dir / DEV_FILE, dev_file, operator.base_url, media)
+    return Addresses(operator.base_url, media, dev_file)
 
 
 async def serve_until_stopped(server: Server, listener: socket.socket, on_ready: Callable[[], None]) -> None:

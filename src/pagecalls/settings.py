@@ -5,14 +5,25 @@ from __future__ import annotations
 import ipaddress
 import os
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 DEFAULT_PORT = 8080
 DEFAULT_UDP_PORT = 40_000
 
 
+MIN_SECRET_CHARACTERS = 20
+
 MAX_WORKERS = 64
 """The media engine tells its workers apart by one character of 64."""
+
+
+class Mode(Enum):
+    """For whom the server is there. In `DEVELOPMENT` it brings an app, a Page and a consumer, and anybody may open a consumer's
+    session; in `PRODUCTION` there is only what the operator has made."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
 
 
 class SettingsError(Exception):
@@ -34,8 +45,12 @@ class Settings:
     The limits of graph-platform 8, `None` is off: `app_calls_per_hour` of an app's and its users' tokens, `page_calls_per_s` of a
     Page's own token in each use case, on average over ten seconds. `call_rate_per_consumer_24h` and `strict_reach`: ruling 19.
     `swap_codes`: ruling 1.
+
+    `admin_token`: for `/_pagecalls/`; `None`: made at the first start. `consumer_key`: whoever holds it may open consumers'
+    sessions; `None`: anybody in development, nobody in production.
     """
 
+    mode: Mode = Mode.DEVELOPMENT
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     udp_port: int = DEFAULT_UDP_PORT
@@ -46,6 +61,8 @@ class Settings:
     is_exposed: bool = False
     allowed_hosts: frozenset[str] = frozenset()
     webhook_networks: tuple[str, ...] = ()
+    admin_token: str | None = field(default=None, repr=False)
+    consumer_key: str | None = field(default=None, repr=False)
     dev_seed: str | None = field(default=None, repr=False)
     engine_binary: Path | None = None
     engine_grace_s: int = 30
@@ -80,11 +97,21 @@ class Settings:
                 ipaddress.ip_network(network)
             except ValueError:
                 raise SettingsError(f"--allow-webhook-to {network} is not a network such as 10.0.0.0/8") from None
-        if not self.is_exposed and not is_loopback(self.host):
+        if self.mode is Mode.PRODUCTION:
+            self._check_production()
+        elif not self.is_exposed and not is_loopback(self.host):
             raise SettingsError(
                 f"development mode listens on loopback only: anyone who reaches {self.host} could open consumer sessions. "
                 "Add --expose-development if that is what you want"
             )
+
+    def _check_production(self) -> None:
+        for name, is_given in (("webhook", self.webhook), ("expose_development", self.is_exposed), ("dev_seed", self.dev_seed)):
+            if is_given:
+                raise SettingsError(f"{name} is for development; production has no development app, Page or consumer")
+        for name, secret in (("admin_token", self.admin_token), ("consumer_key", self.consumer_key)):
+            if secret is not None and len(secret) < MIN_SECRET_CHARACTERS:
+                raise SettingsError(f"{name} is too easy to guess: it needs {MIN_SECRET_CHARACTERS} characters or more")
 
 
 def default_workers() -> int:
