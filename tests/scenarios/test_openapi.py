@@ -13,6 +13,7 @@ import pytest
 from pagecalls.call.states import Action
 from pagecalls.graph.openapi.contract import VERSIONS
 from pagecalls.graph.openapi.document import build, to_json
+from pagecalls.graph.openapi.edges import EDGES
 
 from .conftest import World
 
@@ -76,6 +77,16 @@ async def test_schemathesis_finds_nothing(world: World, tmp_path: Path, version:
     assert {action for action, _ in seen} >= {action.value for action in Action}
     assert ("connect", "200") in seen
     assert not [status for _, status in seen if status.startswith("5")]
+
+
+async def test_schemathesis_finds_nothing_on_the_edges_around_it(world: World, tmp_path: Path) -> None:
+    whole = json.loads(to_json(build("v26.0", world.base_url, EDGES)))
+    del whole["paths"]["/{page_id}/calls"]
+    path = tmp_path / "openapi-all.json"
+    path.write_text(json.dumps(whole))
+    options = ("--url", f"{world.base_url}/v26.0", "--header", f"Authorization: Bearer {world.app.token}")
+    code, printed = await schemathesis(tmp_path, str(path), *options, config=INSIDER)
+    assert code == 0, printed
 
 
 async def test_schemathesis_finds_nothing_as_a_stranger(world: World, tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """The contract's documents and pages as an ASGI app; on the port it comes before the Graph face.
 
-Owns these addresses and no other: `/openapi.json` and `.yaml`, the same below each version that is served, and `/docs` with all
-below it. No node of the Graph has them: ids are digits, this server gives a Page no alias but `me`, and `docs` is shorter than
-the five characters that one has on the platform. Whoever asks for a document gets one, from any host, as on Graph paths; pages
-come only under this server's own names. Nothing here reads or sends a token.
+Owns these addresses and no other: `/openapi.json` and `.yaml` of the calls edge, `/openapi-all.json` and `.yaml` of every edge,
+the same below each version that is served, and `/docs` with all below it. No node of the Graph has them: ids are digits, this
+server gives a Page no alias but `me`, and `docs` is shorter than the five characters that one has on the platform. Whoever asks
+for a document gets one, from any host, as on Graph paths; pages come only under this server's own names.
+Nothing here reads or sends a token.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from types import MappingProxyType
 from starlette.types import Receive, Scope, Send
 
 from pagecalls.graph.openapi import contract, document
+from pagecalls.graph.openapi.edges import EDGES
 from pagecalls.graph.openapi.markdown import to_markdown
 from pagecalls.graph.openapi.reference import to_html
 from pagecalls.graph.versions import LATEST
@@ -25,7 +27,7 @@ DOCS = "/docs"
 MARKDOWN = "page-calls.md"
 
 _VERSION = "|".join(re.escape(version) for version in contract.VERSIONS)
-_DOCUMENT = re.compile(rf"(?:/({_VERSION}))?/openapi\.(json|yaml)")
+_DOCUMENT = re.compile(rf"(?:/({_VERSION}))?/openapi(-all)?\.(json|yaml)")
 _PAGE = re.compile(rf"{DOCS}(?:/({_VERSION}))?/({re.escape(MARKDOWN)})?")
 _STATIC = re.compile(rf"{DOCS}/static/([a-z.]+)")
 
@@ -83,8 +85,8 @@ class Documents:
     def _document(self, scope: Scope, found: re.Match[str]) -> Response:
         if scope["method"] not in _READING:
             return _plain(405, "Documents are read with GET.", {"allow": "GET, HEAD"})
-        version, ending = found[1] or LATEST, found[2]
-        content = document.build(version, client_base(scope))
+        version, ending = found[1] or LATEST, found[3]
+        content = document.build(version, client_base(scope), EDGES if found[2] else ())
         if ending == "json":
             return Response(200, document.to_json(content), DOCUMENT_HEADERS)
         return Response(200, document.as_yaml(content), {**DOCUMENT_HEADERS, "content-type": "application/yaml; charset=utf-8"})

@@ -46,7 +46,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of an object. `members`: those of an object, or of each object in an array."""
+    """A member of an object. `members`: those of an object, or of each object in an array; `items`: what else an array holds."""
 
     name: str
     kind: Kind
@@ -55,6 +55,7 @@ class Member:
     choices: tuple[str, ...] = ()
     members: tuple[Member, ...] = ()
     max_items: int | None = None
+    items: Kind = Kind.OBJECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,16 +226,20 @@ ERROR_BODY_TEXT = (
     "The members of `StandardError`, and once more the same under `error`, where the platform's own clients look for them."
 )
 
-ANSWERS = (
-    AnswerRow(
-        200, "The action was looked at; `success` says whether it was carried out, `session` holds the server's SDP.", RESPONSE
-    ),
+REFUSALS = (
     AnswerRow(400, "The request cannot be carried out: token, parameters, SDP or the call's state are in the way.", ERROR),
     AnswerRow(403, "The token, the app or the Page may not do this.", ERROR),
     AnswerRow(404, "The path names a Page by an alias that nobody has.", ERROR, is_ours=True),
     AnswerRow(413, "The body is larger than 1 MiB.", ERROR, is_ours=True),
     AnswerRow(500, "The server failed; the same request may succeed later.", ERROR, is_ours=True),
     AnswerRow(503, "The server takes no new calls now; the same request may succeed later.", ERROR, is_ours=True),
+)
+
+ANSWERS = (
+    AnswerRow(
+        200, "The action was looked at; `success` says whether it was carried out, `session` holds the server's SDP.", RESPONSE
+    ),
+    *REFUSALS,
 )
 
 SCHEMAS = (REQUEST, RESPONSE, ERROR)

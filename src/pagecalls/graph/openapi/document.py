@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document of one version, from `contract.py`. Pure: the same version and base URL give the same bytes.
 
 The names, types and sets of its three schemas are the reference's. What the server sends beyond them is in no schema here, and no
-schema forbids it.
+schema forbids it. With edges handed in the document holds those as well; the calls edge is the same in both.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import msgspec
 
 from pagecalls.graph.openapi import contract, examples
 from pagecalls.graph.openapi.contract import AnswerRow, Kind, Member, Place, Schema, Scheme
+from pagecalls.graph.openapi.edge import Edge
 from pagecalls.graph.openapi.yaml_text import to_yaml
 from pagecalls.http import Json, JsonObject
 
@@ -21,15 +22,22 @@ WRAPPED = "WrappedError"
 """The schema of the other half of an error body (ruling 2)."""
 
 
-def build(version: str, base_url: str) -> JsonObject:
+def build(version: str, base_url: str, edges: Iterable[Edge] = ()) -> JsonObject:
     """The document. `base_url` has no slash at its end; empty for one that is relative to the document's own address."""
+    paths: JsonObject = {contract.PATH: {contract.METHOD.lower(): _operation()}}
+    schemas = _schemas()
+    for edge in edges:
+        verbs = paths.setdefault(edge.path, {})
+        if isinstance(verbs, dict):
+            verbs[edge.method.lower()] = _edge(edge)
+        schemas |= {schema.name: _named(schema) for schema in edge.schemas}
     return {
         "openapi": OPENAPI,
         "info": {"title": contract.TITLE, "version": f"{version[1:]}.0", "description": contract.ABOUT},
         "servers": [{"url": f"{base_url}/{version}", "description": "This server"}],
         "security": [{scheme.name: []} for scheme in contract.SCHEMES],
-        "paths": {contract.PATH: {contract.METHOD.lower(): _operation()}},
-        "components": {"schemas": _schemas(), "securitySchemes": {each.name: _scheme(each) for each in contract.SCHEMES}},
+        "paths": paths,
+        "components": {"schemas": schemas, "securitySchemes": {each.name: _scheme(each) for each in contract.SCHEMES}},
     }
 
 
@@ -44,7 +52,6 @@ def as_yaml(document: JsonObject) -> bytes:
 
 
 def _operation() -> JsonObject:
-    page_id = contract.PAGE_ID
     requests: JsonObject = {
         action.value: {"summary": each.text, "value": each.body} for action, each in examples.REQUESTS.items()
     }
@@ -52,15 +59,7 @@ def _operation() -> JsonObject:
         "operationId": contract.OPERATION_ID,
         "summary": contract.SUMMARY,
         "description": contract.OPERATION_TEXT,
-        "parameters": [
-            {
-                "name": page_id.name,
-                "in": "path",
-                "required": page_id.is_required,
-                "description": page_id.text,
-                "schema": {"type": page_id.kind.value},
-            }
-        ],
+        "parameters": [_parameter(contract.PAGE_ID, "path")],
         "requestBody": {
             "required": True,
             "content": {contract.CONTENT_TYPE: {"schema": _reference(contract.REQUEST.name), "examples": requests}},
@@ -69,12 +68,35 @@ def _operation() -> JsonObject:
     }
 
 
+def _edge(edge: Edge) -> JsonObject:
+    found: JsonObject = {
+        "operationId": edge.operation_id,
+        "summary": edge.summary,
+        "description": edge.text,
+        "parameters": [*(_parameter(each, "path") for each in edge.places), *(_parameter(each, "query") for each in edge.query)],
+        "responses": {str(row.status): _answer(row) for row in edge.answers},
+    }
+    if edge.body is not None:
+        content: JsonObject = {"schema": _reference(edge.body.name)}
+        if edge.examples:
+            content["examples"] = {f"example{index}": {"value": each} for index, each in enumerate(edge.examples, 1)}
+        found["requestBody"] = {"required": True, "content": {contract.CONTENT_TYPE: content}}
+    return found
+
+
+def _parameter(member: Member, place: str) -> JsonObject:
+    schema = _member(member)
+    del schema["description"]
+    found: JsonObject = {"name": member.name, "in": place, "required": member.is_required, "description": member.text}
+    return found | {"schema": schema}
+
+
 def _answer(row: AnswerRow) -> JsonObject:
     schema = _reference(row.schema.name)
     if row.schema is contract.ERROR:
         schema = {"allOf": [schema, _reference(WRAPPED)]}
     content: JsonObject = {"schema": schema}
-    if row.status in examples.ANSWERS:
+    if row.schema in (contract.RESPONSE, contract.ERROR) and row.status in examples.ANSWERS:
         content["example"] = examples.ANSWERS[row.status]
     return {"description": row.text, "content": {contract.CONTENT_TYPE: content}}
 
@@ -114,10 +136,16 @@ def _member(member: Member) -> JsonObject:
     if member.max_items is not None:
         found["maxItems"] = member.max_items
     if member.kind is Kind.ARRAY:
-        found["items"] = {"type": "object", **_members(member.members)}
+        found["items"] = _items(member)
     elif member.members:
         found.update(_members(member.members))
     return found
+
+
+def _items(member: Member) -> JsonObject:
+    if member.items is Kind.OBJECT:
+        return {"type": "object", **_members(member.members)}
+    return {} if member.items is Kind.ANY else {"type": member.items.value}
 
 
 def _reference(name: str) -> JsonObject:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from pagecalls.call.states import Action
 from pagecalls.graph.openapi import contract, examples
 from pagecalls.graph.openapi.contract import Kind, Member, Place
+from pagecalls.graph.openapi.edge import Edge
+from pagecalls.graph.openapi.edges import EDGES
 from pagecalls.graph.openapi.errors import ErrorRow, error_rows
 from pagecalls.graph.openapi.snippets import SNIPPETS, TOKEN, fill
 
@@ -20,7 +22,8 @@ def to_markdown(version: str, base_url: str) -> str:
 def type_words(member: Member) -> str:
     """A member's type, as people say it."""
     if member.kind is Kind.ARRAY:
-        return "array of objects" + (f", at most {member.max_items}" if member.max_items is not None else "")
+        what = "objects" if member.items is Kind.OBJECT else f"{member.items.value} values"
+        return f"array of {what}" + (f", at most {member.max_items}" if member.max_items is not None else "")
     if member.choices:
         return "one of " + ", ".join(f"`{choice}`" for choice in member.choices)
     return member.kind.value
@@ -42,6 +45,9 @@ def _lines(version: str, base_url: str) -> Iterator[str]:
     yield from _answers()
     yield from _authentication()
     yield from ("## Errors", "", *_errors(error_rows()))
+    yield from ("", "## Beside the calls edge", "", "These answer errors as above.", "")
+    for edge in EDGES:
+        yield from _edge(edge, f"{base_url}/{version}")
 
 
 def _members(members: Iterable[Member], margin: str = "") -> Iterator[str]:
@@ -50,6 +56,17 @@ def _members(members: Iterable[Member], margin: str = "") -> Iterator[str]:
         required = ", required" if member.is_required else ""
         yield f"{margin}- `{name}`: {type_words(member)}{required}. {member.text}"
         yield from _members(member.members, f"{margin}  ")
+
+
+def _edge(edge: Edge, base: str) -> Iterator[str]:
+    yield from (f"### {edge.summary}", "", f"    {edge.method} {base}{edge.path}", "", edge.text, "")
+    if edge.query:
+        yield from ("Query:", "", *_members(edge.query), "")
+    if edge.body is not None:
+        yield from (f"Body, {edge.body.name}: {edge.body.text}", "", *_members(edge.body.members), "")
+    for example in edge.examples:
+        yield from _json(example)
+    yield from (f"Answer, {edge.answer.name}: {edge.answer_text}", "", *_members(edge.answer.members), "")
 
 
 def _code(version: str, base_url: str) -> Iterator[str]:

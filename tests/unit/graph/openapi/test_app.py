@@ -9,6 +9,7 @@ import yaml
 
 from pagecalls.graph.openapi.app import Documents
 from pagecalls.graph.openapi.contract import VERSIONS
+from pagecalls.graph.openapi.edges import EDGES
 from pagecalls.http import HostGuard
 from tests.asgi_client import Reply, exchange, scope_of
 
@@ -37,6 +38,14 @@ async def test_a_document_for_each_version_in_both_forms(app: Documents, prefix:
     version = prefix.removeprefix("/") or "v26.0"
     assert as_json.json["info"]["version"] == f"{version[1:]}.0"
     assert as_json.json["servers"][0]["url"] == f"http://127.0.0.1:8080/{version}"
+
+
+async def test_a_second_document_has_every_edge(app: Documents) -> None:
+    as_json, as_yaml = await get(app, "/v25.0/openapi-all.json"), await get(app, "/v25.0/openapi-all.yaml")
+    assert as_json.json == yaml.safe_load(as_yaml.content)
+    paths = {edge.path for edge in EDGES}
+    assert set(as_json.json["paths"]) == {"/{page_id}/calls"} | paths
+    assert set((await get(app, "/v25.0/openapi.json")).json["paths"]) == {"/{page_id}/calls"}
 
 
 @pytest.mark.parametrize(
