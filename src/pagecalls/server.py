@@ -33,7 +33,7 @@ from pagecalls.consumer.endpoint import ConsumerOptions, build_consumer
 from pagecalls.control.app import build_control
 from pagecalls.control.base import ControlParts
 from pagecalls.errors import InternalFault, PageCallsError
-from pagecalls.graph.app import build_graph
+from pagecalls.graph.app import Services, build_graph
 from pagecalls.graph.envelope import error_object
 from pagecalls.graph.limits import default_limits
 from pagecalls.graph.openapi.app import Documents
@@ -288,8 +288,9 @@ async def running(
         admin_token = dev_file.admin_token if dev_file else operator_file.admin_token(settings.data_dir, settings.admin_token)
         addresses = _publish(settings.data_dir, dev_file, OperatorFile(base_url, admin_token), _media_addresses(hello))
         server = Server(addresses, calls, courier, clock, settings.drain_s)
+        services = Services(door=Business(calls, rules), directory=directory, clock=clock)
         server.app = Router(
-            graph=build_graph(Business(calls, rules), directory, clock, graph_options),
+            graph=build_graph(services, graph_options),
             documents=Documents(hosts),
             consumer=build_consumer(
                 Consumers(calls),

@@ -14,7 +14,6 @@ import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pagecalls.call.states import Action
-from pagecalls.clock import Clock
 from pagecalls.errors import InvalidValue, PageCallsError, UnknownObject, UnknownPath, UnusableBatch
 from pagecalls.graph import auth
 from pagecalls.graph.batch import run_batch
@@ -31,10 +30,9 @@ from pagecalls.graph.versions import Version, default_version
 from pagecalls.graph.visit import Answer, AppVisit, PageVisit, Services
 from pagecalls.http import ClientGone, Json, JsonObject, Response, parse_json
 from pagecalls.store.base import Page, TokenKind
-from pagecalls.switchboard.base import BusinessDoor, Caller
-from pagecalls.switchboard.directory import Directory
+from pagecalls.switchboard.base import Caller
 
-__all__ = ["GraphApp", "GraphOptions", "build_graph"]
+__all__ = ["GraphApp", "GraphOptions", "Services", "build_graph"]
 
 MAX_IDS = 50
 _NO_VERBS: Verbs = {}
@@ -42,9 +40,9 @@ _ENDINGS = frozenset({Action.REJECT.value, Action.TERMINATE.value})
 """What ends a call is never refused for its rate: a call must not go on because too much was asked before."""
 
 
-def build_graph(door: BusinessDoor, directory: Directory, clock: Clock, options: GraphOptions) -> ASGIApp:
+def build_graph(services: Services, options: GraphOptions) -> ASGIApp:
     """The Graph face. Serves every path that it is given; who comes first on a shared port is the composition root's business."""
-    return GraphApp(Services(door, directory, clock), options)
+    return GraphApp(services, options)
 
 
 class GraphApp:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from pagecalls.clock import SteppedClock
 from pagecalls.errors import CallbackUnverified, TokenFault
-from pagecalls.graph.app import GraphOptions, build_graph
+from pagecalls.graph.app import GraphOptions, Services, build_graph
 from pagecalls.store.base import App, Consumer, Page, Token, TokenKind, Transaction
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.base import (
@@ -134,7 +134,8 @@ class World:
             assert seconds >= 0
             seen.append((edge, action, status))
 
-        app = build_graph(door, directory, clock, GraphOptions(on_request=on_request, rev=77, **options))
+        services = Services(door=door, directory=directory, clock=clock)
+        app = build_graph(services, GraphOptions(on_request=on_request, rev=77, **options))
         return cls(store, directory, door, verifier, clock, app, seen)
 
     async def ask(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Reply:
