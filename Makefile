@@ -80,6 +80,7 @@ soak: install build-load ## kill servers and engines during calls: ROUNDS=200 of
 docs: install ## generate the generated pages again
 	$(BIN)/python -m pagecalls.call.diagram > docs/states.md
 	$(BIN)/python -m pagecalls.graph.errors_page docs/errors.md
+	$(BIN)/python -m pagecalls.config.pages docs/configuration.md
 	$(BIN)/python -m tests.coverage docs/coverage.md
 
 bench: install build-load ## print what an accept, a packet, a call and a start cost, in 4 minutes; what it means: docs/bench.md

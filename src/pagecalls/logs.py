@@ -28,6 +28,20 @@ class LogFormat(Enum):
     JSON = "json"
 
 
+class LogLevel(Enum):
+    """What is logged: this and what is worse."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    DEBUG = "debug"
+
+    @property
+    def number(self) -> int:
+        """Its number in `logging`."""
+        return logging.getLevelNamesMapping()[self.name]
+
+
 def redact(text: str) -> str:
     """`text` without secrets."""
     return _SECRET.sub(r"\1<hidden>", text)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from pagecalls.logs import LogFormat, LogLevel
+
 DEFAULT_PORT = 8080
 DEFAULT_UDP_PORT = 40_000
 
@@ -26,8 +28,15 @@ class Mode(Enum):
     PRODUCTION = "production"
 
 
+class OnStop(Enum):
+    """What an orderly stop does with live calls: they end, or the engine keeps them for the next server (ruling 14)."""
+
+    END = "end"
+    HAND_OVER = "hand_over"
+
+
 class SettingsError(Exception):
-    """A setting that cannot work; the text says which and what would."""
+    """Settings that cannot work; the text says which and what would, a line for each."""
 
 
 def default_data_dir() -> Path:
@@ -38,9 +47,10 @@ def default_data_dir() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of one server. `port`, `udp_port` and `media_tcp_port` 0: any free one; `media_tcp_port` `None`: no media over
-    TCP. `public_ips`: addresses to advertise instead of the bound ones. `engine_grace_s`: how long media goes on without a
-    server. `drain_s`: how long a stop waits for live calls. `max_calls` `None`: as many as the media workers take.
+    """Settings of one server; what each is for stands in `config/keys.py`, and so does what it may hold.
+
+    `port`, `udp_port` and `media_tcp_port` 0: any free one; `media_tcp_port` `None`: no media over TCP. `max_calls` `None`: as
+    many as the media workers take.
 
     The limits of graph-platform 8, `None` is off: `app_calls_per_hour` of an app's and its users' tokens, `page_calls_per_s` of a
     Page's own token in each use case, on average over ten seconds. `call_rate_per_consumer_24h` and `strict_reach`: ruling 19.
@@ -60,6 +70,9 @@ class Settings:
     webhook: str | None = None
     is_exposed: bool = False
     allowed_hosts: frozenset[str] = frozenset()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    hsts: bool = False
     webhook_networks: tuple[str, ...] = ()
     admin_token: str | None = field(default=None, repr=False)
     consumer_key: str | None = field(default=None, repr=False)
@@ -67,6 +80,7 @@ class Settings:
     engine_binary: Path | None = None
     engine_grace_s: int = 30
     drain_s: float = 0
+    on_stop: OnStop = OnStop.END
     workers: int = 1
     max_calls: int | None = None
     app_calls_per_hour: int | None = 5_000
@@ -74,29 +88,19 @@ class Settings:
     call_rate_per_consumer_24h: int | None = None
     strict_reach: bool = False
     swap_codes: bool = False
+    log_format: LogFormat = LogFormat.TEXT
+    log_level: LogLevel = LogLevel.WARNING
 
     def check(self) -> None:
-        """Raises `SettingsError`."""
-        for port in (self.port, self.udp_port, self.media_tcp_port or 0):
-            if not 0 <= port <= 65_535:
-                raise SettingsError(f"{port} is not a port; use 0 to 65535")
-        for limit in (self.app_calls_per_hour, self.page_calls_per_s, self.call_rate_per_consumer_24h):
-            if limit is not None and limit < 1:
-                raise SettingsError(f"{limit} is no limit; use 1 or more, or none at all")
-        if not 1 <= self.workers <= MAX_WORKERS:
-            raise SettingsError(f"--workers {self.workers} is not between 1 and {MAX_WORKERS}")
+        """Whether the settings fit together. Raises `SettingsError`."""
         if self.udp_port and self.udp_port + self.workers - 1 > 65_535:
             raise SettingsError(f"{self.workers} workers need as many UDP ports from {self.udp_port} on, and the last is 65535")
-        for address in self.public_ips:
-            try:
-                ipaddress.ip_address(address)
-            except ValueError:
-                raise SettingsError(f"--public-ip {address} is not an IP address") from None
-        for network in self.webhook_networks:
-            try:
-                ipaddress.ip_network(network)
-            except ValueError:
-                raise SettingsError(f"--allow-webhook-to {network} is not a network such as 10.0.0.0/8") from None
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise SettingsError("tls_cert and tls_key are needed together")
+        if self.hsts and self.tls_cert is None:
+            raise SettingsError("hsts needs a certificate: tls_cert and tls_key")
+        if self.on_stop is OnStop.HAND_OVER and self.drain_s:
+            raise SettingsError("on_stop = hand_over leaves live calls to the next server and waits for none; drain_s must go")
         if self.mode is Mode.PRODUCTION:
             self._check_production()
         elif not self.is_exposed and not is_loopback(self.host):

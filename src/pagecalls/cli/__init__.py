@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pagecalls import __version__
+from pagecalls.cli.config import config
 from pagecalls.cli.demo import demo
 from pagecalls.cli.serve import serve
 
@@ -17,3 +18,4 @@ def main() -> None:
 
 main.add_command(serve)
 main.add_command(demo)
+main.add_command(config)
