@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from pagecalls.media.protocol import EngineError, LegStats, TrackCounters
 from pagecalls.switchboard.calls import Calls
+from pagecalls.tls import Tls
 from pagecalls.types import Side
 from pagecalls.webhooks.outbox import CourierCounters
 
@@ -27,8 +28,9 @@ SET_UP_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
 class Metrics(Collector):
     """Counts Graph requests as they are answered; reads everything else at the moment of a scrape."""
 
-    def __init__(self, registry: CollectorRegistry, calls: Calls, courier: CourierCounters) -> None:
+    def __init__(self, registry: CollectorRegistry, calls: Calls, courier: CourierCounters, tls: Tls | None = None) -> None:
         self._calls = calls
+        self._tls = tls
         self._courier = courier
         labels = ("edge", "action")
         self._requests = Counter(
@@ -67,6 +69,10 @@ class Metrics(Collector):
         yield webhooks
         yield GaugeMetricFamily("pagecalls_webhooks_in_flight", "Webhook requests under way.", self._courier.in_flight)
         yield GaugeMetricFamily("pagecalls_webhooks_queued", "Webhooks that wait for their turn.", self._courier.queued)
+
+        if self._tls is not None:
+            expiry = self._tls.current.not_after
+            yield GaugeMetricFamily("pagecalls_tls_expiry_timestamp_seconds", "When the certificate in use expires.", expiry)
 
     def _capacity(self) -> int | None:
         try:

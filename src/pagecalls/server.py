@@ -44,7 +44,7 @@ from pagecalls.media.process import EngineProcess
 from pagecalls.media.protocol import Candidate, EngineError, HelloOk, MediaEngine
 from pagecalls.metrics import Metrics
 from pagecalls.operator_file import OperatorFile
-from pagecalls.settings import Mode, Settings, SettingsError, media_hosts
+from pagecalls.settings import Mode, OnStop, Settings, SettingsError, media_hosts
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.adoption import adopt
 from pagecalls.switchboard.business import Business, DialRules
@@ -56,6 +56,7 @@ from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.media_events import MediaEvents
 from pagecalls.switchboard.report import CallReports
+from pagecalls.tls import Hsts, Tls
 from pagecalls.webhooks.base import Sender
 from pagecalls.webhooks.outbox import Courier
 from pagecalls.webhooks.sender import AiohttpSender
@@ -107,6 +108,14 @@ class Addresses:
     dev: dev.DevFile | None
 
 
+@dataclass(frozen=True, slots=True)
+class StopRules:
+    """What an orderly stop does with live calls: see `drain_s` and `on_stop` of `Settings`."""
+
+    drain_s: float = 0
+    on_stop: OnStop = OnStop.END
+
+
 class NoDevelopment(Exception):
     """A server in production has no development identities."""
 
@@ -114,14 +123,23 @@ class NoDevelopment(Exception):
 class Server:
     """A running server: what `serve`, the demo and the tests hold in their hands."""
 
-    def __init__(self, addresses: Addresses, calls: Calls, courier: Courier, clock: SystemClock, drain_s: float = 0) -> None:
+    def __init__(
+        self,
+        addresses: Addresses,
+        calls: Calls,
+        courier: Courier,
+        clock: SystemClock,
+        stop: StopRules,
+        tls: Tls | None = None,
+    ) -> None:
         self.addresses = addresses
         self.app: ASGIApp = _not_yet
         self.calls = calls
         self.courier = courier
         self.clock = clock
         self.is_stopping = False
-        self._drain_s = drain_s
+        self._stop = stop
+        self._tls = tls
         self._asked_to_stop = asyncio.Event()
         self._in_a_hurry = asyncio.Event()
 
@@ -131,6 +149,11 @@ class Server:
         if self.addresses.dev is None:
             raise NoDevelopment
         return self.addresses.dev
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether SIGHUP asks for a new reading. Else it is the end of the terminal that the server was started from."""
+        return self._tls is not None or self.addresses.dev is None
 
     async def advance(self, seconds: float) -> None:
         """Move the clock; returns when every deadline due by then is handled and its webhooks are in the outbox (ruling 17)."""
@@ -145,6 +168,13 @@ class Server:
             self._in_a_hurry.set()
         self._asked_to_stop.set()
 
+    def reload(self) -> None:
+        """Read the certificate again, for the connections to come."""
+        if self._tls is None:
+            log.warning("there is nothing to read again: the server has no certificate")
+        else:
+            self._tls.reload(self.clock.now())
+
     async def serve(self, listener: socket.socket) -> None:
         """Answer on `listener` until `ask_to_stop` and through the drain; then end what is left while devices can be told."""
         http = _QuietServer(
@@ -158,6 +188,7 @@ class Server:
                 ws_max_size=1024 * 1024,
                 timeout_keep_alive=IDLE_CONNECTION_S,
                 timeout_graceful_shutdown=3,
+                ssl_context_factory=(lambda _config, _default: tls.context) if (tls := self._tls) else None,
             )
         )
         serving = asyncio.create_task(http.serve(sockets=[listener]))
@@ -173,10 +204,10 @@ class Server:
     async def _drain(self) -> None:
         """Take no new calls; wait until those that live are over, their time is, or somebody is in a hurry."""
         self.calls.is_closed = True
-        if self._drain_s <= 0 or self.calls.quiet.is_set():
+        if self._stop.drain_s <= 0 or self.calls.quiet.is_set():
             return
-        log.warning("no new calls are taken; those that live have %.0f s", self._drain_s)
-        self.calls.timers.once(self.clock.now() + self._drain_s, self._end_drain)
+        log.warning("no new calls are taken; those that live have %.0f s", self._stop.drain_s)
+        self.calls.timers.once(self.clock.now() + self._stop.drain_s, self._end_drain)
         waits = [asyncio.create_task(event.wait()) for event in (self.calls.quiet, self._in_a_hurry)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -248,11 +279,12 @@ async def running(
     `engine`: another engine than the process of our own, such as the fake one in tests, which shares `clock`.
     """
     settings.check()
+    clock = clock or SystemClock()
+    tls = Tls(settings.tls_cert, settings.tls_key, clock.now()) if settings.tls_cert and settings.tls_key else None
     async with AsyncExitStack() as stack:
         stack.enter_context(_sole_server(settings.data_dir))
         store = SqliteStore.open(settings.data_dir / DATABASE)
         stack.push_async_callback(store.close)
-        clock = clock or SystemClock()
         engine = engine or EngineProcess(_engine_settings(settings))
         dev_file = await _development(settings, store, clock.now())
 
@@ -278,16 +310,17 @@ async def running(
         stack.push_async_callback(media_events.stop)
 
         registry = CollectorRegistry()
-        metrics = Metrics(registry, calls, courier.counters)
+        metrics = Metrics(registry, calls, courier.counters, tls)
         directory = Directory(store, clock, Verifier(sender), settings.call_rate_per_consumer_24h)
         rules = DialRules(settings.call_rate_per_consumer_24h, settings.strict_reach)
         limits = default_limits(settings.app_calls_per_hour, settings.page_calls_per_s)
         graph_options = GraphOptions(swap_codes=settings.swap_codes, on_request=metrics.on_request, limits=limits)
         hosts = HostGuard.of(settings.allowed_hosts | {settings.host, *settings.public_ips})
-        base_url = f"http://{_url_host(listener)}:{listener.getsockname()[1]}"
+        if tls is not None:
+            tls.check_names(hosts.names)
         admin_token = dev_file.admin_token if dev_file else operator_file.admin_token(settings.data_dir, settings.admin_token)
-        addresses = _publish(settings.data_dir, dev_file, OperatorFile(base_url, admin_token), _media_addresses(hello))
-        server = Server(addresses, calls, courier, clock, settings.drain_s)
+        addresses = _publish(settings, dev_file, admin_token, listener, _media_addresses(hello), tls)
+        server = Server(addresses, calls, courier, clock, StopRules(settings.drain_s, settings.on_stop), tls)
         services = Services(door=Business(calls, rules), directory=directory, clock=clock)
         server.app = Router(
             graph=build_graph(services, graph_options),
@@ -318,7 +351,9 @@ async def running(
                 )
             ),
         )
-        log.info("pagecalls %s is ready at %s", __version__, base_url)
+        if settings.hsts:
+            server.app = Hsts(server.app)
+        log.info("pagecalls %s is ready at %s", __version__, addresses.base_url)
         try:
             yield server
         finally:
@@ -340,26 +375,48 @@ async def _development(settings: Settings, store: SqliteStore, now: float) -> de
     return dev_file
 
 
-def _publish(data_dir: Path, dev_file: dev.DevFile | None, operator: OperatorFile, media: dev.DevMedia) -> Addresses:
-    operator_file.publish(data_dir, operator)
+def _publish(
+    settings: Settings,
+    dev_file: dev.DevFile | None,
+    admin_token: str,
+    listener: socket.socket,
+    media: dev.DevMedia,
+    tls: Tls | None,
+) -> Addresses:
+    """Write operator.json and dev.json with the addresses of this start."""
+    scheme, port = "https" if tls else "http", listener.getsockname()[1]
+    cert = str(settings.tls_cert.absolute()) if settings.tls_cert else None
+    operator_file.publish(settings.data_dir, OperatorFile(f"{scheme}://{_url_host(listener)}:{port}", admin_token, cert))
+    base_url = f"{scheme}://{_shown_host(listener, settings, tls)}:{port}"
     if dev_file is not None:
-        dev_file = dev.publish(data_dir / DEV_FILE, dev_file, operator.base_url, media)
-    return Addresses(operator.base_url, media, dev_file)
+        dev_file = dev.publish(settings.data_dir / DEV_FILE, dev_file, base_url, media)
+    return Addresses(base_url, media, dev_file)
+
+
+def _shown_host(listener: socket.socket, settings: Settings, tls: Tls | None) -> str:
+    """The host of the address that people are told: one that the certificate covers, if there is one that is surely this host."""
+    host = _url_host(listener)
+    known = [host.strip("[]"), "localhost", *sorted(settings.allowed_hosts)]
+    covered = [] if tls is None else [each for each in known if tls.current.covers(each)]
+    return host if not covered or covered[0] == known[0] else covered[0]
 
 
 async def serve_until_stopped(server: Server, listener: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Serve until SIGINT or SIGTERM, and through the drain; a second signal cuts that short.
+    """Serve until SIGINT or SIGTERM, and through the drain; a second signal cuts that short. SIGHUP reads the certificate again.
 
     `on_ready` is called when a signal already means an orderly stop: who is told that the server is there may send one at once.
     """
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.ask_to_stop)
+    handlers = {signal.SIGINT: server.ask_to_stop, signal.SIGTERM: server.ask_to_stop}
+    if server.is_lasting:
+        handlers[signal.SIGHUP] = server.reload
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
     try:
         on_ready()
         await server.serve(listener)
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in handlers:
             loop.remove_signal_handler(number)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -39,9 +40,13 @@ class DeviceRefused(Exception):
 class ConsumerDevice:
     """One connected device."""
 
-    def __init__(self, on_notification: Callable[[Notification], None] = lambda _: None) -> None:
+    def __init__(
+        self, on_notification: Callable[[Notification], None] = lambda _: None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """`tls`: whom to trust; `None`: whom this machine trusts."""
         self.received: list[Notification] = []
         self._on_notification = on_notification
+        self._tls = tls
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Json]] = {}
         self._news = asyncio.Condition()
@@ -57,6 +62,7 @@ class ConsumerDevice:
             protocols=[SUBPROTOCOL],
             headers={"Authorization": f"Bearer {token}"},
             max_msg_size=1024 * 1024,
+            ssl=self._tls or True,
         )
         self._reader = asyncio.create_task(self._read(self._socket))
 
