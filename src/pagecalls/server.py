@@ -2,7 +2,8 @@
 
 Start: lock the data directory, open the store, take over the engine of an earlier run or start one, take over its calls, start
 courier, timers and media events, open the doors. Stop: close readiness, take no new calls and wait for those that live (the
-drain), end what is left, let their webhooks leave, close the sockets, stop the engine, close the store.
+drain), end what is left, let their webhooks leave, close the sockets, stop the engine, close the store. A stop that hands over
+waits for no call and ends none, and leaves the engine to the next server.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -87,6 +89,10 @@ class OwnEngine(MediaEngine, Protocol):
         """End it and its events."""
         ...
 
+    async def hand_over(self) -> None:
+        """End its events, and leave it with its calls to the next server."""
+        ...
+
 
 class Verifier:
     """`CallbackVerifier` over a sender."""
@@ -108,12 +114,20 @@ class Addresses:
     dev: dev.DevFile | None
 
 
-@dataclass(frozen=True, slots=True)
-class StopRules:
-    """What an orderly stop does with live calls: see `drain_s` and `on_stop` of `Settings`."""
+@dataclass(slots=True)
+class Stop:
+    """What an orderly stop does with live calls: see `drain_s` and `on_stop` of `Settings`. `hands_over`: it has left them."""
 
     drain_s: float = 0
     on_stop: OnStop = OnStop.END
+    hands_over: bool = False
+
+    async def part_from(self, engine: OwnEngine) -> None:
+        """The last word to the engine."""
+        if self.hands_over:
+            await engine.hand_over()
+        else:
+            await engine.stop()
 
 
 class NoDevelopment(Exception):
@@ -129,7 +143,7 @@ class Server:
         calls: Calls,
         courier: Courier,
         clock: SystemClock,
-        stop: StopRules,
+        stop: Stop,
         tls: Tls | None = None,
     ) -> None:
         self.addresses = addresses
@@ -142,6 +156,7 @@ class Server:
         self._tls = tls
         self._asked_to_stop = asyncio.Event()
         self._in_a_hurry = asyncio.Event()
+        self._ends_calls = False
 
     @property
     def dev(self) -> dev.DevFile:
@@ -162,8 +177,12 @@ class Server:
         await self.calls.settled()
         self.courier.wake()
 
-    def ask_to_stop(self) -> None:
-        """`serve` drains and then returns, even if it is called later. Asked again, it does not wait for live calls."""
+    def ask_to_stop(self, *, ends_calls: bool = False) -> None:
+        """`serve` drains and then returns, even if it is called later. Asked again, it does not wait for live calls.
+
+        `ends_calls`: whatever the settings say, live calls are not left to the next server.
+        """
+        self._ends_calls |= ends_calls
         if self._asked_to_stop.is_set():
             self._in_a_hurry.set()
         self._asked_to_stop.set()
@@ -197,7 +216,10 @@ class Server:
         if asked.done():
             await self._drain()
         asked.cancel()
-        await self.end_calls()
+        if self._stop.on_stop is OnStop.HAND_OVER and not self._ends_calls and not self.calls.quiet.is_set():
+            await self.leave_calls()
+        else:
+            await self.end_calls()
         http.should_exit = True
         await serving
 
@@ -215,6 +237,9 @@ class Server:
             for wait in waits:
                 wait.cancel()
         # Whoever ended the last call still waits for an answer on a socket that is about to be closed.
+        await self._last_answers()
+
+    async def _last_answers(self) -> None:
         for _ in range(LAST_ANSWER_TURNS):
             if not self.calls.locks.count:
                 break
@@ -222,6 +247,14 @@ class Server:
 
     async def _end_drain(self) -> None:
         self._in_a_hurry.set()
+
+    async def leave_calls(self) -> None:
+        """Take no new calls, and leave those that live to the engine and the next server; their devices come back to it."""
+        self.is_stopping = self.calls.is_closed = self._stop.hands_over = True
+        log.warning("live calls are left to the next server, which must come within engine_grace_s")
+        await self._last_answers()
+        self.calls.devices.close_all(1012, "the server restarts")
+        await self.calls.settled()
 
     async def end_calls(self) -> None:
         """Take no new calls, end those that live, let their webhooks leave, and close the devices' sockets."""
@@ -289,7 +322,8 @@ async def running(
         dev_file = await _development(settings, store, clock.now())
 
         hello = await engine.start()
-        stack.push_async_callback(engine.stop)
+        stop = Stop(settings.drain_s, settings.on_stop)
+        stack.push_async_callback(stop.part_from, engine)
 
         sender = AiohttpSender(
             TargetPolicy(allow_loopback=settings.mode is Mode.DEVELOPMENT, allow=networks(settings.webhook_networks))
@@ -320,7 +354,7 @@ async def running(
             tls.check_names(hosts.names)
         admin_token = dev_file.admin_token if dev_file else operator_file.admin_token(settings.data_dir, settings.admin_token)
         addresses = _publish(settings, dev_file, admin_token, listener, _media_addresses(hello), tls)
-        server = Server(addresses, calls, courier, clock, StopRules(settings.drain_s, settings.on_stop), tls)
+        server = Server(addresses, calls, courier, clock, stop, tls)
         services = Services(door=Business(calls, rules), directory=directory, clock=clock)
         server.app = Router(
             graph=build_graph(services, graph_options),
@@ -407,7 +441,11 @@ async def serve_until_stopped(server: Server, listener: socket.socket, on_ready:
     `on_ready` is called when a signal already means an orderly stop: who is told that the server is there may send one at once.
     """
     loop = asyncio.get_running_loop()
-    handlers = {signal.SIGINT: server.ask_to_stop, signal.SIGTERM: server.ask_to_stop}
+    # Who presses Ctrl-C wants an end; a service manager's SIGTERM may be half of a restart.
+    handlers: dict[signal.Signals, Callable[[], None]] = {
+        signal.SIGINT: partial(server.ask_to_stop, ends_calls=True),
+        signal.SIGTERM: server.ask_to_stop,
+    }
     if server.is_lasting:
         handlers[signal.SIGHUP] = server.reload
     for number, handler in handlers.items():

@@ -1,4 +1,4 @@
-"""A call whose server is killed: its sound goes on, and the next server has the call."""
+"""A call whose server is killed, or hands over: its sound goes on, and the next server has the call."""
 
 from __future__ import annotations
 
@@ -45,12 +45,18 @@ async def longest_gap_s(peer: Peer, for_s: float) -> float:
     return longest
 
 
-async def test_sound_goes_on_while_one_server_follows_another(tmp_path: Path, start: Start) -> None:
+@pytest.mark.parametrize(
+    ("number", "options"), [(signal.SIGKILL, []), (signal.SIGTERM, ["--on-stop", "hand_over"])], ids=["killed", "handed over"]
+)
+async def test_sound_goes_on_while_one_server_follows_another(
+    tmp_path: Path, start: Start, number: signal.Signals, options: list[str]
+) -> None:
+    """As a service manager restarts it: the signal goes to the server's process alone."""
     app = BusinessApp()
     await app.start()
     business, consumer = [await start(AiortcPeer(tone_hz=hz)) for hz in (BUSINESS_HZ, CONSUMER_HZ)]
     async with aiohttp.ClientSession() as http:
-        async with serving(tmp_path / "data", app.url) as first:
+        async with serving(tmp_path / "data", app.url, options) as first:
             body = {"page_id": first.dev.page.id}
             async with http.post(f"{first.dev.base_url}/consumer/v1/sessions", json=body) as response:
                 session = await response.json()
@@ -59,7 +65,7 @@ async def test_sound_goes_on_while_one_server_follows_another(tmp_path: Path, st
             await call.check_sound()
             before = [(await peer.stats()).packets_lost for peer in (business, consumer)]
             gaps = asyncio.gather(*(longest_gap_s(peer, WATCH_S) for peer in (business, consumer)))
-            os.kill(first.pid, signal.SIGKILL)
+            os.kill(first.pid, number)
             await world.device.close()
         async with serving(tmp_path / "data", app.url) as second:
             world = await connected(second, app, http, session["psid"], session["access_token"])

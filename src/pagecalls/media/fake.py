@@ -107,6 +107,10 @@ class FakeEngine(Commands):
         """As `EngineProcess.stop`: ends the events."""
         self._events.put_nowait(StopAsyncIteration)
 
+    async def hand_over(self) -> None:
+        """As `EngineProcess.hand_over`: ends the events and keeps the calls. A `twin` is what the next server finds."""
+        self._events.put_nowait(StopAsyncIteration)
+
     @property
     def hello(self) -> HelloOk:
         """What this engine says of itself."""

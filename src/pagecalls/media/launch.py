@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pagecalls.media.child import Child
 from pagecalls.media.engine import COMMAND_TIMEOUT_S, EngineClient
 from pagecalls.media.protocol import Done, EngineError, Exit
 
@@ -216,7 +217,7 @@ def settings_digest(binary: Path, socket: Path, settings: EngineSettings) -> str
 class Running:
     """An engine process that said hello, and the client that speaks to it."""
 
-    process: asyncio.subprocess.Process
+    process: Child
     client: EngineClient
     reader: asyncio.Task[None]
 
@@ -227,6 +228,13 @@ class Running:
         await _end_child(self.process, exit_s=END_TIMEOUT_S if is_asked else 0, term_s=END_TIMEOUT_S if is_orderly else 0)
         # Not awaited directly: who waits here may be cancelled, and comes back to finish.
         await asyncio.wait({self.reader})
+
+    async def let_go(self) -> None:
+        """Leave the process running for the next server, as if this one were lost (ruling 14)."""
+        self.reader.cancel()
+        await asyncio.wait({self.reader})
+        await self.client.close()
+        self.process.let_go()
 
 
 async def ask_to_exit(client: EngineClient) -> bool:
@@ -244,13 +252,7 @@ async def launch(
 ) -> Running:
     """Start the engine in its own session (ruling 14) and wait for its hello. Raises `EngineStartError`."""
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
+        process = await Child.start(command)
     except OSError as fault:
         raise EngineSilent(str(fault)) from fault
     last_words: deque[str] = deque(maxlen=LAST_WORDS_LINES)
@@ -282,7 +284,7 @@ class _Exited(Exception):
         self.status = status
 
 
-async def _connect(process: asyncio.subprocess.Process, socket: Path, data_dir_id: str, patience_s: float) -> EngineClient:
+async def _connect(process: Child, socket: Path, data_dir_id: str, patience_s: float) -> EngineClient:
     while process.returncode is None:
         try:
             return await EngineClient.connect(socket, data_dir_id, patience_s)
@@ -291,10 +293,8 @@ async def _connect(process: asyncio.subprocess.Process, socket: Path, data_dir_i
     raise _Exited(process.returncode)
 
 
-async def _read_lines(stream: asyncio.StreamReader | None, last_words: deque[str], log_line: LogLine) -> None:
+async def _read_lines(stream: asyncio.StreamReader, last_words: deque[str], log_line: LogLine) -> None:
     """Every line that the engine writes, until it closes the pipe."""
-    if stream is None:
-        return
     while True:
         try:
             line = await stream.readline()
@@ -311,13 +311,12 @@ async def _read_lines(stream: asyncio.StreamReader | None, last_words: deque[str
 # --- end --------------------------------------------------------------------------------------------------------------
 
 
-async def _end_child(process: asyncio.subprocess.Process, exit_s: float, term_s: float) -> None:
+async def _end_child(process: Child, exit_s: float, term_s: float) -> None:
     """Wait `exit_s` for it to go by itself and `term_s` more after SIGTERM, then SIGKILL."""
     for wait_s, send in ((exit_s, process.terminate), (term_s, process.kill)):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await process.wait()
                 return
-        with contextlib.suppress(ProcessLookupError):
-            send()
+        send()
     await process.wait()

@@ -34,6 +34,11 @@ class Adopted:
         await self.client.close()
         await self._process.end(exit_s=END_TIMEOUT_S if is_asked else 0, term_s=END_TIMEOUT_S if is_orderly else 0)
 
+    async def let_go(self) -> None:
+        """As `Running.let_go`."""
+        await self.client.close()
+        self._process.close()
+
 
 class Process:
     """A process that is no child of ours (pidfd_open(2)). Its number cannot come to mean another one while this is open."""

@@ -101,15 +101,26 @@ class EngineProcess(Commands):
 
     async def stop(self) -> None:
         """End the engine and the events. Safe to call at any time, and again."""
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
-            self._supervisor = None
+        await self._look_away()
         if self._running is not None:
             running, self._running = self._running, None
             await running.end(is_orderly=True)
             remove_socket(self._socket())
         self._events.put_nowait(StopAsyncIteration)
+
+    async def hand_over(self) -> None:
+        """End the events, and leave the engine with its calls to the next server, for its grace time."""
+        await self._look_away()
+        if self._running is not None:
+            running, self._running = self._running, None
+            await running.let_go()
+        self._events.put_nowait(StopAsyncIteration)
+
+    async def _look_away(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+            self._supervisor = None
 
     @property
     def hello(self) -> HelloOk:
