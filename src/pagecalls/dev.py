@@ -111,21 +111,34 @@ def publish(path: Path, dev: DevFile, base_url: str, media: DevMedia) -> DevFile
     return dev
 
 
-async def register(store: Store, dev: DevFile, now: float, webhook: str | None) -> None:
-    """Make the store know the identities; with `webhook`, subscribe the app to it at both levels."""
+async def register(store: Store, dev: DevFile, now: float, webhook: str | None) -> DevFile:
+    """Make the store know the identities; with `webhook`, subscribe the app to it at both levels.
 
-    def work(tx: Transaction) -> None:
-        tx.put_app(App(APP_ID, APP_NAME, dev.app.secret))
-        tx.put_page(Page(PAGE_ID, PAGE_NAME))
-        tx.put_token(Token(digest(dev.page.access_token), TokenKind.PAGE, APP_ID, PAGE_ID, PAGE_SCOPES))
-        tx.put_consumer(Consumer(PSID, PAGE_ID, Platform.MESSENGER, CONSUMER_NAME))
-        tx.put_consumer_token(ConsumerToken(digest(dev.consumer.access_token), PSID, PAGE_ID, DEVICE_ID, now + FOREVER_S))
+    What is there already stays as its operator has changed it; the identities as they stand come back.
+    """
+
+    def work(tx: Transaction) -> DevFile:
+        app = tx.app(APP_ID)
+        if app is None:
+            app = App(APP_ID, APP_NAME, dev.app.secret, created_at=now)
+            tx.put_app(app)
+        if tx.page(PAGE_ID) is None:
+            tx.put_page(Page(PAGE_ID, PAGE_NAME, created_at=now))
+        token = Token(digest(dev.page.access_token), TokenKind.PAGE, APP_ID, PAGE_ID, PAGE_SCOPES, issued_at=now)
+        if tx.token(token.digest) is None:
+            tx.put_token(token)
+        if tx.consumer(PAGE_ID, PSID) is None:
+            tx.put_consumer(Consumer(PSID, PAGE_ID, Platform.MESSENGER, CONSUMER_NAME, now))
+        device = ConsumerToken(digest(dev.consumer.access_token), PSID, PAGE_ID, DEVICE_ID, now + FOREVER_S, now)
+        if tx.consumer_token(device.digest) is None:
+            tx.put_consumer_token(device)
         if webhook is not None:
             for object_ in ("page", "instagram"):
                 tx.put_app_subscription(AppSubscription(APP_ID, object_, webhook, dev.verify_token, FIELDS))
             tx.put_page_subscription(PageSubscription(APP_ID, PAGE_ID, FIELDS))
+        return msgspec.structs.replace(dev, app=DevApp(app.id, app.secret))
 
-    await store.write(work)
+    return await store.write(work)
 
 
 def _hex(chance: random.Random, size: int) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import fcntl
 import logging
 import os
 import secrets
@@ -34,6 +33,7 @@ from pagecalls.clock import SystemClock
 from pagecalls.consumer.endpoint import ConsumerOptions, build_consumer
 from pagecalls.control.app import build_control
 from pagecalls.control.base import ControlParts
+from pagecalls.data_dir import DATABASE, sole_user
 from pagecalls.errors import InternalFault, PageCallsError
 from pagecalls.graph.app import Services, build_graph
 from pagecalls.graph.envelope import error_object
@@ -45,6 +45,7 @@ from pagecalls.media.launch import EngineSettings
 from pagecalls.media.process import EngineProcess
 from pagecalls.media.protocol import Candidate, EngineError, HelloOk, MediaEngine
 from pagecalls.metrics import Metrics
+from pagecalls.office import office
 from pagecalls.operator_file import OperatorFile
 from pagecalls.settings import Mode, OnStop, Settings, SettingsError, media_hosts
 from pagecalls.store.sqlite import SqliteStore
@@ -57,6 +58,7 @@ from pagecalls.switchboard.directory import Directory
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.media_events import MediaEvents
+from pagecalls.switchboard.presence import LivePresence
 from pagecalls.switchboard.report import CallReports
 from pagecalls.tls import Hsts, Tls
 from pagecalls.webhooks.base import Sender
@@ -67,7 +69,6 @@ from pagecalls.webhooks.verification import verify_callback
 
 log = logging.getLogger("pagecalls")
 
-DATABASE = "pagecalls.db"
 DEV_FILE = "dev.json"
 IDLE_CONNECTION_S = 75
 """Longer than clients keep an idle connection (aiohttp 15 s): a request that meets a connection just closing is lost."""
@@ -315,7 +316,7 @@ async def running(
     clock = clock or SystemClock()
     tls = Tls(settings.tls_cert, settings.tls_key, clock.now()) if settings.tls_cert and settings.tls_key else None
     async with AsyncExitStack() as stack:
-        stack.enter_context(_sole_server(settings.data_dir))
+        stack.enter_context(sole_user(settings.data_dir))
         store = SqliteStore.open(settings.data_dir / DATABASE)
         stack.push_async_callback(store.close)
         engine = engine or EngineProcess(_engine_settings(settings))
@@ -378,10 +379,10 @@ async def running(
                     clock=clock,
                     advance=server.advance,
                     unready=lambda: _why_not_ready(server, engine),
-                    accounts=directory,
+                    office=office(store, clock, ids, LivePresence(calls)),
+                    permissions=directory,
                     journal=journal,
                     calls=CallReports(calls),
-                    new_app_id=ids.app_id,
                 )
             ),
         )
@@ -405,8 +406,7 @@ async def _development(settings: Settings, store: SqliteStore, now: float) -> de
             )
         return None
     dev_file = dev.load_or_make(path, settings.dev_seed, settings.admin_token)
-    await dev.register(store, dev_file, now, settings.webhook)
-    return dev_file
+    return await dev.register(store, dev_file, now, settings.webhook)
 
 
 def _publish(
@@ -481,24 +481,6 @@ def _why_not_ready(server: Server, engine: MediaEngine) -> str | None:
     except EngineError:
         return "no media engine"
     return None
-
-
-@contextlib.contextmanager
-def _sole_server(data_dir: Path) -> Iterator[None]:
-    """One server per data directory (design: 5)."""
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (data_dir / "lock").open("w")
-    except OSError as error:
-        raise SettingsError(f"the data directory {data_dir} cannot be used ({error.strerror})") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SettingsError(
-                f"another server already uses the data directory {data_dir}; give this one its own --data-dir"
-            ) from None
-        yield
 
 
 def _engine_settings(settings: Settings) -> EngineSettings:

@@ -43,6 +43,10 @@ class ModelTransaction(ModelAccounts, ModelMessages):
             setattr(twin, name, copy(table))
         return twin
 
+    def owed_page_webhooks(self, page_id: PageId) -> int:
+        calls = {each.call.id for each in self.calls.values() if each.call.page_id == page_id}
+        return len([row for row in self.rows.values() if row.call_id in calls and row.hold in (Hold.HELD, Hold.READY)])
+
     def consumer(self, page_id: PageId, psid: Psid) -> Consumer | None:
         return self.people.get((page_id, psid))
 

@@ -17,10 +17,10 @@ from typing import TypeVar
 
 import aiohttp
 
+from pagecalls.data_dir import DATABASE
 from pagecalls.demo.business import BusinessApp, Received
 from pagecalls.media.engine import EngineClient
 from pagecalls.media.launch import EngineSettings, socket_path
-from pagecalls.server import DATABASE
 from tests.load_peers import LoadPeer, LoadPeers, load_peers
 from tests.resilience.consumers import Caller, Consumer, Standing, new_consumer
 from tests.resilience.ledger import Ledger

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pagecalls.clock import SystemClock
+from pagecalls.data_dir import DATABASE
 from pagecalls.media.fake import FakeEngine
-from pagecalls.server import DATABASE, DEV_FILE
+from pagecalls.server import DEV_FILE
 
 from .conftest import World, a_world
 

@@ -14,15 +14,17 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pagecalls.control.accounts import add_app, grant_permission
-from pagecalls.control.base import ControlParts, ControlRequest, Handler, Refusal, Refused
+from pagecalls.control import apps, consumers, pages, tokens, users
+from pagecalls.control.base import ControlParts, ControlRequest, Handler, Refusal, Refused, refusal_of
 from pagecalls.control.calls import read_call
 from pagecalls.control.clock import advance_clock, read_clock
 from pagecalls.control.health import health, ready
 from pagecalls.control.journal import read_journal
 from pagecalls.control.metrics import metrics_page
+from pagecalls.control.permissions import grant_permission
 from pagecalls.errors import BodyTooLarge
 from pagecalls.http import ClientGone, Response, header, read_body
+from pagecalls.switchboard.registers import OperatorFault
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,25 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = MappingProxyType(
         f"{PREFIX}/metrics": {"GET": metrics_page},
         f"{PREFIX}/clock": {"GET": read_clock},
         f"{PREFIX}/clock/advance": {"POST": advance_clock},
-        f"{PREFIX}/apps": {"POST": add_app},
+        f"{PREFIX}/apps": {"GET": apps.read_all, "POST": apps.create},
+        f"{PREFIX}/apps/{{id}}": {"GET": apps.read, "PATCH": apps.change, "DELETE": apps.delete},
+        f"{PREFIX}/apps/{{id}}/rotate": {"POST": apps.rotate},
+        f"{PREFIX}/pages": {"GET": pages.read_all, "POST": pages.create},
+        f"{PREFIX}/pages/{{id}}": {"GET": pages.read, "PATCH": pages.change, "DELETE": pages.delete},
+        f"{PREFIX}/users": {"GET": users.read_all, "POST": users.create},
+        f"{PREFIX}/users/{{id}}": {"GET": users.read, "PATCH": users.change, "DELETE": users.delete},
+        f"{PREFIX}/tokens": {"GET": tokens.read_all, "POST": tokens.create},
+        f"{PREFIX}/tokens/{{handle}}": {"GET": tokens.read, "PATCH": tokens.change, "DELETE": tokens.delete},
+        f"{PREFIX}/tokens/{{handle}}/rotate": {"POST": tokens.rotate},
+        f"{PREFIX}/tokens/{{handle}}/revoke": {"POST": tokens.revoke},
+        f"{PREFIX}/consumers": {"GET": consumers.read_all, "POST": consumers.create},
+        f"{PREFIX}/consumers/{{page_id}}/{{psid}}": {
+            "GET": consumers.read,
+            "PATCH": consumers.change,
+            "DELETE": consumers.erase,
+        },
+        f"{PREFIX}/consumers/{{page_id}}/{{psid}}/tokens": {"POST": consumers.issue},
+        f"{PREFIX}/consumers/{{page_id}}/{{psid}}/revoke": {"POST": consumers.revoke},
         f"{PREFIX}/permissions": {"POST": grant_permission},
         f"{PREFIX}/journal": {"GET": read_journal},
         f"{PREFIX}/calls/{{id}}": {"GET": read_call},
@@ -74,6 +94,8 @@ class ControlApp:
             return await handler(self._parts, request)
         except Refused as refused:
             return refused.response
+        except OperatorFault as fault:
+            return refusal_of(fault).response
         except BodyTooLarge as error:
             return Refused(Refusal.TOO_LARGE, str(error)).response
         except ClientGone:

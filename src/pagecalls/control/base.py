@@ -16,9 +16,12 @@ from starlette.types import Receive
 
 from pagecalls.clock import Clock
 from pagecalls.http import HostGuard, Response
-from pagecalls.switchboard.directory import NewApp
+from pagecalls.switchboard.accounts import Accounts
+from pagecalls.switchboard.people import People
+from pagecalls.switchboard.registers import InUse, NoSuch, OperatorFault, Taken
 from pagecalls.switchboard.report import CallReport
-from pagecalls.types import AppId, CallId, PageId, Psid
+from pagecalls.switchboard.tokens import AccessTokens
+from pagecalls.types import CallId, PageId, Psid
 
 T = TypeVar("T")
 
@@ -26,12 +29,8 @@ LONGEST_STEP_S = 10 * 366 * 24 * 3600.0
 """The largest time span that a request may name."""
 
 
-class Accounts(Protocol):
-    """The switchboard's directory, as far as an operator changes it."""
-
-    async def add_app(self, app_id: AppId, name: str, page_id: PageId) -> NewApp:
-        """See `Directory.add_app`."""
-        ...
+class Permissions(Protocol):
+    """Permission to call, as far as an operator changes it."""
 
     async def grant_permission(self, page_id: PageId, psid: Psid, ttl_s: float) -> float:
         """See `Directory.grant_permission`."""
@@ -55,6 +54,16 @@ class Calls(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Office:
+    """The operator's services. `versions`: what an app's default version can be."""
+
+    accounts: Accounts
+    tokens: AccessTokens
+    people: People
+    versions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class ControlParts:
     """Everything that the face is built from.
 
@@ -68,10 +77,10 @@ class ControlParts:
     clock: Clock
     advance: Callable[[float], Awaitable[None]]
     unready: Callable[[], str | None]
-    accounts: Accounts
+    office: Office
+    permissions: Permissions
     journal: Journal
     calls: Calls
-    new_app_id: Callable[[], AppId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,8 @@ class Refusal(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     TOO_LARGE = "too_large"
     BAD_REQUEST = "bad_request"
+    CONFLICT = "conflict"
+    """It cannot be done now, because of what else there is."""
     INTERNAL = "internal"
 
 
@@ -107,6 +118,7 @@ _STATUS = {
     Refusal.METHOD_NOT_ALLOWED: 405,
     Refusal.TOO_LARGE: 413,
     Refusal.BAD_REQUEST: 400,
+    Refusal.CONFLICT: 409,
     Refusal.INTERNAL: 500,
 }
 
@@ -124,6 +136,19 @@ class Refused(Exception):
         """The answer."""
         headers = {"www-authenticate": "Bearer"} if self.refusal is Refusal.UNAUTHORIZED else {}
         return Response(_STATUS[self.refusal], {"error": {"message": self.message, "code": self.refusal.value}}, headers)
+
+
+def refusal_of(fault: OperatorFault) -> Refused:
+    """How this face says what the operator's services say."""
+    match fault:
+        case NoSuch():
+            return Refused(Refusal.NOT_FOUND, str(fault))
+        case InUse(force_helps=True):
+            return Refused(Refusal.CONFLICT, f"{fault} With force=true it goes all the same.")
+        case InUse() | Taken():
+            return Refused(Refusal.CONFLICT, str(fault))
+        case _:
+            return Refused(Refusal.BAD_REQUEST, str(fault))
 
 
 def decode(body: bytes, shape: type[T]) -> T:

@@ -102,22 +102,6 @@ class Directory:
         """The Page, if there is one."""
         return await self._store.read(lambda tx: tx.page(page_id))
 
-    async def add_app(self, app_id: AppId, name: str, page_id: PageId) -> NewApp:
-        """A further app with full rights on a Page. Raises `UnknownObject` for an unknown Page."""
-        app = App(id=app_id, name=name, secret=secrets.token_hex(16))
-        text = "EAA" + secrets.token_urlsafe(48)
-
-        def work(tx: Transaction) -> Page:
-            page = tx.page(page_id)
-            if page is None:
-                raise UnknownObject("post", page_id)
-            tx.put_app(app)
-            tx.put_token(Token(digest(text), TokenKind.PAGE, app.id, page_id, PAGE_SCOPES))
-            return page
-
-        page = await self._store.write(work)
-        return NewApp(app, page, text)
-
     # --- consumers ----------------------------------------------------------------------------------------------------
 
     async def open_session(self, page_id: PageId, platform: Platform, name: str | None, psid: Psid | None) -> NewSession:
@@ -132,25 +116,25 @@ class Directory:
             if page is None:
                 raise UnknownObject("post", page_id)
             known = tx.consumer(page_id, psid) if psid is not None else None
-            consumer = known or Consumer(psid or fresh, page_id, platform, name or "Consumer")
+            consumer = known or Consumer(psid or fresh, page_id, platform, name or "Consumer", now)
             if name is not None and consumer.name != name:
                 consumer = replace(consumer, name=name)
             if consumer != known:
                 tx.put_consumer(consumer)
             device = DeviceId(secrets.token_hex(8))
-            tx.put_consumer_token(ConsumerToken(digest(text), consumer.psid, page_id, device, expires_at))
+            tx.put_consumer_token(ConsumerToken(digest(text), consumer.psid, page_id, device, expires_at, now))
             return consumer, page
 
         consumer, page = await self._store.write(work)
         return NewSession(consumer, page, text, expires_at)
 
     async def device(self, text: str) -> DeviceIdentity | None:
-        """The device behind a consumer's token; `None` if the token is unknown or expired."""
+        """The device behind a consumer's token; `None` if the token is unknown, expired or revoked."""
         now = self._clock.now()
 
         def work(tx: Transaction) -> DeviceIdentity | None:
             token = tx.consumer_token(digest(text))
-            if token is None or token.expires_at <= now:
+            if token is None or token.is_revoked or token.expires_at <= now:
                 return None
             consumer = tx.consumer(token.page_id, token.psid)
             if consumer is None:

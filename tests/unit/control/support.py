@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
@@ -15,23 +17,20 @@ from pagecalls.control.app import build_control
 from pagecalls.control.base import ControlParts
 from pagecalls.errors import NoSuchConsumer, UnknownObject
 from pagecalls.http import HostGuard
-from pagecalls.store.base import App, Page
-from pagecalls.switchboard.directory import NewApp
+from pagecalls.office import office
+from pagecalls.store.base import Page
+from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.report import CallReport
-from pagecalls.types import AppId, CallId, PageId, Psid
+from pagecalls.types import CallId, DeviceId, PageId, Psid
 from tests.asgi_client import Reply, exchange
+from tests.contract.store_model import ModelStore
 
 TOKEN = "admin-token"
 PAGE = Page(PageId("1001"), "Tea House")
 
 
-class Accounts:
+class Permissions:
     """One Page and one person."""
-
-    async def add_app(self, app_id: AppId, name: str, page_id: PageId) -> NewApp:
-        if page_id != PAGE.id:
-            raise UnknownObject("post", page_id)
-        return NewApp(App(app_id, name, "new-secret"), PAGE, "EAAnew")
 
     async def grant_permission(self, page_id: PageId, psid: Psid, ttl_s: float) -> float:
         if page_id != PAGE.id:
@@ -64,6 +63,29 @@ class Journal:
 
 
 @dataclass(slots=True)
+class Presence:
+    """A server with devices; it writes down what it is asked."""
+
+    alone: list[tuple[PageId, Psid]] = field(default_factory=list)
+    closed: list[DeviceId] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def alone_with(self, page_id: PageId, psid: Psid) -> AsyncIterator[None]:
+        self.alone.append((page_id, psid))
+        yield
+
+    def close_device(self, device_id: DeviceId) -> None:
+        self.closed.append(device_id)
+
+
+def a_store() -> ModelStore:
+    """With one Page."""
+    store = ModelStore()
+    store.write_now(lambda tx: tx.put_page(PAGE))
+    return store
+
+
+@dataclass(slots=True)
 class Desk:
     """The face, and what the tests turn behind it."""
 
@@ -74,6 +96,9 @@ class Desk:
     admin_token: str = field(default=TOKEN, repr=False)
     fault: Exception | None = None
     reports: dict[CallId, CallReport] = field(default_factory=dict)
+    store: ModelStore = field(default_factory=a_store)
+    presence: Presence = field(default_factory=Presence)
+    ids: Ids = field(default_factory=lambda: Ids(random.Random(7)))
 
     async def call_report(self, call_id: CallId) -> CallReport | None:
         return self.reports.get(call_id)
@@ -87,10 +112,10 @@ class Desk:
             clock=self.clock,
             advance=self._advance,
             unready=lambda: self.reason,
-            accounts=Accounts(),
+            office=office(self.store, self.clock, self.ids, self.presence),
+            permissions=Permissions(),
             journal=self.journal,
             calls=self,
-            new_app_id=lambda: AppId("9009"),
         )
 
     @property

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 from pagecalls.clock import SteppedClock
+from pagecalls.office import Absent, office
 from pagecalls.store.base import Page
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.directory import Directory, digest
-from pagecalls.types import AppId, PageId, Platform
+from pagecalls.switchboard.ids import Ids
+from pagecalls.types import PageId, Platform
 
 
 class NoReceiver:
@@ -28,7 +31,9 @@ async def test_tokens_are_stored_as_digests(tmp_path: Path) -> None:
     store = SqliteStore.open(tmp_path / "pagecalls.db")
     await store.write(lambda tx: tx.put_page(page))
     directory = Directory(store, SteppedClock(), NoReceiver())
-    of_page = (await directory.add_app(AppId("9001"), "Desk", page.id)).access_token
+    clock, ids = SteppedClock(), Ids(random.Random(1))
+    services = office(store, clock, ids, Absent(store))
+    of_page = (await services.accounts.create_app_on_page("Desk", page.id)).access_token
     of_consumer = (await directory.open_session(page.id, Platform.MESSENGER, "Ada", None)).access_token
     assert (await directory.bearer(of_page)).page == page
     assert await directory.device(of_consumer) is not None

@@ -143,6 +143,10 @@ class AccountRows(Protocol):
         """How many webhooks still have to be delivered to the app."""
         ...
 
+    def owed_page_webhooks(self, page_id: PageId) -> int:
+        """How many webhooks of the Page's calls still have to be delivered."""
+        ...
+
     def page(self, page_id: PageId) -> Page | None:
         """The Page, if it exists."""
         ...

@@ -40,6 +40,9 @@ DELETE FROM apps WHERE id = ?
 -- name: owed_webhooks
 SELECT count(*) FROM outbox WHERE app_id = ? AND hold IN ('held', 'ready')
 
+-- name: owed_page_webhooks
+SELECT count(*) FROM outbox WHERE hold IN ('held', 'ready') AND call_id IN (SELECT id FROM calls WHERE page_id = ?)
+
 -- name: page
 SELECT id, name, is_calling_eligible, may_call_consumers, created_at FROM pages WHERE id = ?
 

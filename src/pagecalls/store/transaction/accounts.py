@@ -45,6 +45,11 @@ class SqliteAccounts(Rows):
         (count,) = self._run("owed_webhooks", (app_id,)).fetchone()
         return int(count)
 
+    def owed_page_webhooks(self, page_id: PageId) -> int:
+        """How many webhooks of the Page's calls still have to be delivered."""
+        (count,) = self._run("owed_page_webhooks", (page_id,)).fetchone()
+        return int(count)
+
     def page(self, page_id: PageId) -> Page | None:
         """The Page, if it exists."""
         row = self._run("page", (page_id,)).fetchone()

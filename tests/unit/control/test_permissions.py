@@ -5,12 +5,6 @@ import pytest
 from tests.unit.control.support import PAGE, Desk, refused
 
 
-async def test_a_second_app_on_a_page() -> None:
-    reply = await Desk().ask("POST", "/_pagecalls/apps", {"name": "Shop", "page_id": PAGE.id, "colour": "red"})
-    assert reply.status == 200
-    assert reply.json == {"app": {"id": "9009", "secret": "new-secret"}, "page": {"id": PAGE.id, "access_token": "EAAnew"}}
-
-
 async def test_a_permission() -> None:
     reply = await Desk().ask("POST", "/_pagecalls/permissions", {"psid": "2002", "page_id": PAGE.id, "ttl_s": 60})
     assert reply.status == 200
@@ -20,7 +14,6 @@ async def test_a_permission() -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("apps", {"name": "Shop", "page_id": "404"}),
         ("permissions", {"psid": "2002", "page_id": "404", "ttl_s": 60}),
         ("permissions", {"psid": "404", "page_id": PAGE.id, "ttl_s": 60}),
     ],
@@ -32,11 +25,6 @@ async def test_nobody_of_that_name(path: str, body: object) -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("apps", {"name": "Shop"}),
-        ("apps", {"name": "", "page_id": PAGE.id}),
-        ("apps", {"name": "x" * 201, "page_id": PAGE.id}),
-        ("apps", {"name": "Shop", "page_id": 1001}),
-        ("apps", b"name=Shop"),
         ("permissions", {"psid": "2002", "page_id": PAGE.id}),
         ("permissions", {"psid": "2002", "page_id": PAGE.id, "ttl_s": 0}),
         ("permissions", {"psid": "2002", "page_id": PAGE.id, "ttl_s": -1}),

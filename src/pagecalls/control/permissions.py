@@ -1,4 +1,4 @@
-"""What an operator adds by hand: a further app on a Page, and permission to call a person (design: faces)."""
+"""Permission to call a person, given by the operator (design: faces)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,6 @@ from pagecalls.types import PageId, Psid
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class AppRequest(Struct, frozen=True):
-    """Body of `POST apps`."""
-
-    name: Text
-    page_id: Text
-
-
 class PermissionRequest(Struct, frozen=True):
     """Body of `POST permissions`. `ttl_s` counts from now."""
 
@@ -29,22 +22,11 @@ class PermissionRequest(Struct, frozen=True):
     ttl_s: Annotated[float, Meta(gt=0, le=LONGEST_STEP_S)]
 
 
-async def add_app(parts: ControlParts, request: ControlRequest) -> Response:
-    """A new app with full rights on the Page; its secret and token are shown this once."""
-    asked = decode(request.body, AppRequest)
-    try:
-        new = await parts.accounts.add_app(parts.new_app_id(), asked.name, PageId(asked.page_id))
-    except UnknownObject:
-        raise Refused(Refusal.NOT_FOUND, f"There is no Page {asked.page_id}.") from None
-    app = {"id": new.app.id, "secret": new.app.secret}
-    return Response(200, {"app": {**app}, "page": {"id": new.page.id, "access_token": new.access_token}})
-
-
 async def grant_permission(parts: ControlParts, request: ControlRequest) -> Response:
     """Let the Page call the person for a while."""
     asked = decode(request.body, PermissionRequest)
     try:
-        expires_at = await parts.accounts.grant_permission(PageId(asked.page_id), Psid(asked.psid), asked.ttl_s)
+        expires_at = await parts.permissions.grant_permission(PageId(asked.page_id), Psid(asked.psid), asked.ttl_s)
     except UnknownObject:
         raise Refused(Refusal.NOT_FOUND, f"There is no Page {asked.page_id}.") from None
     except NoSuchConsumer:

@@ -1,0 +1,35 @@
+"""The data directory: what its files are called, and that one program uses it at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+
+from pagecalls.settings import SettingsError
+
+DATABASE = "pagecalls.db"
+LOCK = "lock"
+
+
+class DataDirInUse(SettingsError):
+    """A server, or a command that changes what is stored, has the directory."""
+
+
+@contextlib.contextmanager
+def sole_user(data_dir: Path) -> Iterator[None]:
+    """One server per data directory (ruling 14). Raises `DataDirInUse`, and `SettingsError` if it cannot be used at all."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (data_dir / LOCK).open("w")
+    except OSError as error:
+        raise SettingsError(f"the data directory {data_dir} cannot be used ({error.strerror})") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataDirInUse(
+                f"another server already uses the data directory {data_dir}; give this one its own --data-dir"
+            ) from None
+        yield
