@@ -19,7 +19,7 @@ from pagecalls.config.kinds import Unfit
 from pagecalls.settings import Settings, SettingsError, default_data_dir, default_workers
 
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
-OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, f"{PREFIX}LOAD_BIN"})
+OTHER_VARIABLES = frozenset({CONFIG_VARIABLE, f"{PREFIX}LOAD_BIN", f"{PREFIX}URL"})
 """Variables of the environment that begin like ours and are no keys."""
 MAX_SECRET_BYTES = 64 * 1024
 

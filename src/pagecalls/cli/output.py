@@ -1,0 +1,223 @@
+"""What the operator's commands share: their options, the form of what they print, and how they read durations and tokens.
+
+People get tables and lines of facts, machines get JSON. Ids and tokens are never folded or cut: they are there to be copied.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pagecalls.cli.flags import config_option, refused
+from pagecalls.cli.operator import Operator
+from pagecalls.config.load import data_dir as find_data_dir
+from pagecalls.settings import SettingsError
+
+P = ParamSpec("P")
+
+WIDE = 400
+"""Columns for a file or a pipe, where nobody wants lines folded."""
+PAGE = 200
+"""Entries that are asked for at a time."""
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its head, and the member that it shows, as `shown` makes text of it."""
+
+    head: str
+    member: str
+    is_flexible: bool = False
+    """It may be folded where the terminal is narrow."""
+    shown: Callable[[Any], str] = str
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a command works with: whom to ask, and how to say what came of it."""
+
+    operator: Operator
+    as_json: bool
+
+    def ask(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
+        """See `Operator.request`."""
+        return self.operator.request(method, path, query, body)
+
+    def entries(self, path: str, query: Mapping[str, str | None]) -> list[dict[str, Any]]:
+        """A whole list, page by page."""
+        return list(self._pages(path, {name: value for name, value in query.items() if value is not None}))
+
+    def _pages(self, path: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
+        after: str | None = ""
+        while after is not None:
+            reply = self.ask("GET", path, {**query, "limit": str(PAGE), **({"after": after} if after else {})})
+            yield from reply["data"]
+            after = reply["next"]
+
+    def table(self, columns: Sequence[Column], entries: Sequence[dict[str, Any]], none: str) -> None:
+        """A list; `none` is said where it is empty."""
+        if self.as_json:
+            click.echo(json.dumps(entries))
+            return
+        if not entries:
+            click.echo(none)
+            return
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column.head, no_wrap=not column.is_flexible, overflow="fold")
+        for entry in entries:
+            table.add_row(*(Text(column.shown(entry[column.member])) for column in columns))
+        _console().print(table)
+
+    def facts(self, value: Mapping[str, Any], lines: Sequence[tuple[str, object]], title: str = "", note: str = "") -> None:
+        """One thing: `value` for machines, `lines` for people, under `title` and above `note`."""
+        if self.as_json:
+            click.echo(json.dumps(value))
+            return
+        console = _console()
+        if title:
+            console.print(Text(title, "bold green"))
+        width = max(len(name) for name, _ in lines) + 2
+        for name, shown in lines:
+            console.print(Text.assemble((f"{name:<{width}}", "dim"), str(shown)), soft_wrap=True)
+        if note:
+            console.print(Text(note, "yellow"))
+
+    def done(self, value: Mapping[str, Any], sentence: str) -> None:
+        """Nothing is left to show."""
+        click.echo(json.dumps(value) if self.as_json else sentence)
+
+    def confirm(self, question: str, is_sure: bool) -> None:
+        """Ask before something is gone for good. Raises `click.Abort`, and `click.UsageError` where nobody can be asked."""
+        if is_sure:
+            return
+        if self.as_json or not sys.stdin.isatty():
+            raise click.UsageError(f"{question} Add --yes if you are sure.")
+        click.confirm(question, abort=True)
+
+
+def operator_command(command: Callable[Concatenate[Desk, P], None]) -> Callable[P, None]:
+    """The options that every command of the operator has; the command gets a `Desk` instead of them."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        options = {name: kwargs.pop(name) for name in ("config_file", "data_dir", "url", "admin_token", "as_json")}
+        try:
+            folder = find_data_dir(_path(options["data_dir"]), os.environ, _path(options["config_file"]))
+        except SettingsError as error:
+            raise refused(error) from error
+        operator = Operator(folder, _text(options["url"]), _text(options["admin_token"]))
+        command(Desk(operator, bool(options["as_json"])), *args, **kwargs)
+
+    options = (
+        click.option(
+            "--data-dir",
+            type=click.Path(path_type=Path, file_okay=False),
+            default=None,
+            metavar="FOLDER",
+            help="Data directory of the server.  [env: PAGECALLS_DATA_DIR]",
+        ),
+        config_option,
+        click.option("--url", envvar="PAGECALLS_URL", default=None, metavar="URL", help="A server elsewhere."),
+        click.option(
+            "--admin-token",
+            envvar="PAGECALLS_ADMIN_TOKEN",
+            default=None,
+            metavar="TOKEN",
+            help="Its admin token; better in PAGECALLS_ADMIN_TOKEN.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    )
+    wrapped: Callable[..., None] = run
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+yes_option = click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
+force_option = click.option("--force", is_flag=True, help="Although it is in use.")
+
+
+class Duration(click.ParamType[float | None]):
+    """`90s`, `15m`, `12h` or `30d`; `never` is no end."""
+
+    name = "DURATION"
+
+    def __init__(self, may_be_never: bool) -> None:
+        self._may_be_never = may_be_never
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        """Seconds."""
+        if not isinstance(value, str):
+            return value
+        if self._may_be_never and value == "never":
+            return None
+        match = re.fullmatch(r"([0-9]{1,9})([smhd])", value.lower())
+        if match is None or int(match[1]) == 0:
+            never = ", or never" if self._may_be_never else ""
+            self.fail(f"{value!r} is no duration such as 90s, 15m, 12h or 30d{never}", param, ctx)
+        return float(int(match[1]) * _UNITS_S[match[2]])
+
+
+def moment(at: int | None) -> str:
+    """A moment for a person, UTC; `never` for none, `-` for one that was not written down."""
+    if at is None:
+        return "never"
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M") if at else "-"
+
+
+def day(at: int | None) -> str:
+    """The day of a moment."""
+    return moment(at).partition(" ")[0]
+
+
+def yes_or_no(value: bool) -> str:
+    """A flag for a person."""
+    return "yes" if value else "no"
+
+
+def or_dash(value: object) -> str:
+    """What may be absent."""
+    return "-" if value is None else str(value)
+
+
+def given(**members: object) -> dict[str, object]:
+    """A body of what was given."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def something(body: dict[str, object]) -> dict[str, object]:
+    """A change that changes something. Raises `click.UsageError`."""
+    if not body:
+        raise click.UsageError("Say what to change; --help lists what can be.")
+    return body
+
+
+def _console() -> Console:
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=WIDE, no_color=True)
+
+
+def _path(value: object) -> Path | None:
+    return value if isinstance(value, Path) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
