@@ -75,6 +75,13 @@ class ConsumerDevice:
         if self._reader is not None:
             await asyncio.gather(self._reader, return_exceptions=True)
 
+    async def gone(self) -> int | None:
+        """The close code, once the socket is closed from whichever side."""
+        if self._reader is None or self._socket is None:
+            raise RuntimeError("connect() comes first")
+        await self._reader
+        return self._socket.close_code
+
     async def request(self, method: str, timeout_s: float = 10.0, **params: Any) -> Json:
         """One request and its result. Raises `DeviceRefused`, `ConnectionError` when the socket is gone, `TimeoutError`."""
         if self._socket is None:
