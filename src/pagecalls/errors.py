@@ -9,13 +9,13 @@
     │   │   UnknownObject, UnknownAlias, UnknownPath
     │   ├── RequestError            the parameters
     │   │   BodyTooLarge, UnreadableBody, MissingParameter, InvalidValue, UnknownField, MalformedFields, UnusableBatch,
-    │   │   CallbackUnverified
+    │   │   CallbackUnverified, UnusableSetting
     │   ├── RateError               too much in too short a time; transient
     │   │   AppRateReached, UserRateReached, PageRateReached, UseCaseRateReached
     │   └── CallError               the call, its state or its parties
-    │       CallingNotAllowed, CallingOff, NoLinkedNumber, UnknownCall, NotInCall, NotOwner, AlreadyTaken, NotRouted,
-    │       CallFailed, CallEnded, AlreadyConnected, WrongState, NoPermission, NoSuchConsumer, ConsumerUnavailable,
-    │       ConsumerBusy, CallRateReached, MediaConflict, NotOffered
+    │       CallingNotAllowed, CallingOff, BusinessCallingOff, NoLinkedNumber, UnknownCall, NotInCall, NotOwner,
+    │       AlreadyTaken, NotRouted, CallFailed, CallEnded, AlreadyConnected, WrongState, NoPermission, NoSuchConsumer,
+    │       ConsumerUnavailable, ConsumerBusy, CallRateReached, MediaConflict, NotOffered
     ├── PeerError                   a description that a peer sent is unusable
     │   MalformedSdp, UnusableConnection
     └── OurFault                    the caller may try again later
@@ -324,6 +324,31 @@ class CallbackUnverified(RequestError):
         return f"(#2200) {self.reason}"
 
 
+class SettingFault(StrEnum):
+    """What E_SETTINGS' subcodes 9903001..9903008 name, in that order (messenger-calling 9.2)."""
+
+    ZONE = "timezone_id is no zone of the IANA database"
+    TIME = "a time is four digits from 0000 to 2359"
+    CLOSES_TOO_EARLY = "close_time must be later than open_time on the same day"
+    DAY_TWICE = "a day stands there more than once"
+    DAY = "day_of_week is none of MONDAY to SUNDAY"
+    RING_TARGET = "ring_target is neither META nor PARTNERS"
+    NOT_SUBSCRIBED = "PARTNERS needs this app to be subscribed to calls on the Page"
+    NOTHING_GIVEN = "no setting is given"
+
+
+class UnusableSetting(RequestError):
+    """E_SETTINGS. `setting` names the parameter as the request spells it, or the edge when there was none."""
+
+    def __init__(self, setting: str, fault: SettingFault) -> None:
+        super().__init__(setting, fault)
+        self.setting = setting
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"(#100) Setting {self.setting} is wrong: {self.fault.value}."
+
+
 # --- rates ------------------------------------------------------------------------------------------------------------
 
 
@@ -397,6 +422,13 @@ class CallingOff(CallError):
 
     def __str__(self) -> str:
         return "(#2018389) Call settings are not enabled for this Page."
+
+
+class BusinessCallingOff(CallError):
+    """E_BIZ_CALL_OFF: the Page takes calls, but may not start any."""
+
+    def __str__(self) -> str:
+        return "(#10) Business-initiated calling is not open to this Page."
 
 
 class NoLinkedNumber(CallError):

@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pagecalls import __version__, dev, operator_file
 from pagecalls.call.events import ServerStopping
+from pagecalls.call.settings import default_settings
 from pagecalls.clock import SystemClock
 from pagecalls.consumer.endpoint import ConsumerOptions, build_consumer
 from pagecalls.control.app import build_control
@@ -46,7 +47,7 @@ from pagecalls.media.protocol import Candidate, EngineError, HelloOk, MediaEngin
 from pagecalls.metrics import Metrics
 from pagecalls.office import office
 from pagecalls.operator_file import OperatorFile
-from pagecalls.settings import Mode, OnStop, Settings, SettingsError, media_hosts
+from pagecalls.settings import CallingDefault, Mode, OnStop, Settings, SettingsError, media_hosts
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.adoption import adopt
 from pagecalls.switchboard.business import Business, DialRules
@@ -331,6 +332,7 @@ async def running(
         stack.push_async_callback(sender.close)
         devices, journal, ids = Devices(), Journal(clock), Ids(secrets.SystemRandom())
         calls = Calls(store, engine, clock, ids, journal, devices)
+        calls.default_settings = default_settings(is_calling_on=settings.calling_default is CallingDefault.ON)
         media_events = MediaEvents(calls)
         courier = Courier(store, sender, clock, on_attempt=media_events.on_attempt, on_outcome=media_events.on_outcome)
         calls.courier = courier

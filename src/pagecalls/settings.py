@@ -35,6 +35,13 @@ class OnStop(Enum):
     HAND_OVER = "hand_over"
 
 
+class CallingDefault(Enum):
+    """Whether a Page that never set anything takes calls (messenger-calling 9.1)."""
+
+    ON = "on"
+    OFF = "off"
+
+
 class SettingsError(Exception):
     """Settings that cannot work; the text says which and what would, a line for each."""
 
@@ -88,6 +95,7 @@ class Settings:
     call_rate_per_consumer_24h: int | None = None
     strict_reach: bool = False
     swap_codes: bool = False
+    calling_default: CallingDefault = CallingDefault.ON
     log_format: LogFormat = LogFormat.TEXT
     log_level: LogLevel = LogLevel.WARNING
 

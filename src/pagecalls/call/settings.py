@@ -1,4 +1,7 @@
-"""A Page's call settings as values (messenger-calling 9.1): their shape and defaults. Who may change them is unknown here."""
+"""A Page's call settings as values (messenger-calling 9): their shape, their defaults, a change of them and what makes it invalid.
+
+Who may change them, where they are kept and which zones there are is unknown here.
+"""
 
 from __future__ import annotations
 
@@ -52,3 +55,8 @@ class CallSettings:
     video_enabled: bool = True
     ring_target: RingTarget | None = None
     call_hours: CallHours | None = None
+
+
+def default_settings(*, is_calling_on: bool) -> CallSettings:
+    """What holds for a Page that never set anything. A live Page was seen with calling off until audio and video were set (9.1)."""
+    return CallSettings(audio_enabled=is_calling_on, video_enabled=is_calling_on)

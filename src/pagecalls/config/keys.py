@@ -25,7 +25,7 @@ from pagecalls.config.kinds import (
     whole,
 )
 from pagecalls.logs import LogFormat, LogLevel
-from pagecalls.settings import MAX_WORKERS, Mode, OnStop, Settings
+from pagecalls.settings import MAX_WORKERS, CallingDefault, Mode, OnStop, Settings
 
 PREFIX = "PAGECALLS_"
 FILE_SUFFIX = "_file"
@@ -202,6 +202,12 @@ KEYS = (
     Key(Section.GRAPH, "app_calls_per_hour", LIMIT, "Graph requests of one app with its own or its users' tokens."),
     Key(Section.GRAPH, "page_calls_per_s", LIMIT, "Graph requests with one Page's token."),
     Key(Section.GRAPH, "swap_codes", switch(), "Give the calling errors 2018389 to 2018396 as error_subcode under code 100."),
+    Key(
+        Section.GRAPH,
+        "calling_default",
+        member(CallingDefault),
+        "Whether a Page that never set anything takes calls. off: not before its sound and pictures are set, as a live Page was seen.",
+    ),
     Key(
         Section.STOP,
         "on_stop",

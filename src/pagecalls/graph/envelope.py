@@ -19,6 +19,7 @@ from pagecalls.errors import (
     AppTokenRequired,
     BadToken,
     BodyTooLarge,
+    BusinessCallingOff,
     CallbackUnverified,
     CallEnded,
     CallFailed,
@@ -48,6 +49,7 @@ from pagecalls.errors import (
     PageCallsError,
     PageRateReached,
     PageTokenRequired,
+    SettingFault,
     TokenFault,
     Unavailable,
     UnknownAlias,
@@ -58,6 +60,7 @@ from pagecalls.errors import (
     UnreadableBody,
     UnusableBatch,
     UnusableConnection,
+    UnusableSetting,
     UseCase,
     UseCaseRateReached,
     UserRateReached,
@@ -122,6 +125,19 @@ CONNECTION_SUBCODES: Mapping[ConnectionFault, int] = MappingProxyType(
     }
 )
 
+SETTING_SUBCODES: Mapping[SettingFault, int] = MappingProxyType(
+    {
+        SettingFault.ZONE: 9903001,
+        SettingFault.TIME: 9903002,
+        SettingFault.CLOSES_TOO_EARLY: 9903003,
+        SettingFault.DAY_TWICE: 9903004,
+        SettingFault.DAY: 9903005,
+        SettingFault.RING_TARGET: 9903006,
+        SettingFault.NOT_SUBSCRIBED: 9903007,
+        SettingFault.NOTHING_GIVEN: 9903008,
+    }
+)
+
 ROWS: Mapping[Key, Row] = MappingProxyType(
     {
         NoToken: Row("E_NO_TOKEN", 400, 104),
@@ -151,6 +167,7 @@ ROWS: Mapping[Key, Row] = MappingProxyType(
         MalformedFields: Row("E_FIELDS", 400, 2500),
         UnusableBatch: Row("E_VALUE", 400, 100, 9905011),
         CallbackUnverified: Row("E_CALLBACK", 400, 2200),
+        **{(UnusableSetting, fault): Row("E_SETTINGS", 400, 100, subcode) for fault, subcode in SETTING_SUBCODES.items()},
         AppRateReached: Row("E_APP_RATE", 403, 4, is_transient=True),
         UserRateReached: Row("E_USER_RATE", 400, 17, is_transient=True),
         PageRateReached: Row("E_PAGE_RATE", 400, 32, is_transient=True),
@@ -159,6 +176,7 @@ ROWS: Mapping[Key, Row] = MappingProxyType(
         (UseCaseRateReached, UseCase.MESSENGER): Row("E_USE_CASE_RATE", 400, 80006, is_transient=True),
         CallingNotAllowed: Row("E_NOT_ALLOWED", 403, 2018389, user=_CLOSED),
         CallingOff: Row("E_CALLING_OFF", 403, 2018389, 1893056, user=_CLOSED),
+        BusinessCallingOff: Row("E_BIZ_CALL_OFF", 403, 10, 9902002, user=_CLOSED),
         NotOffered: Row("E_NOT_OFFERED", 403, 2018389, user=_CLOSED),
         NoLinkedNumber: Row("E_VALUE", 400, 100, 9905011),
         UnknownCall: Row("E_CALL_ID", 400, 2018390, 9901001, user=_LOST),
@@ -191,7 +209,7 @@ _CALLING_CODES = range(2018389, 2018397)
 def row_key(error: PageCallsError) -> Key:
     """Where `error` stands in `ROWS`."""
     match error:
-        case BadToken() | UnusableConnection():
+        case BadToken() | UnusableConnection() | UnusableSetting():
             return (type(error), error.fault)
         case CallEnded():
             return (CallEnded, error.how)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pagecalls import errors
-from pagecalls.errors import ConnectionFault, EndedHow, PageCallsError, TokenFault, UseCase
+from pagecalls.errors import ConnectionFault, EndedHow, PageCallsError, SettingFault, TokenFault, UseCase
 from pagecalls.graph.envelope import find_row
 
 _HEAD = """# Errors
@@ -25,6 +25,19 @@ request may succeed where "again" is marked (`is_transient`).
 | Name | HTTP | code | subcode | again | message | |
 | --- | --- | --- | --- | --- | --- | --- |
 """
+
+
+_DAY = "call_hours[weekly_operating_hours][0]"
+_SETTINGS = {
+    SettingFault.ZONE: "call_hours[timezone_id]",
+    SettingFault.TIME: f"{_DAY}[open_time]",
+    SettingFault.CLOSES_TOO_EARLY: f"{_DAY}[close_time]",
+    SettingFault.DAY_TWICE: f"{_DAY}[day_of_week]",
+    SettingFault.DAY: f"{_DAY}[day_of_week]",
+    SettingFault.RING_TARGET: "call_routing[ring_target]",
+    SettingFault.NOT_SUBSCRIBED: "call_routing[ring_target]",
+    SettingFault.NOTHING_GIVEN: "messenger_call_settings",
+}
 
 
 def examples() -> Iterator[PageCallsError]:
@@ -50,6 +63,7 @@ def examples() -> Iterator[PageCallsError]:
     yield errors.CallbackUnverified(
         "Callback verification failed with the following errors: HTTP Status Code = 403; HTTP Message = Forbidden"
     )
+    yield from (errors.UnusableSetting(_SETTINGS[fault], fault) for fault in SettingFault)
     yield errors.AppRateReached()
     yield errors.UserRateReached()
     yield errors.PageRateReached()
@@ -62,6 +76,7 @@ def examples() -> Iterator[PageCallsError]:
 def _call_examples() -> Iterator[PageCallsError]:
     yield errors.CallingNotAllowed()
     yield errors.CallingOff()
+    yield errors.BusinessCallingOff()
     yield errors.NotOffered("calling_disabled")
     yield errors.NoLinkedNumber()
     yield errors.UnknownCall()

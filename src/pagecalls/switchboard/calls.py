@@ -21,6 +21,7 @@ from pagecalls.call import effects as do
 from pagecalls.call.events import DeadlinePassed, DeviceRang, Event, MediaLost, ServerStopping
 from pagecalls.call.machine import apply
 from pagecalls.call.model import Call
+from pagecalls.call.settings import CallSettings
 from pagecalls.call.states import CallState
 from pagecalls.clock import Clock
 from pagecalls.errors import CallError
@@ -84,6 +85,8 @@ class Calls:
         self._pairs: dict[CallId, tuple[PageId, Psid]] = {}
         """Whose a live call is, which never changes: saves a look-up before the lock."""
         self.media_settings = MediaSettings()
+        self.default_settings = CallSettings()
+        """Call settings of a Page that never set any (messenger-calling 9.1)."""
         self.update_wait_s = UPDATE_WAIT_S
         self.is_closed = False
         """The server stops: no new calls."""
