@@ -13,6 +13,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
+from pagecalls.call.settings import CallSettings, SettingsChange
 from pagecalls.clock import Clock, SystemClock
 from pagecalls.control.app import build_control
 from pagecalls.control.base import ControlParts, Office
@@ -22,13 +23,14 @@ from pagecalls.http import HostGuard
 from pagecalls.store.base import Store
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.accounts import Accounts
+from pagecalls.switchboard.base import Release
 from pagecalls.switchboard.directory import Directory
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.people import People, Presence
 from pagecalls.switchboard.registers import InUse
 from pagecalls.switchboard.report import CallReport
 from pagecalls.switchboard.tokens import AccessTokens
-from pagecalls.types import CallId, DeviceId, PageId, Psid
+from pagecalls.types import AppId, CallId, DeviceId, PageId, Psid
 
 NO_SERVER = "No server runs on this data directory; start it with pagecalls serve."
 
@@ -68,6 +70,14 @@ class Absent:
         """See `control.base.Calls`."""
         raise InUse(NO_SERVER)
 
+    async def read(self, page_id: PageId) -> CallSettings:
+        """See `control.base.CallSettingsOffice`. What holds by default is known to a server alone."""
+        raise InUse(NO_SERVER)
+
+    async def change(self, page_id: PageId, change: SettingsChange, app_id: AppId | None) -> tuple[CallSettings, Release]:
+        """Likewise."""
+        raise InUse(NO_SERVER)
+
     async def advance(self, seconds: float) -> None:
         """See `control.base.ControlParts`."""
         raise InUse(NO_SERVER)
@@ -95,6 +105,7 @@ async def without_server(data_dir: Path, admin_token: str) -> AsyncIterator[ASGI
                     permissions=Directory(store, clock, absent),
                     journal=absent,
                     calls=absent,
+                    settings=absent,
                 )
             )
         finally:

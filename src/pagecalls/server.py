@@ -51,6 +51,7 @@ from pagecalls.settings import CallingDefault, Mode, OnStop, Settings, SettingsE
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.adoption import adopt
 from pagecalls.switchboard.business import Business, DialRules
+from pagecalls.switchboard.call_settings import PageSettings
 from pagecalls.switchboard.calls import Calls
 from pagecalls.switchboard.consumers import Consumers
 from pagecalls.switchboard.devices import Devices
@@ -347,7 +348,7 @@ async def running(
 
         registry = CollectorRegistry()
         metrics = Metrics(registry, calls, courier.counters, tls)
-        directory = Directory(store, clock, Verifier(sender), settings.call_rate_per_consumer_24h)
+        directory = Directory(store, clock, Verifier(sender), settings.call_rate_per_consumer_24h, calls.default_settings)
         rules = DialRules(settings.call_rate_per_consumer_24h, settings.strict_reach)
         limits = default_limits(settings.app_calls_per_hour, settings.page_calls_per_s)
         graph_options = GraphOptions(swap_codes=settings.swap_codes, on_request=metrics.on_request, limits=limits)
@@ -357,7 +358,12 @@ async def running(
         admin_token = dev_file.admin_token if dev_file else operator_file.admin_token(settings.data_dir, settings.admin_token)
         addresses = _publish(settings, dev_file, admin_token, listener, _media_addresses(hello), tls)
         server = Server(addresses, calls, courier, clock, stop, tls)
-        services = Services(door=Business(calls, rules), directory=directory, clock=clock)
+        services = Services(
+            door=Business(calls, rules),
+            directory=directory,
+            clock=clock,
+            settings=PageSettings(calls),
+        )
         server.app = Router(
             graph=build_graph(services, graph_options),
             documents=Documents(hosts),
@@ -384,6 +390,7 @@ async def running(
                     permissions=directory,
                     journal=journal,
                     calls=CallReports(calls),
+                    settings=services.settings,
                 )
             ),
         )

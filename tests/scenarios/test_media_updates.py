@@ -9,7 +9,6 @@ import pytest
 from pagecalls.demo.business import GraphRefused
 from pagecalls.demo.device import DeviceRefused
 from pagecalls.media.protocol import LegRestart
-from pagecalls.sdp.connection import MediaSettings
 from pagecalls.sdp.description import parse, serialize
 from pagecalls.types import Side
 from tests.unit.sdp.peer import Peer
@@ -528,7 +527,7 @@ async def test_lines_of_its_own_that_are_gone(world: World) -> None:
 
 async def test_a_page_without_video(world: World) -> None:
     """A first offer's video is refused with port 0, video that comes later with an error; sound goes on."""
-    world.server.calls.media_settings = MediaSettings(video_enabled=False)
+    await world.app.post(f"/v26.0/{world.page_id}/messenger_call_settings", {"video_enabled": False})
     await world.grant()
     talk = Talk(world, await world.device())
     talk.business.peer.add("audio")

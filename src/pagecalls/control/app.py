@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pagecalls.control import apps, consumers, pages, tokens, users
 from pagecalls.control.base import ControlParts, ControlRequest, Handler, Refusal, Refused, refusal_of
+from pagecalls.control.call_settings import change_call_settings, read_call_settings
 from pagecalls.control.calls import read_call
 from pagecalls.control.clock import advance_clock, read_clock
 from pagecalls.control.health import health, ready
@@ -61,6 +62,7 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = MappingProxyType(
         f"{PREFIX}/permissions": {"POST": grant_permission},
         f"{PREFIX}/journal": {"GET": read_journal},
         f"{PREFIX}/calls/{{id}}": {"GET": read_call},
+        f"{PREFIX}/pages/{{id}}/call_settings": {"GET": read_call_settings, "POST": change_call_settings},
     }
 )
 

@@ -14,14 +14,16 @@ import msgspec
 from prometheus_client import CollectorRegistry
 from starlette.types import Receive
 
+from pagecalls.call.settings import CallSettings, SettingsChange
 from pagecalls.clock import Clock
 from pagecalls.http import HostGuard, Response
 from pagecalls.switchboard.accounts import Accounts
+from pagecalls.switchboard.base import Release
 from pagecalls.switchboard.people import People
 from pagecalls.switchboard.registers import InUse, NoSuch, OperatorFault, Taken
 from pagecalls.switchboard.report import CallReport
 from pagecalls.switchboard.tokens import AccessTokens
-from pagecalls.types import CallId, PageId, Psid
+from pagecalls.types import AppId, CallId, PageId, Psid
 
 T = TypeVar("T")
 
@@ -53,6 +55,18 @@ class Calls(Protocol):
         ...
 
 
+class CallSettingsOffice(Protocol):
+    """Pages' call settings."""
+
+    async def read(self, page_id: PageId) -> CallSettings:
+        """See `PageSettings.read`."""
+        ...
+
+    async def change(self, page_id: PageId, change: SettingsChange, app_id: AppId | None) -> tuple[CallSettings, Release]:
+        """See `PageSettings.change`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """The operator's services. `versions`: what an app's default version can be."""
@@ -81,6 +95,7 @@ class ControlParts:
     permissions: Permissions
     journal: Journal
     calls: Calls
+    settings: CallSettingsOffice
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,7 @@ class _Exchange:
         if route.admits_app and identity.token.kind is TokenKind.APP:
             caller = Caller(identity.app.id, page.id)
         else:
-            caller = auth.page_caller(identity, page, route.scope)
+            caller = auth.page_caller(identity, page, *route.scopes)
         answer = await route.handler(self._page_visit(identity, caller, page, request.readable(), self._arrived.url))
         return _cut(answer, request.params, route.shape) if request.method == "GET" else answer
 
@@ -229,7 +229,7 @@ class _Exchange:
             if not isinstance(route, PageRoute):
                 return None
             url = f"{self._arrived.origin}/{self._rendering.version.served}/{page.id}/{edge}"
-            visit = self._page_visit(identity, auth.page_caller(identity, page, route.scope), page, params, url)
+            visit = self._page_visit(identity, auth.page_caller(identity, page, *route.scopes), page, params, url)
             return _plain(_cut(await route.handler(visit), params, route.shape).body)
 
         return PageVisit(self._services, identity, caller, page, params, url, read_edge)

@@ -133,18 +133,19 @@ def _own_page(identity: Identity, method: str) -> Page:
     return identity.page
 
 
-def page_caller(identity: Identity, page: Page, scope: Scope | None) -> Caller:
-    """The right to act on the Page. Raises `PageTokenRequired`, `WrongPage`, `MissingScope`.
+def page_caller(identity: Identity, page: Page, *scopes: Scope) -> Caller:
+    """The right to act on the Page, with any one of `scopes` if there are some.
 
-    A system user's token with the Page counts as a Page token (ruling 16).
+    A system user's token with the Page counts as a Page token (ruling 16). Raises `PageTokenRequired`, `WrongPage`,
+    `MissingScope`, which names the first.
     """
     token = identity.token
     if token.kind not in (TokenKind.PAGE, TokenKind.SYSTEM_USER) or token.page_id is None:
         raise PageTokenRequired
     if token.page_id != page.id:
         raise WrongPage
-    if scope is not None and scope.value not in token.scopes:
-        raise MissingScope(scope.value)
+    if scopes and token.scopes.isdisjoint(scope.value for scope in scopes):
+        raise MissingScope(scopes[0].value)
     return Caller(identity.app.id, page.id)
 
 

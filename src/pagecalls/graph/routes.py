@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from pagecalls.errors import UseCase
-from pagecalls.graph import calls, pages, permissions, subscriptions
+from pagecalls.graph import calls, pages, permissions, settings, subscriptions
 from pagecalls.graph.auth import Scope
 from pagecalls.graph.permissions import CALL_PERMISSION
 from pagecalls.graph.selection import Shape
+from pagecalls.graph.settings import MESSENGER_CALL_SETTINGS
 from pagecalls.graph.subscriptions import SUBSCRIBED_APP, SUBSCRIPTION
 from pagecalls.graph.visit import AppHandler, PageHandler
 
@@ -21,7 +22,7 @@ CRASH_REPORTS = "instruments"
 
 @dataclass(frozen=True, slots=True)
 class PageRoute:
-    """One verb of a Page edge. `admits_app`: an app's own token will do as well as a Page's.
+    """One verb of a Page edge. `or_scope`: will do as well as `scope`. `admits_app`: so will an app's own token.
 
     `shape`: what entries of the answer hold, for an edge that `fields` cuts down. The Page's own node knows its fields itself.
     """
@@ -30,6 +31,12 @@ class PageRoute:
     scope: Scope | None
     admits_app: bool = False
     shape: Shape | None = None
+    or_scope: Scope | None = None
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """Of these the token needs one, if there are any."""
+        return tuple(scope for scope in (self.scope, self.or_scope) if scope is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,12 @@ PAGE_EDGES: Mapping[str, Verbs] = MappingProxyType(
         "": {"GET": PageRoute(pages.read_page, None)},
         "calls": {"POST": PageRoute(calls.act, Scope.MESSAGING)},
         "messenger_call_permissions": {"GET": PageRoute(permissions.read_permission, Scope.MESSAGING, shape=CALL_PERMISSION)},
+        "messenger_call_settings": {
+            "GET": PageRoute(
+                settings.read_settings, Scope.MESSAGING, or_scope=Scope.MANAGE_METADATA, shape=MESSENGER_CALL_SETTINGS
+            ),
+            "POST": PageRoute(settings.change_settings, Scope.MESSAGING, or_scope=Scope.MANAGE_METADATA),
+        },
         "subscribed_apps": {
             "POST": PageRoute(subscriptions.subscribe_page, Scope.MANAGE_METADATA),
             "GET": PageRoute(subscriptions.read_subscribed_apps, Scope.MANAGE_METADATA, shape=SUBSCRIBED_APP),
@@ -66,7 +79,7 @@ APP_EDGES: Mapping[str, Verbs] = MappingProxyType(
     }
 )
 
-_MESSENGER_EDGES = frozenset({"calls", "messenger_call_permissions"})
+_MESSENGER_EDGES = frozenset({"calls", "messenger_call_permissions", "messenger_call_settings"})
 
 
 def use_case(edge: str, platform: str | None) -> UseCase:

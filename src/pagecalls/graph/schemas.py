@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from pagecalls.call.settings import CallSettings
 from pagecalls.call.states import Action
 from pagecalls.http import Json
 from pagecalls.switchboard.base import CallReply, PermissionFacts
@@ -120,3 +121,57 @@ def _actions(facts: PermissionFacts, doubled: bool) -> tuple[PermittedAction, ..
 
 SUCCESS: Json = {"success": True}
 """What actions without a result answer."""
+
+
+class RoutingBody(msgspec.Struct, frozen=True):
+    """`call_routing`."""
+
+    ring_target: str
+
+
+class DayBody(msgspec.Struct, frozen=True):
+    """One entry of `weekly_operating_hours`."""
+
+    day_of_week: str
+    open_time: str
+    close_time: str
+
+
+class HoursBody(msgspec.Struct, frozen=True):
+    """`call_hours`."""
+
+    timezone_id: str
+    weekly_operating_hours: tuple[DayBody, ...]
+
+
+class SettingsEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The one member of `data`."""
+
+    audio_enabled: bool
+    icon_enabled: bool
+    video_enabled: bool
+    call_routing: RoutingBody
+    call_hours: HoursBody | UnsetType = UNSET
+
+
+class SettingsBody(SettingsEntry, frozen=True, omit_defaults=True, kw_only=True):
+    """Answer of `GET messenger_call_settings`: once for readers of the reference, once bare."""
+
+    data: tuple[SettingsEntry]
+
+
+def settings_body(settings: CallSettings) -> SettingsBody:
+    """messenger-calling 9.1. Raises `ValueError` for a ring target that was not derived."""
+    if settings.ring_target is None:
+        raise ValueError("the ring target is still to be derived")
+    hours: HoursBody | UnsetType = UNSET
+    if settings.call_hours is not None:
+        days = tuple(DayBody(each.day_of_week, each.open_time, each.close_time) for each in settings.call_hours.weekly)
+        hours = HoursBody(settings.call_hours.timezone_id, days)
+    routing = RoutingBody(settings.ring_target.value)
+    entry = SettingsEntry(settings.audio_enabled, settings.icon_enabled, settings.video_enabled, routing, hours)
+    return SettingsBody(**msgspec.structs.asdict(entry), data=(entry,))
+
+
+SETTINGS_STORED: Json = {"success": True, "result": "success"}
+"""What a change of settings answers: `result` is the reference's, `success` that of some guides (9.2)."""

@@ -14,15 +14,17 @@ from pagecalls.graph.params import Params
 from pagecalls.http import Json, nothing
 from pagecalls.store.base import Page
 from pagecalls.switchboard.base import BusinessDoor, Caller, Release
+from pagecalls.switchboard.call_settings import PageSettings
 from pagecalls.switchboard.directory import Directory
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The switchboard's two doors, and the time."""
+    """The switchboard's doors, and the time."""
 
     door: BusinessDoor
     directory: Directory
+    settings: PageSettings
     clock: Clock
 
 

@@ -145,7 +145,7 @@ CREATE INDEX outbox_by_call ON outbox (call_id);
 -- Call settings. `body` is JSON.
 
 CREATE TABLE call_settings (
-    page_id TEXT PRIMARY KEY NOT NULL REFERENCES pages (id),
+    page_id TEXT PRIMARY KEY NOT NULL REFERENCES pages (id) ON DELETE CASCADE,
     body TEXT NOT NULL
 ) WITHOUT ROWID;
 

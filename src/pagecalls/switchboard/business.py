@@ -12,9 +12,9 @@ from pagecalls.call import permission
 from pagecalls.call.effects import Replay
 from pagecalls.call.events import AcceptRequested, Event, MediaUpdateRequested, RejectRequested, TerminateRequested
 from pagecalls.call.machine import apply, start_business_call
+from pagecalls.call.settings import CallSettings
 from pagecalls.errors import (
     AlreadyConnected,
-    CallingNotAllowed,
     CallRateReached,
     ConsumerBusy,
     ConsumerUnavailable,
@@ -25,8 +25,9 @@ from pagecalls.errors import (
     UnknownCall,
     UnknownObject,
 )
-from pagecalls.store.base import Consumer, Page, Transaction
+from pagecalls.store.base import Consumer, Transaction
 from pagecalls.switchboard.base import AcceptRequest, Caller, CallReply, ConnectRequest, EndRequest, MediaUpdateRequest
+from pagecalls.switchboard.call_settings import effective, must_start_calls
 from pagecalls.switchboard.calls import Calls, Live
 from pagecalls.switchboard.directory import is_rate_free
 from pagecalls.switchboard.entries import begin, join, read_offer
@@ -57,7 +58,7 @@ class Business:
         """Call a consumer (2.2). The answer is the business's own; the consumer rings from the commit on."""
         calls = self._calls
         async with calls.locks.hold(caller.page_id, request.to):
-            consumer = await self._may_connect(caller.page_id, request.to, request.platform)
+            consumer, settings = await self._may_connect(caller.page_id, request.to, request.platform)
             offer = read_offer(request.session)
             call, effects = start_business_call(
                 id=calls.ids.call_id(),
@@ -67,7 +68,7 @@ class Business:
                 owner=caller.app_id,
                 now=calls.clock.now(),
             )
-            entry = await begin(calls, call, effects, Side.BUSINESS, offer, request.tracks)
+            entry = await begin(calls, call, effects, Side.BUSINESS, offer, request.tracks, settings)
         return CallReply(call.id, entry.reply.answer, version=entry.reply.version, release=entry.release)
 
     async def accept(self, caller: Caller, request: AcceptRequest) -> CallReply:
@@ -126,20 +127,21 @@ class Business:
         _check_platform(platform, live.call.platform)
         return live
 
-    async def _may_connect(self, page_id: PageId, psid: Psid, platform: Platform | None) -> Consumer:
+    async def _may_connect(self, page_id: PageId, psid: Psid, platform: Platform | None) -> tuple[Consumer, CallSettings]:
         now = self._calls.clock.now()
 
-        def work(tx: Transaction) -> tuple[Page | None, Consumer | None, float | None, str | None, bool]:
+        def work(tx: Transaction) -> tuple[CallSettings, Consumer | None, float | None, str | None, bool]:
+            page = tx.page(page_id)
+            if page is None:
+                raise UnknownObject("post", page_id)
+            settings = effective(tx, page_id, self._calls.default_settings)
+            must_start_calls(page, settings)
             live = tx.live_call(page_id, psid)
             is_free = is_rate_free(tx, page_id, psid, self._rules.calls_per_consumer_24h, now)
             live_id = live.call.id if live else None
-            return tx.page(page_id), tx.consumer(page_id, psid), tx.permission(page_id, psid), live_id, is_free
+            return settings, tx.consumer(page_id, psid), tx.permission(page_id, psid), live_id, is_free
 
-        page, consumer, expires_at, live_id, is_free = await self._calls.store.read(work)
-        if page is None:
-            raise UnknownObject("post", page_id)
-        if not page.is_calling_eligible:
-            raise CallingNotAllowed
+        settings, consumer, expires_at, live_id, is_free = await self._calls.store.read(work)
         if consumer is None:
             raise NoSuchConsumer
         _check_platform(platform, consumer.platform)
@@ -151,7 +153,7 @@ class Business:
             raise ConsumerUnavailable
         if not is_free:
             raise CallRateReached
-        return consumer
+        return consumer, settings
 
 
 def _check_platform(given: Platform | None, actual: Platform) -> None:

@@ -21,12 +21,11 @@ from pagecalls.call import effects as do
 from pagecalls.call.events import DeadlinePassed, DeviceRang, Event, MediaLost, ServerStopping
 from pagecalls.call.machine import apply
 from pagecalls.call.model import Call
-from pagecalls.call.settings import CallSettings
+from pagecalls.call.settings import DEFAULT_SETTINGS
 from pagecalls.call.states import CallState
 from pagecalls.clock import Clock
 from pagecalls.errors import CallError
 from pagecalls.media.protocol import MediaEngine
-from pagecalls.sdp.connection import MediaSettings
 from pagecalls.store.base import CallRecord, Page, Store, Transaction
 from pagecalls.switchboard.base import Ended, Release, Wakeable
 from pagecalls.switchboard.desired import revised
@@ -50,10 +49,12 @@ UPDATE_WAIT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A call as it stands in the store, decoded."""
+    """A call as it stands in the store, decoded. `is_video_on`: whether its Page wants pictures, when that was looked up; so it
+    must be where a description is to be answered."""
 
     call: Call
     media: CallMedia
+    is_video_on: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,7 @@ class Calls:
         self.hand_overs = HandOvers(self)
         self._pairs: dict[CallId, tuple[PageId, Psid]] = {}
         """Whose a live call is, which never changes: saves a look-up before the lock."""
-        self.media_settings = MediaSettings()
-        self.default_settings = CallSettings()
+        self.default_settings = DEFAULT_SETTINGS
         """Call settings of a Page that never set any (messenger-calling 9.1)."""
         self.update_wait_s = UPDATE_WAIT_S
         self.is_closed = False
@@ -100,8 +100,21 @@ class Calls:
 
     async def load(self, call_id: CallId) -> Live | None:
         """The call as it stands, live or ended."""
-        record = await self.store.read(lambda tx: tx.call(call_id))
-        return decoded(record) if record is not None else None
+        return await self.find(lambda tx: tx.call(call_id))
+
+    async def find(self, pick: Callable[[Transaction], CallRecord | None]) -> Live | None:
+        """The call that `pick` finds, with what its Page wants now, in one unit of work."""
+
+        def work(tx: Transaction) -> tuple[CallRecord, bool] | None:
+            record = pick(tx)
+            return None if record is None else (record, self.is_video_on(tx, record.call.page_id))
+
+        found = await self.store.read(work)
+        return decoded(*found) if found is not None else None
+
+    def is_video_on(self, tx: Transaction, page_id: PageId) -> bool:
+        """Whether the Page wants pictures (messenger-calling 9.3)."""
+        return (tx.call_settings(page_id) or self.default_settings).video_enabled
 
     async def media_of(self, call_id: CallId) -> CallMedia | None:
         """The media facts of a live call."""
@@ -173,7 +186,8 @@ class Calls:
         self._note_step(before, call, asked, shown)
         if before is not None:
             self._note_copies(call.id, before.media, media)
-        step = Step(Live(call, media), effects, offers)
+        is_video_on = before is None or before.is_video_on
+        step = Step(Live(call, media, is_video_on), effects, offers)
         await self._act(before, step, page)
         if rows.ids and not rows.is_held:
             self.courier.wake()
@@ -334,9 +348,9 @@ class _Nobody:
         pass
 
 
-def decoded(record: CallRecord) -> Live:
+def decoded(record: CallRecord, is_video_on: bool = True) -> Live:
     """A call as it stands in the store."""
-    return Live(record.call, msgspec.json.decode(record.media, type=CallMedia))
+    return Live(record.call, msgspec.json.decode(record.media, type=CallMedia), is_video_on)
 
 
 def _concerned(before: Live | None, call: Call) -> frozenset[DeviceId]:

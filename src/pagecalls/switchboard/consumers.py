@@ -16,17 +16,18 @@ from pagecalls.call.events import (
     DeviceReturned,
 )
 from pagecalls.call.machine import apply, start_user_call
+from pagecalls.call.settings import CallSettings, RingTarget
 from pagecalls.call.states import CallState
 from pagecalls.errors import ConsumerBusy, InvalidValue, NotOffered, UnknownCall, WrongState
 from pagecalls.media.protocol import EngineError, LegDtmf
 from pagecalls.sdp.negotiate import render_offer
 from pagecalls.store.base import Transaction
 from pagecalls.switchboard.base import CallReply, DeviceIdentity, DeviceLine, MediaUpdateRequest, PickUpReply, StartReply
-from pagecalls.switchboard.calls import Calls, Live, decoded
+from pagecalls.switchboard.call_settings import effective, must_be_offered
+from pagecalls.switchboard.calls import Calls, Live
 from pagecalls.switchboard.desired import SOUND
 from pagecalls.switchboard.entries import begin, join, read_offer
 from pagecalls.switchboard.media import NEVER
-from pagecalls.switchboard.notices import CALLS_FIELD
 from pagecalls.switchboard.offers import has_video, shown_tracks
 from pagecalls.switchboard.updates import take_answer, update
 from pagecalls.types import CallId, PageId, SdpType, Session, Side, Track
@@ -88,7 +89,8 @@ class Consumers:
             live = await self._live_call(device)
             if live is not None and live.call.state in RINGING_HERE:
                 return await self._call_back(device, live, session, tracks)
-            is_routed = await self._may_start(device, live)
+            settings = await self._may_start(device, live)
+            is_routed = settings.ring_target is RingTarget.PARTNERS
             call, effects = start_user_call(
                 id=calls.ids.call_id(),
                 page_id=page_id,
@@ -98,7 +100,7 @@ class Consumers:
                 is_routed=is_routed,
                 now=calls.clock.now(),
             )
-            entry = await begin(calls, call, effects, Side.CONSUMER, offer, tracks)
+            entry = await begin(calls, call, effects, Side.CONSUMER, offer, tracks, settings)
 
         def handed_over() -> None:
             entry.release()
@@ -202,22 +204,25 @@ class Consumers:
         line.resumed(call.id, call.state.value, render_offer(leg.connection), leg.offered, tracks, released)
 
     async def _live_call(self, device: DeviceIdentity) -> Live | None:
-        record = await self._calls.store.read(lambda tx: tx.live_call(device.page_id, device.psid))
-        return decoded(record) if record is not None else None
+        return await self._calls.find(lambda tx: tx.live_call(device.page_id, device.psid))
 
-    async def _may_start(self, device: DeviceIdentity, live: Live | None) -> bool:
-        """Whether the call is routed to apps (ruling 13). Raises `NotOffered`, `ConsumerBusy`."""
+    async def _may_start(self, device: DeviceIdentity, live: Live | None) -> CallSettings:
+        """The Page's settings, by which the call is begun and routed. Raises `NotOffered`, `ConsumerBusy`."""
+        page_id, psid, now = device.page_id, device.psid, self._calls.clock.now()
 
-        def work(tx: Transaction) -> tuple[bool, bool]:
-            page = tx.page(device.page_id)
-            return page is not None and page.is_calling_eligible, tx.has_page_subscriber(device.page_id, CALLS_FIELD)
+        def work(tx: Transaction) -> tuple[bool, CallSettings, bool]:
+            page = tx.page(page_id)
+            settings = effective(tx, page_id, self._calls.default_settings)
+            has_button = not settings.icon_enabled and tx.has_live_button(page_id, psid, now)
+            return page is not None and page.is_calling_eligible, settings, has_button
 
-        is_eligible, is_routed = await self._calls.store.read(work)
+        is_eligible, settings, has_button = await self._calls.store.read(work)
         if not is_eligible:
             raise NotOffered("calling_disabled")
+        must_be_offered(settings, has_button=has_button, now=now)
         if live is not None:
             raise ConsumerBusy(live.call.id)
-        return is_routed
+        return settings
 
     def _of_consumer(self, live: Live | None, device: DeviceIdentity) -> Live:
         if live is None or (live.call.page_id, live.call.psid) != (device.page_id, device.psid):

@@ -8,6 +8,7 @@ import secrets
 from dataclasses import dataclass, replace
 
 from pagecalls.call import permission
+from pagecalls.call.settings import DEFAULT_SETTINGS, CallSettings
 from pagecalls.clock import Clock
 from pagecalls.errors import BadToken, NoSuchConsumer, TokenFault, UnknownObject
 from pagecalls.store.base import (
@@ -23,6 +24,7 @@ from pagecalls.store.base import (
     Transaction,
 )
 from pagecalls.switchboard.base import CallbackVerifier, DeviceIdentity, PermissionFacts
+from pagecalls.switchboard.call_settings import effective, must_call_consumers, must_have_audio
 from pagecalls.types import AppId, DeviceId, Direction, PageId, Platform, Psid
 
 DAY_S = 24 * 3600.0
@@ -66,12 +68,20 @@ class NewApp:
 class Directory:
     """Look-ups and registrations over the store. Every method is one unit of work."""
 
-    def __init__(self, store: Store, clock: Clock, verifier: CallbackVerifier, calls_per_consumer_24h: int | None = None) -> None:
-        """`calls_per_consumer_24h` as in `DialRules`: it is told where a permission is read."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        verifier: CallbackVerifier,
+        calls_per_consumer_24h: int | None = None,
+        default_settings: CallSettings = DEFAULT_SETTINGS,
+    ) -> None:
+        """`calls_per_consumer_24h` as in `DialRules`: it is told where a permission is read. `default_settings` as in `Calls`."""
         self._store = store
         self._clock = clock
         self._verifier = verifier
         self._calls_per_consumer_24h = calls_per_consumer_24h
+        self._default_settings = default_settings
 
     # --- tokens -------------------------------------------------------------------------------------------------------
 
@@ -146,18 +156,25 @@ class Directory:
     # --- permissions --------------------------------------------------------------------------------------------------
 
     async def permission(self, page_id: PageId, psid: Psid) -> PermissionFacts:
-        """The state of the call permission (messenger-calling 8.1). Raises `NoSuchConsumer`."""
+        """The state of the call permission (messenger-calling 8.1).
 
+        Raises `UnknownObject`, `BusinessCallingOff`, `CallingOff`, `NoSuchConsumer`.
+        """
         now = self._clock.now()
 
-        def work(tx: Transaction) -> tuple[float | None, bool]:
+        def work(tx: Transaction) -> tuple[float | None, bool, bool]:
+            page = tx.page(page_id)
+            if page is None:
+                raise UnknownObject("get", page_id)
+            must_call_consumers(page)
+            must_have_audio(effective(tx, page_id, self._default_settings))
             if tx.consumer(page_id, psid) is None:
                 raise NoSuchConsumer
             is_free = is_rate_free(tx, page_id, psid, self._calls_per_consumer_24h, now)
-            return tx.permission(page_id, psid), is_free
+            return tx.permission(page_id, psid), is_free, page.is_calling_eligible
 
-        expires_at, is_free = await self._store.read(work)
-        view = permission.view(expires_at, now, is_rate_free=is_free)
+        expires_at, is_free, is_on = await self._store.read(work)
+        view = permission.view(expires_at, now, calling_on=is_on, is_rate_free=is_free)
         return PermissionFacts(view.has_permission, view.expires_at, view.can_request, view.requests_in_24h, view.can_call)
 
     async def grant_permission(self, page_id: PageId, psid: Psid, ttl_s: float) -> float:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pagecalls.call.effects import Effect
 from pagecalls.call.model import Call
 from pagecalls.call.moves import Outcome
+from pagecalls.call.settings import CallSettings
 from pagecalls.errors import ConnectionFault, ConsumerBusy, Unavailable, UnusableConnection
+from pagecalls.sdp.connection import MediaSettings
 from pagecalls.sdp.description import Description, parse
 from pagecalls.sdp.negotiate import render_answer
 from pagecalls.sdp.profile import check_offer
@@ -42,18 +44,31 @@ def read_offer(session: Session | None) -> Description:
     return description
 
 
+def media_settings(is_video_on: bool) -> MediaSettings:
+    """How a description is answered now. What runs already goes on whatever the Page wants since (3.2, row 36)."""
+    return MediaSettings(video_enabled=is_video_on)
+
+
 async def begin(
-    calls: Calls, call: Call, effects: tuple[Effect, ...], side: Side, offer: Description, tracks: Iterable[Track]
+    calls: Calls,
+    call: Call,
+    effects: tuple[Effect, ...],
+    side: Side,
+    offer: Description,
+    tracks: Iterable[Track],
+    settings: CallSettings,
 ) -> Entry:
-    """A new call of `side`. The lock is held by the caller. Raises `ConsumerBusy`, `PeerError`, `Unavailable`; then there is
-    none."""
+    """A new call of `side`, on a Page with these settings. The lock is held by the caller.
+
+    Raises `ConsumerBusy`, `PeerError`, `Unavailable`; then there is none.
+    """
     if calls.is_closed:
         raise Unavailable
     media = calls.legs.new_media()
     await calls.legs.create_call(call.id)
     release = calls.hold_webhooks(call.id)
     try:
-        leg = await calls.legs.open(call.id, media, side, offer, tracks, calls.media_settings)
+        leg = await calls.legs.open(call.id, media, side, offer, tracks, media_settings(settings.video_enabled))
         media = media.with_leg(side, leg)
         step = await calls.commit(None, call, media, effects, call.created_at)
     except BaseException as error:
@@ -72,7 +87,7 @@ async def join(
     changed. With a `digest` the reply is kept for a repeat."""
     call, effects = outcome
     offer = read_offer(session)
-    leg = await calls.legs.open(call.id, live.media, side, offer, tracks, calls.media_settings)
+    leg = await calls.legs.open(call.id, live.media, side, offer, tracks, media_settings(live.is_video_on))
     reply = Reply(digest, render_answer(leg.connection), None, call.counter(side).current)
     media = live.media.with_leg(side, leg.replied(reply))
     release = calls.hold_webhooks(call.id)

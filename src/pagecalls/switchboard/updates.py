@@ -25,7 +25,7 @@ from pagecalls.sdp.renegotiate import answer_next, is_ice_restart
 from pagecalls.sdp.tracks import enable_only, set_tracks
 from pagecalls.switchboard.base import CallReply, MediaUpdateRequest
 from pagecalls.switchboard.calls import Calls, Live
-from pagecalls.switchboard.entries import read_offer
+from pagecalls.switchboard.entries import media_settings, read_offer
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.locks import StillHeld
 from pagecalls.switchboard.media import CallMedia, Leg, Reply
@@ -86,7 +86,8 @@ async def _update(calls: Calls, live: Live, side: Side, request: MediaUpdateRequ
     if leg is None:
         raise WrongState(Action.MEDIA_UPDATE, live.call.state)
     far_side = far.connection.as_far_side() if far is not None else None
-    change, digest = read(leg, request, far_side, calls.media_settings), digest_of(request)
+    settings = media_settings(live.is_video_on)
+    change, digest = read(leg, request, far_side, settings), digest_of(request)
     is_visible = view_of(change.connection) != view_of(leg.connection)
     event = MediaChanged(side, request.advance, digest, is_visible, is_unapplied=bool(change.withdrawn))
     call, effects = apply(live.call, event, calls.clock.now())
@@ -98,7 +99,7 @@ async def _update(calls: Calls, live: Live, side: Side, request: MediaUpdateRequ
         case (Replay(),):
             return _call_reply(call.id, leg.reply_to(digest) or reply)
     if change.offer is not None and is_ice_restart(leg.connection, change.offer):
-        change = read(leg, request, far_side, calls.media_settings, await calls.legs.restart(leg))
+        change = read(leg, request, far_side, settings, await calls.legs.restart(leg))
         reply = replace(reply, answer=change.answer)
     media = live.media.with_leg(side, after(leg, change, calls.ids).replied(reply))
     return await _make(calls, live, side, change, call, media, effects)

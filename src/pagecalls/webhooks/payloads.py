@@ -1,4 +1,4 @@
-"""A fact about a call as the exact bytes of its webhook (messenger-calling 7, graph-platform 7.5 and 7.6).
+"""A fact about a call, or about a Page, as the exact bytes of its webhook (messenger-calling 7, graph-platform 7.5 and 7.6).
 
 Bodies are compact ASCII JSON: receivers that parse and serialise again still match the signature. One event, one entry and one
 call item per body, because popular clients read only the first. Pure; wire names live here and nowhere else in the folder.
@@ -10,10 +10,11 @@ import json
 from typing import assert_never
 
 from pagecalls.call.model import Call
-from pagecalls.types import Platform, Session
+from pagecalls.call.settings import CallSettings
+from pagecalls.types import PageId, Platform, Session
 
 Item = dict[str, object]
-"""One entry of `calls[]`."""
+"""One entry of `calls[]`, or another object of a body."""
 
 
 def object_of(platform: Platform) -> str:
@@ -100,6 +101,26 @@ def terminate(call: Call, event_id: str, now: float) -> bytes:
     return _body(call, item, int(now))
 
 
+def call_settings_update(page_id: PageId, settings: CallSettings, now: float) -> bytes:
+    """`call_settings_update` (7.7): all that holds now. The ring target stands bare here, and nowhere else."""
+    item: Item = {
+        "audio_enabled": settings.audio_enabled,
+        "icon_enabled": settings.icon_enabled,
+        "video_enabled": settings.video_enabled,
+        "call_routing": settings.ring_target,
+    }
+    if settings.call_hours is not None:
+        hours = [
+            {"day_of_week": each.day_of_week, "open_time": each.open_time, "close_time": each.close_time}
+            for each in settings.call_hours.weekly
+        ]
+        item["call_hours"] = {"timezone_id": settings.call_hours.timezone_id, "weekly_operating_hours": hours}
+    return _json({"object": "page", "entry": [{"id": page_id, "time": int(now), "call_settings": item}]})
+
+
 def _body(call: Call, item: Item, time: int) -> bytes:
-    envelope = {"object": object_of(call.platform), "entry": [{"id": call.page_id, "time": time, "calls": [item]}]}
+    return _json({"object": object_of(call.platform), "entry": [{"id": call.page_id, "time": time, "calls": [item]}]})
+
+
+def _json(envelope: Item) -> bytes:
     return json.dumps(envelope, separators=(",", ":"), ensure_ascii=True).encode("ascii")

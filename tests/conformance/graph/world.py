@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp
 from pagecalls.clock import SteppedClock
 from pagecalls.errors import CallbackUnverified, TokenFault
 from pagecalls.graph.app import GraphOptions, Services, build_graph
+from pagecalls.media.fake import FakeEngine
 from pagecalls.store.base import App, Consumer, Page, Token, TokenKind, Transaction
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.base import (
@@ -25,7 +27,12 @@ from pagecalls.switchboard.base import (
     EndRequest,
     MediaUpdateRequest,
 )
+from pagecalls.switchboard.call_settings import PageSettings
+from pagecalls.switchboard.calls import Calls
+from pagecalls.switchboard.devices import Devices
 from pagecalls.switchboard.directory import Directory, digest
+from pagecalls.switchboard.ids import Ids
+from pagecalls.switchboard.journal import Journal
 from pagecalls.types import AppId, CallId, PageId, Platform, Psid
 from tests.asgi_client import Reply, exchange
 
@@ -121,6 +128,8 @@ class World:
     clock: SteppedClock
     app: ASGIApp
     seen: list[tuple[str, str, int]]
+    services: Services
+    calls: Calls
 
     @classmethod
     async def open(cls, **options: Any) -> World:
@@ -134,9 +143,15 @@ class World:
             assert seconds >= 0
             seen.append((edge, action, status))
 
-        services = Services(door=door, directory=directory, clock=clock)
+        calls = Calls(store, FakeEngine(clock), clock, Ids(random.Random(7)), Journal(clock), Devices())
+        services = Services(
+            door=door,
+            directory=directory,
+            clock=clock,
+            settings=PageSettings(calls),
+        )
         app = build_graph(services, GraphOptions(on_request=on_request, rev=77, **options))
-        return cls(store, directory, door, verifier, clock, app, seen)
+        return cls(store, directory, door, verifier, clock, app, seen, services, calls)
 
     async def ask(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Reply:
         """A request exactly as given."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
+from pagecalls.call.settings import CallSettings, RingTarget, SettingsChange, changed
 from pagecalls.clock import SteppedClock
 from pagecalls.control.app import build_control
 from pagecalls.control.base import ControlParts
@@ -19,9 +20,10 @@ from pagecalls.errors import NoSuchConsumer, UnknownObject
 from pagecalls.http import HostGuard
 from pagecalls.office import office
 from pagecalls.store.base import Page
+from pagecalls.switchboard.base import Release
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.report import CallReport
-from pagecalls.types import CallId, DeviceId, PageId, Psid
+from pagecalls.types import AppId, CallId, DeviceId, PageId, Psid
 from tests.asgi_client import Reply, exchange
 from tests.contract.store_model import ModelStore
 
@@ -95,10 +97,22 @@ class Desk:
     reason: str | None = None
     admin_token: str = field(default=TOKEN, repr=False)
     fault: Exception | None = None
+    settings: CallSettings = CallSettings(ring_target=RingTarget.META)
+    released: list[PageId] = field(default_factory=list)
     reports: dict[CallId, CallReport] = field(default_factory=dict)
     store: ModelStore = field(default_factory=a_store)
     presence: Presence = field(default_factory=Presence)
     ids: Ids = field(default_factory=lambda: Ids(random.Random(7)))
+
+    async def read(self, page_id: PageId) -> CallSettings:
+        if page_id != PAGE.id:
+            raise UnknownObject("get", page_id)
+        return self.settings
+
+    async def change(self, page_id: PageId, change: SettingsChange, app_id: AppId | None) -> tuple[CallSettings, Release]:
+        assert app_id is None
+        self.settings = changed(await self.read(page_id), change)
+        return self.settings, lambda: self.released.append(page_id)
 
     async def call_report(self, call_id: CallId) -> CallReport | None:
         return self.reports.get(call_id)
@@ -116,6 +130,7 @@ class Desk:
             permissions=Permissions(),
             journal=self.journal,
             calls=self,
+            settings=self,
         )
 
     @property

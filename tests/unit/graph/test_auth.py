@@ -83,12 +83,12 @@ def test_what_a_member_of_a_batch_has_from_the_request_around_it(own: JsonObject
 def test_page_callers() -> None:
     allowed = who(TokenKind.PAGE, "1001", "pages_messaging")
     assert page_caller(allowed, PAGE, Scope.MESSAGING) == Caller(APP.id, PAGE.id)
-    assert page_caller(who(TokenKind.SYSTEM_USER), PAGE, None) == Caller(APP.id, PAGE.id)
+    assert page_caller(who(TokenKind.SYSTEM_USER), PAGE) == Caller(APP.id, PAGE.id)
     for kind in (TokenKind.USER, TokenKind.APP):
         with pytest.raises(PageTokenRequired):
             page_caller(who(kind, "1001", "pages_messaging"), PAGE, Scope.MESSAGING)
     with pytest.raises(PageTokenRequired):
-        page_caller(who(TokenKind.SYSTEM_USER, None), PAGE, None)
+        page_caller(who(TokenKind.SYSTEM_USER, None), PAGE)
     with pytest.raises(WrongPage):
         page_caller(who(TokenKind.PAGE, "1002"), PAGE, Scope.MESSAGING)
     with pytest.raises(MissingScope, match="pages_manage_metadata"):
