@@ -115,6 +115,8 @@ def select(body: JsonObject, fields: tuple[Field, ...], shape: Shape) -> JsonObj
             raise UnknownField(wanted.inner[0].name[:_SHOWN], wanted.name)
         if wanted.name in body:
             kept[wanted.name] = _inside(body[wanted.name], wanted.inner, below)
+        elif below is not None:
+            select({}, wanted.inner, below)  # nothing to cut, yet an unknown name must be found out
     return kept
 
 

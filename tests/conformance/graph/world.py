@@ -157,6 +157,10 @@ class World:
         """A request exactly as given."""
         return await exchange(self.app, method, target, headers, body)
 
+    async def allow(self, token: str, *scopes: str) -> None:
+        """The token has these permissions from now on."""
+        await self.store.write(lambda tx: tx.put_token(replace(_TOKENS[token], digest=digest(token), scopes=frozenset(scopes))))
+
     async def get(self, path: str, token: str = PAGE_TOKEN, **query: str) -> Reply:
         return await self.ask("GET", f"{path}?{urlencode(query)}", _bearer(token))
 

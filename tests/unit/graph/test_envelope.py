@@ -15,11 +15,13 @@ from pagecalls.errors import (
     NoPermission,
     NoToken,
     PageCallsError,
+    SettingFault,
     TokenFault,
     UnknownAlias,
     UnknownCall,
     UnknownObject,
     UnusableConnection,
+    UnusableSetting,
     UseCase,
     UseCaseRateReached,
 )
@@ -30,6 +32,7 @@ BY_FIELD: dict[type[PageCallsError], type[StrEnum]] = {
     BadToken: TokenFault,
     CallEnded: EndedHow,
     UnusableConnection: ConnectionFault,
+    UnusableSetting: SettingFault,
     UseCaseRateReached: UseCase,
 }
 
