@@ -21,7 +21,8 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One webhook: the call item, the whole body, when it came (`loop.time()`), and the octets that were signed."""
+    """One webhook: the call item, or the entry if it is of no call; the whole body, when it came (`loop.time()`), and the octets
+    that were signed."""
 
     item: Json
     body: Json
@@ -30,8 +31,10 @@ class Received:
 
     @property
     def event(self) -> str:
-        """`connect`, `call_status`, `media_update` or `terminate`."""
-        return str(self.item["event"])
+        """`connect`, `call_status`, `media_update`, `terminate`; of no call `call_permission_reply` or `call_settings_update`."""
+        if "call_settings" in self.item:
+            return "call_settings_update"
+        return "call_permission_reply" if "call_permission_reply" in self.item else str(self.item["event"])
 
 
 class GraphRefused(Exception):
@@ -159,7 +162,8 @@ class BusinessApp:
         if not signing.verify(self.secret, body, request.headers.get("X-Hub-Signature-256", "")):
             return web.Response(status=403)
         decoded: Json = msgspec.json.decode(body)
-        received = Received(decoded["entry"][0]["calls"][0], decoded, asyncio.get_running_loop().time(), body)
+        (entry,) = decoded["entry"]
+        received = Received(entry["calls"][0] if "calls" in entry else entry, decoded, asyncio.get_running_loop().time(), body)
         if self.status == 200:
             async with self._news:
                 self.received.append(received)
