@@ -206,7 +206,7 @@ KEYS = (
         Section.GRAPH,
         "calling_default",
         member(CallingDefault),
-        "Whether a Page that never set anything takes calls. off: not before its sound and pictures are set, as a live Page was seen.",
+        "Whether a Page that never set anything takes calls. off: not before it sets audio_enabled, nor with video before video_enabled.",
     ),
     Key(
         Section.STOP,

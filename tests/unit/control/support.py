@@ -98,6 +98,7 @@ class Desk:
     admin_token: str = field(default=TOKEN, repr=False)
     fault: Exception | None = None
     settings: CallSettings = CallSettings(ring_target=RingTarget.META)
+    settings_fault: Exception | None = None
     released: list[PageId] = field(default_factory=list)
     reports: dict[CallId, CallReport] = field(default_factory=dict)
     store: ModelStore = field(default_factory=a_store)
@@ -111,6 +112,8 @@ class Desk:
 
     async def change(self, page_id: PageId, change: SettingsChange, app_id: AppId | None) -> tuple[CallSettings, Release]:
         assert app_id is None
+        if self.settings_fault is not None:
+            raise self.settings_fault
         self.settings = changed(await self.read(page_id), change)
         return self.settings, lambda: self.released.append(page_id)
 

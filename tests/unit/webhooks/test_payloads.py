@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagecalls.call.model import Call
+from pagecalls.call.settings import CallHours, CallSettings, Day, OpenHours, RingTarget
 from pagecalls.call.states import CallState, EndReason
 from pagecalls.types import CallId, Direction, PageId, Platform, Psid, SdpType, Session
 from pagecalls.webhooks import payloads
@@ -110,3 +111,28 @@ def test_bodies_are_compact_ascii_with_lower_case_escapes(text: str) -> None:
 def test_slashes_and_markup_are_not_escaped_and_astral_characters_are_pairs() -> None:
     body = payloads.media_update(a_call(), 1, Session(SdpType.OFFER, "a/b<c>%@ \U0001f4de"), "e", NOW)
     assert b'"sdp":"a/b<c>%@ \\ud83d\\udcde"' in body
+
+
+HOURS = CallHours("Europe/Berlin", (OpenHours(Day.MONDAY, "0900", "1700"), OpenHours(Day.SUNDAY, "0000", "2359")))
+
+
+@pytest.mark.parametrize(
+    ("hours", "shown"),
+    [
+        (None, ""),
+        (CallHours("UTC"), ',"call_hours":{"timezone_id":"UTC","weekly_operating_hours":[]}'),
+        (
+            HOURS,
+            ',"call_hours":{"timezone_id":"Europe/Berlin","weekly_operating_hours":['
+            '{"day_of_week":"MONDAY","open_time":"0900","close_time":"1700"},'
+            '{"day_of_week":"SUNDAY","open_time":"0000","close_time":"2359"}]}',
+        ),
+    ],
+)
+def test_call_settings_update(hours: CallHours | None, shown: str) -> None:
+    """messenger-calling 7.7: the ring target bare, hours only if there are some, nothing of a person."""
+    settings = CallSettings(True, False, True, RingTarget.PARTNERS, hours)
+    assert payloads.call_settings_update(PageId("2001"), settings, NOW).decode() == (
+        '{"object":"page","entry":[{"id":"2001","time":1671644824,"call_settings":{"audio_enabled":true,"icon_enabled":false,'
+        f'"video_enabled":true,"call_routing":"PARTNERS"{shown}}}}}]}}'
+    )
