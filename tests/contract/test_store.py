@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from pagecalls.call.settings import CallSettings
+from pagecalls.call.settings import CallHours, CallSettings, Day, OpenHours, RingTarget
 from pagecalls.call.states import CallState, EndReason
 from pagecalls.errors import TokenFault
 from pagecalls.store.base import (
@@ -238,6 +238,19 @@ async def test_a_page_and_a_user_go_with_their_tokens(store: Store) -> None:
     assert await store.read(lambda transaction: transaction.token("d2")) is not None
     await store.write(lambda transaction: transaction.delete_user(user.id))
     assert await store.read(lambda transaction: (transaction.user(user.id), transaction.token("d2"))) == (None, None)
+
+
+# --- call settings ----------------------------------------------------------------------------------------------------
+
+
+async def test_call_settings_are_kept_whole(store: Store) -> None:
+    """Of each Page its own; what was never set, derived or always open, stays so."""
+    hours = CallHours("Australia/Lord_Howe", (OpenHours(Day.SUNDAY, "0200", "2359"), OpenHours(Day.MONDAY, "0000", "0001")))
+    assert await store.read(lambda transaction: transaction.call_settings(PAGE)) is None
+    for settings in (CallSettings(False, False, False, RingTarget.PARTNERS, hours), CallSettings(call_hours=CallHours("UTC"))):
+        await store.write(lambda transaction, settings=settings: transaction.put_call_settings(PAGE, settings))  # type: ignore[misc]
+        assert await store.read(lambda transaction: transaction.call_settings(PAGE)) == settings
+    assert await store.read(lambda transaction: transaction.call_settings(PageId("2002"))) is None
 
 
 # --- subscriptions ----------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagecalls.graph.openapi import permissions
+from pagecalls.graph.openapi import permissions, settings
 from pagecalls.graph.openapi.edge import Edge
 
-EDGES: tuple[Edge, ...] = (*permissions.EDGES,)
+EDGES: tuple[Edge, ...] = (*permissions.EDGES, *settings.EDGES)

@@ -46,4 +46,4 @@ def test_code_blocks_are_closed_and_the_json_is_json() -> None:
     blocks = re.findall(r"^```(\w+)\n(.*?)\n```$", TEXT, re.DOTALL | re.MULTILINE)
     assert TEXT.count("```") == 2 * len(blocks)
     assert [syntax for syntax, _ in blocks if syntax != "json"] == ["sh", "js", "python"]
-    assert len([json.loads(text) for syntax, text in blocks if syntax == "json"]) == 8
+    assert len([json.loads(text) for syntax, text in blocks if syntax == "json"]) == 8 + sum(len(edge.examples) for edge in EDGES)
