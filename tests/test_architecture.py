@@ -78,7 +78,7 @@ def test_nothing_imports_the_client(path: Path) -> None:
 
 PURE = CORE | BOTTOM
 PURE_PARTS = {f"testing.impair.{name}" for name in ("packets", "impairment", "channel", "figures", "candidates")} | {
-    f"client.{name}" for name in ("members", "errors", "codes", "results", "requests", "wire", "face", "webhooks")
+    f"client.{name}" for name in ("members", "errors", "codes", "results", "requests", "settings", "wire", "face", "webhooks")
 }
 """Pure modules of layers that are not."""
 

@@ -39,6 +39,14 @@ BODIES = st.fixed_dictionaries(
         "permission": st.fixed_dictionaries({"status": st.text() | JSON}) | JSON,
         "actions": st.lists(st.fixed_dictionaries({"action_name": st.text() | JSON, "limits": JSON})) | JSON,
         "data": JSON,
+        "call_routing": st.fixed_dictionaries({"ring_target": st.sampled_from(["META", "partners"]) | JSON}) | JSON,
+        "call_hours": st.fixed_dictionaries(
+            {
+                "timezone_id": st.text() | JSON,
+                "weekly_operating_hours": st.lists(st.fixed_dictionaries({"day_of_week": JSON})) | JSON,
+            }
+        )
+        | JSON,
         "object": st.sampled_from(["page", "instagram"]) | JSON,
         "entry": st.lists(
             st.fixed_dictionaries(
@@ -56,7 +64,8 @@ BODIES = st.fixed_dictionaries(
                         max_size=3,
                     )
                     | JSON,
-                }
+                },
+                optional={"time": st.integers() | JSON, "call_settings": JSON},
             ),
             max_size=3,
         )

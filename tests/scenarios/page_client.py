@@ -38,6 +38,7 @@ class Business:
         """The webhook's body as it came, read by the client."""
         received = await self.world.app.expect(name, call_id, **members)
         (event,) = webhooks.parse(received.raw)
+        assert not isinstance(event, webhooks.CallSettingsUpdate)
         return event
 
     async def close(self) -> None:

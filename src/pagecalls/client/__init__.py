@@ -15,14 +15,17 @@ from pagecalls.client.errors import AuthError, CallError, CallOverError, ClientE
 from pagecalls.client.requests import (
     AcceptRequest,
     AnyRequest,
+    CallSettingsRequest,
     ConnectRequest,
     MediaUpdateRequest,
     PermissionRequest,
     RejectRequest,
     Request,
+    SetCallSettingsRequest,
     TerminateRequest,
 )
-from pagecalls.client.results import Accepted, Connected, Ended, MediaUpdated, Permission, Result
+from pagecalls.client.results import Accepted, Connected, Ended, MediaUpdated, Permission, Result, SettingsStored
+from pagecalls.client.settings import ALWAYS_OPEN, AlwaysOpen, CallHours, CallSettings, Day, OpenHours, RingTarget
 from pagecalls.client.sync import Client
 from pagecalls.types import Direction, Platform, SdpType, Session, Track, TrackLabel, TrackStatus
 
@@ -30,31 +33,41 @@ if TYPE_CHECKING:
     from pagecalls.client.aio import AsyncClient
 
 __all__ = [
+    "ALWAYS_OPEN",
     "AcceptRequest",
     "Accepted",
+    "AlwaysOpen",
     "AnyRequest",
     "AsyncClient",
     "AuthError",
     "CallError",
+    "CallHours",
     "CallOverError",
+    "CallSettings",
+    "CallSettingsRequest",
     "Client",
     "ClientError",
     "Collision",
     "ConnectRequest",
     "Connected",
+    "Day",
     "Direction",
     "Ended",
     "GraphError",
     "MediaUpdateRequest",
     "MediaUpdated",
+    "OpenHours",
     "Permission",
     "PermissionRequest",
     "Platform",
     "RejectRequest",
     "Request",
     "Result",
+    "RingTarget",
     "SdpType",
     "Session",
+    "SetCallSettingsRequest",
+    "SettingsStored",
     "TerminateRequest",
     "Track",
     "TrackLabel",

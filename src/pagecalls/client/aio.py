@@ -14,14 +14,17 @@ from pagecalls.client.face import CONNECT_TIMEOUT_S, IDLE_CONNECTION_S, LONGEST_
 from pagecalls.client.requests import (
     AcceptRequest,
     AnyRequest,
+    CallSettingsRequest,
     ConnectRequest,
     MediaUpdateRequest,
     PermissionRequest,
     RejectRequest,
     Request,
+    SetCallSettingsRequest,
     TerminateRequest,
 )
-from pagecalls.client.results import Accepted, Connected, Ended, MediaUpdated, Permission, Result
+from pagecalls.client.results import Accepted, Connected, Ended, MediaUpdated, Permission, Result, SettingsStored
+from pagecalls.client.settings import AlwaysOpen, CallHours, CallSettings, RingTarget
 from pagecalls.client.wire import DEFAULT_VERSION, GRAPH_HOST, HttpReply, HttpRequest
 from pagecalls.types import Platform, SdpType, Track
 
@@ -124,6 +127,30 @@ class AsyncClient(Face):
     async def permission(self, psid: str) -> Permission:
         """May the Page call this consumer?"""
         return await self.send(PermissionRequest(psid=psid))
+
+    async def call_settings(self) -> CallSettings:
+        """The Page's call settings, set or derived."""
+        return await self.send(CallSettingsRequest())
+
+    async def set_call_settings(
+        self,
+        *,
+        audio_enabled: bool | None = None,
+        icon_enabled: bool | None = None,
+        video_enabled: bool | None = None,
+        ring_target: RingTarget | None = None,
+        call_hours: CallHours | AlwaysOpen | None = None,
+    ) -> SettingsStored:
+        """Change those that are given, all or nothing. `ALWAYS_OPEN` takes the hours away."""
+        return await self.send(
+            SetCallSettingsRequest(
+                audio_enabled=audio_enabled,
+                icon_enabled=icon_enabled,
+                video_enabled=video_enabled,
+                ring_target=ring_target,
+                call_hours=call_hours,
+            )
+        )
 
     # --- sending ------------------------------------------------------------------------------------------------------
 

@@ -250,8 +250,26 @@ class TemplateError(RequestError):
     """E_TEMPLATE."""
 
 
+class SettingFault(Enum):
+    """What is wrong with a call setting: the subcodes of E_SETTINGS."""
+
+    ZONE = 9903001
+    TIME = 9903002
+    CLOSES_TOO_EARLY = 9903003
+    DAY_TWICE = 9903004
+    DAY = 9903005
+    RING_TARGET = 9903006
+    NOT_SUBSCRIBED = 9903007
+    NOTHING_GIVEN = 9903008
+
+
 class SettingsError(RequestError):
     """E_SETTINGS."""
+
+    @property
+    def fault(self) -> SettingFault | None:
+        """Which rule; `None` from a server that does not say."""
+        return next((fault for fault in SettingFault if fault.value == self.subcode), None)
 
 
 class MetricsError(RequestError):

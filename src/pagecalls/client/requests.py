@@ -1,4 +1,4 @@
-"""What can be asked of a Page, one class each: the five actions of `POST /{page_id}/calls` and the reading of a permission.
+"""What can be asked of a Page, one class each: the five actions of `POST /{page_id}/calls`, a permission, the call settings.
 
 A request knows its parameters, how its answer is read, and whether it may be sent a second time when the answer to the first got
 lost. It knows no host, no token and no socket.
@@ -14,6 +14,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from pagecalls.client import results
 from pagecalls.client.members import Json, JsonObject, Members
+from pagecalls.client.settings import ALWAYS_OPEN, AlwaysOpen, CallHours, CallSettings, RingTarget, call_settings, hours_object
 from pagecalls.types import Platform, SdpType, Session, Track
 
 R_co = TypeVar("R_co", bound=results.Result, covariant=True)
@@ -225,6 +226,70 @@ class PermissionRequest(Request[results.Permission]):
     def read(self, body: Members) -> results.Permission:
         """See `results.permission`."""
         return results.permission(body)
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettingsRequest(Request[CallSettings]):
+    """The Page's call settings (9.1)."""
+
+    verb: ClassVar[Verb] = Verb.GET
+    edge: ClassVar[str] = "messenger_call_settings"
+
+    @property
+    def may_repeat(self) -> bool:
+        """Yes: it changes nothing."""
+        return True
+
+    def parameters(self) -> JsonObject:
+        """None."""
+        return {}
+
+    def read(self, body: Members) -> CallSettings:
+        """See `settings.call_settings`."""
+        return call_settings(body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetCallSettingsRequest(Request[results.SettingsStored]):
+    """Change any subset of the Page's call settings (9.2); `None` leaves one as it is. New hours replace all earlier ones.
+
+    Raises `ValueError` if there is nothing to change.
+    """
+
+    edge: ClassVar[str] = "messenger_call_settings"
+
+    audio_enabled: bool | None = None
+    icon_enabled: bool | None = None
+    video_enabled: bool | None = None
+    ring_target: RingTarget | None = None
+    call_hours: CallHours | AlwaysOpen | None = None
+
+    def __post_init__(self) -> None:
+        if not self.parameters():
+            raise ValueError("at least one setting is needed")
+
+    @property
+    def may_repeat(self) -> bool:
+        """Yes: afterwards the same holds."""
+        return True
+
+    def parameters(self) -> JsonObject:
+        """The reference's members."""
+        members: JsonObject = {
+            "audio_enabled": self.audio_enabled,
+            "icon_enabled": self.icon_enabled,
+            "video_enabled": self.video_enabled,
+            "call_routing": None if self.ring_target is None else {"ring_target": self.ring_target.value},
+            "call_hours": hours_object(self.call_hours) if isinstance(self.call_hours, CallHours) else None,
+        }
+        given: JsonObject = {name: value for name, value in members.items() if value is not None}
+        if self.call_hours is ALWAYS_OPEN:
+            given["call_hours"] = None
+        return given
+
+    def read(self, body: Members) -> results.SettingsStored:
+        """What says no is an error before this."""
+        return results.SettingsStored()
 
 
 AnyRequest = Request[results.Result]

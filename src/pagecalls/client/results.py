@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from pagecalls.client.members import Members, WrongShape
+from pagecalls.client.settings import CallSettings
 from pagecalls.types import SdpType, Session
 
 START_CALL = "start_call"
@@ -96,7 +97,12 @@ class Permission:
         return any(action.is_allowed for action in self.actions if action.name == name)
 
 
-Result: TypeAlias = Connected | Accepted | Ended | MediaUpdated | Permission
+@dataclass(frozen=True, slots=True)
+class SettingsStored:
+    """Answer to a change of call settings: all of it holds from now on."""
+
+
+Result: TypeAlias = Connected | Accepted | Ended | MediaUpdated | Permission | CallSettings | SettingsStored
 """Any answer."""
 
 

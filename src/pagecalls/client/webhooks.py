@@ -17,6 +17,7 @@ from typing import TypeAlias, TypeVar
 from pagecalls.client.errors import ClientError
 from pagecalls.client.members import Members, WrongShape, decode
 from pagecalls.client.results import description
+from pagecalls.client.settings import CallSettings, told_settings
 from pagecalls.types import Direction, Platform, SdpType, Session
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"
@@ -96,10 +97,23 @@ class Terminate(Event):
 CallEvent: TypeAlias = Connect | CallStatus | MediaUpdate | Terminate
 """Any event of a call."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSettingsUpdate:
+    """The Page's call settings were written (7.7): all that hold now. `timestamp` is Unix seconds."""
+
+    page_id: str
+    timestamp: int
+    settings: CallSettings
+
+
+AnyEvent: TypeAlias = CallEvent | CallSettingsUpdate
+"""Any event at all."""
+
 Kind = TypeVar("Kind", bound=StrEnum)
 
 
-def receive(app_secret: str, body: bytes, signature: str | None) -> tuple[CallEvent, ...]:
+def receive(app_secret: str, body: bytes, signature: str | None) -> tuple[AnyEvent, ...]:
     """Check and read one delivery: the raw body, and the value of `SIGNATURE_HEADER`. Raises `BadSignature` and `BadEvent`."""
     verify(app_secret, body, signature)
     return parse(body)
@@ -121,24 +135,26 @@ def challenge(query: Mapping[str, str], verify_token: str) -> str:
     return query.get("hub.challenge", "")
 
 
-def parse(body: bytes) -> tuple[CallEvent, ...]:
-    """The events of calls in one body, in order; none if it tells of other things. Raises `BadEvent`."""
+def parse(body: bytes) -> tuple[AnyEvent, ...]:
+    """The events in one body, in order; none if it tells of other things. Raises `BadEvent`."""
     try:
         return tuple(_events(Members.of(decode(body))))
     except WrongShape as error:
         raise BadEvent(str(error)) from error
 
 
-def _events(body: Members) -> list[CallEvent]:
+def _events(body: Members) -> list[AnyEvent]:
     platform = _PLATFORMS.get(body.required_text("object"))
     if platform is None:
         return []
-    events: list[CallEvent] = []
+    events: list[AnyEvent] = []
     for entry in body.objects("entry"):
         for item in entry.objects("calls"):
             read = _READERS.get(item.required_text("event"))
             if read is not None:
                 events.append(read(item, entry.required_text("id"), platform))
+        if "call_settings" in entry:
+            events.append(_settings(entry))
     return events
 
 
@@ -193,6 +209,14 @@ def _terminate(item: Members, page_id: str, platform: Platform) -> Terminate:
         started_at=item.number("start_time"),
         ended_at=item.number("end_time"),
         duration_s=item.number("duration"),
+    )
+
+
+def _settings(entry: Members) -> CallSettingsUpdate:
+    return CallSettingsUpdate(
+        page_id=entry.required_text("id"),
+        timestamp=entry.required_number("time"),
+        settings=told_settings(entry.required_object("call_settings")),
     )
 
 

@@ -202,7 +202,7 @@ def _raise_refusal(body: Members, http_status: int) -> None:
 
 def _raise_not_processed(request: AnyRequest, body: Members) -> None:
     """A collision is `success` false here (ruling 11), and on the platform any 200 to an offer without an answer (4, facts)."""
-    refused = body.flag("success") is False
+    refused = body.flag("success") is False or body.values.get("result") == "failure"
     if not isinstance(request, MediaUpdateRequest):
         if refused:
             raise NotProcessed(ErrorFacts("The server did not process the request.", 200))

@@ -10,11 +10,14 @@ from pagecalls.client.errors import ClientError, GraphError, NotExecuted, Unread
 from pagecalls.client.requests import (
     AcceptRequest,
     AnyRequest,
+    CallSettingsRequest,
     ConnectRequest,
     MediaUpdateRequest,
     PermissionRequest,
+    SetCallSettingsRequest,
     TerminateRequest,
 )
+from pagecalls.client.settings import CallSettings
 from pagecalls.client.wire import HttpReply, Wire
 from pagecalls.types import Session
 
@@ -24,6 +27,8 @@ REQUESTS: tuple[AnyRequest, ...] = (
     TerminateRequest(call_id="c_1"),
     MediaUpdateRequest(call_id="c_1", sdp="v=0", from_version=0, to_version=1),
     PermissionRequest(psid="2002"),
+    CallSettingsRequest(),
+    SetCallSettingsRequest(audio_enabled=True),
 )
 STATUSES = (200, 400, 403, 413, 500, 503)
 WIRE = Wire("EAApage", "1001", None, "v26.0", "http://127.0.0.1:8080")
@@ -43,6 +48,14 @@ _PERMISSION = {
     "permission": {"status": "HAS_PERMISSION", "expiration_time": 1745343479},
     "actions": [{"action_name": "start_call", "can_perform": True, "limits": [{"time_period": "PT24H", "max_allowed": 2}]}],
 }
+_SETTINGS = {
+    "audio_enabled": True,
+    "call_routing": {"ring_target": "PARTNERS"},
+    "call_hours": {
+        "timezone_id": "UTC",
+        "weekly_operating_hours": [{"day_of_week": "MONDAY", "open_time": "0900", "close_time": "1700"}],
+    },
+}
 _ITEM = {"id": "c_1", "timestamp": 1671644824, "event_id": "e_1"}
 _EVENTS = [
     {**_ITEM, "event": "connect", "to": "1001", "from": "2002", "call_direction": "user_initiated"},
@@ -58,8 +71,10 @@ SAMPLES: tuple[bytes, ...] = tuple(
         {"success": False, "call_id": "c_1", "version": 4},
         {"error": _ERROR, **_ERROR},
         {"data": [_PERMISSION], **_PERMISSION},
+        {"data": [_SETTINGS], **_SETTINGS},
         {"object": "page", "entry": [{"id": "1001", "time": 1, "calls": _EVENTS}]},
-        [{"code": 200, "body": json.dumps(_GOOD)}, {"code": 400, "body": json.dumps({"error": _ERROR})}, None, None, None],
+        {"object": "page", "entry": [{"id": "1001", "time": 1, "call_settings": {**_SETTINGS, "call_routing": "META"}}]},
+        [{"code": 200, "body": json.dumps(_GOOD)}, {"code": 400, "body": json.dumps({"error": _ERROR})}, *[None] * 5],
     )
 )
 """One of each kind, for a fuzzer to start from."""
@@ -107,6 +122,7 @@ def judge_webhook(body: bytes) -> None:
         str(error)
         return
     for event in events:
-        facts: tuple[object, ...] = (event.call_id, event.page_id, event.timestamp)
-        if [type(each) for each in facts] != [str, str, int]:
+        subject: object = event.settings if isinstance(event, webhooks.CallSettingsUpdate) else event.call_id
+        facts: tuple[object, ...] = (subject, event.page_id, event.timestamp)
+        if [type(each) for each in facts] not in ([str, str, int], [CallSettings, str, int]):
             raise AssertionError("an event whose members are of other kinds")

@@ -8,6 +8,7 @@ import pytest
 
 from pagecalls.client import errors as e
 from pagecalls.client.codes import FAMILIES, ROWS, SHARED_ROWS, class_of
+from pagecalls.errors import SettingFault, UnusableSetting
 from pagecalls.graph.envelope import find_row
 from pagecalls.graph.errors_page import examples
 
@@ -143,3 +144,14 @@ def test_errors_survive_a_trip_to_another_process() -> None:
 def test_the_text_says_all_that_support_asks_for() -> None:
     error = e.UnknownCall(e.ErrorFacts("(#2018390) No such call on this Page.", 400, 2018390, 9901001, fbtrace_id="Aabc"))
     assert str(error) == "(#2018390) No such call on this Page. [HTTP 400, code 2018390, subcode 9901001, trace Aabc]"
+
+
+def test_what_is_wrong_with_a_setting() -> None:
+    """A fault for each of the server's, and none from a server that does not say."""
+    assert [fault.name for fault in e.SettingFault] == [fault.name for fault in SettingFault]
+    for fault in SettingFault:
+        row = find_row(UnusableSetting("call_hours", fault))
+        error = e.SettingsError(facts(row.code, row.subcode))
+        assert class_of(error.facts) is e.SettingsError
+        assert error.fault is e.SettingFault[fault.name]
+    assert e.SettingsError(facts(100, 9903099)).fault is None

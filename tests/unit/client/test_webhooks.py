@@ -8,10 +8,17 @@ from typing import Any
 
 import pytest
 
+from pagecalls.call.settings import CallHours, CallSettings, Day, OpenHours, RingTarget
 from pagecalls.client import webhooks
+from pagecalls.client.settings import CallHours as ClientHours
+from pagecalls.client.settings import CallSettings as ClientSettings
+from pagecalls.client.settings import Day as ClientDay
+from pagecalls.client.settings import OpenHours as ClientOpenHours
+from pagecalls.client.settings import RingTarget as ClientTarget
 from pagecalls.client.webhooks import (
     BadEvent,
     BadSignature,
+    CallSettingsUpdate,
     CallStatus,
     CallStatusKind,
     Connect,
@@ -19,7 +26,8 @@ from pagecalls.client.webhooks import (
     Outcome,
     Terminate,
 )
-from pagecalls.types import Direction, Platform, SdpType, Session
+from pagecalls.types import Direction, PageId, Platform, SdpType, Session
+from pagecalls.webhooks.payloads import call_settings_update
 from pagecalls.webhooks.signing import headers
 
 SECRET = "desk-secret"
@@ -69,6 +77,33 @@ def test_the_four_events(item: object, event: object) -> None:
     assert webhooks.parse(body(item)) == (event,)
 
 
+WEEK = (OpenHours(Day.MONDAY, "0900", "1700"), OpenHours(Day.SUNDAY, "0000", "2359"))
+
+
+@pytest.mark.parametrize(
+    ("told", "settings"),
+    [
+        (CallSettings(True, False, True, RingTarget.PARTNERS), ClientSettings(True, False, True, ClientTarget.PARTNERS, None)),
+        (
+            CallSettings(False, True, False, RingTarget.META, CallHours("UTC", WEEK)),
+            ClientSettings(
+                False,
+                True,
+                False,
+                ClientTarget.META,
+                ClientHours(
+                    "UTC", (ClientOpenHours(ClientDay.MONDAY, "0900", "1700"), ClientOpenHours(ClientDay.SUNDAY, "0000", "2359"))
+                ),
+            ),
+        ),
+    ],
+)
+def test_settings_that_were_changed(told: CallSettings, settings: ClientSettings) -> None:
+    """As this server writes it."""
+    raw = call_settings_update(PageId("1001"), told, 1671644824.5)
+    assert webhooks.parse(raw) == (CallSettingsUpdate(page_id="1001", timestamp=1671644824, settings=settings),)
+
+
 def test_an_event_that_was_signed_is_received() -> None:
     raw = body(RINGS)
     (event,) = webhooks.receive(SECRET, raw, headers(SECRET, raw)[webhooks.SIGNATURE_HEADER])
@@ -100,11 +135,13 @@ def test_strangers_are_left_alone() -> None:
 def test_instagram_and_servers_without_event_ids() -> None:
     item = {name: value for name, value in RINGS.items() if name != "event_id"}
     (event,) = webhooks.parse(body(item, kind="instagram"))
+    assert isinstance(event, Connect)
     assert (event.platform, event.event_id) == (Platform.INSTAGRAM, None)
 
 
 def test_several_events_keep_their_order() -> None:
     first, second = webhooks.parse(body({**RINGS, "event_id": "e_1"}, {**RINGS, "event_id": "e_2"}))
+    assert isinstance(first, Connect)
     assert second == replace(first, event_id="e_2")
 
 
@@ -124,6 +161,10 @@ def test_several_events_keep_their_order() -> None:
         body({**RINGS, "timestamp": "now"}),
         body({**RINGS, "timestamp": True}),
         body({**ITEM, "event": "media_update", "session": {"version": 1}}),
+        body(call_settings={"call_routing": {"ring_target": "META"}}),
+        body(call_settings={"call_routing": "ELSEWHERE"}),
+        body(call_settings={"call_hours": {"timezone_id": "UTC", "weekly_operating_hours": [{"day_of_week": "MONTAG"}]}}),
+        body(call_settings=[]),
         body({**ITEM, "event": "media_update", "session": {"sdp_renegotiation": {"sdp_type": "offer", "sdp": "v=0"}}}),
     ],
 )

@@ -12,13 +12,16 @@ from pagecalls.client import errors as e
 from pagecalls.client.requests import (
     AcceptRequest,
     AnyRequest,
+    CallSettingsRequest,
     ConnectRequest,
     MediaUpdateRequest,
     PermissionRequest,
     RejectRequest,
+    SetCallSettingsRequest,
     TerminateRequest,
 )
-from pagecalls.client.results import Accepted, Connected, Ended, Limit, MediaUpdated, Permission, PermittedAction
+from pagecalls.client.results import Accepted, Connected, Ended, Limit, MediaUpdated, Permission, PermittedAction, SettingsStored
+from pagecalls.client.settings import ALWAYS_OPEN, CallHours, CallSettings, Day, OpenHours, RingTarget
 from pagecalls.client.wire import BATCH_LIMIT, HttpReply, Origin, Wire, proof
 from pagecalls.types import Platform, SdpType, Session, Track, TrackLabel, TrackStatus
 
@@ -130,6 +133,62 @@ def test_a_permission_is_read_with_a_query() -> None:
     assert dict(parse_qsl(parts.query)) == {"psid": "2 2&", "appsecret_proof": proof("s", "EAApage")}
 
 
+HOURS = CallHours("Asia/Tokyo", (OpenHours(Day.FRIDAY, "0900", "1700"),))
+WRITTEN_HOURS = {
+    "timezone_id": "Asia/Tokyo",
+    "weekly_operating_hours": [{"day_of_week": "FRIDAY", "open_time": "0900", "close_time": "1700"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("request_", "members"),
+    [
+        (SetCallSettingsRequest(audio_enabled=False), {"audio_enabled": False}),
+        (
+            SetCallSettingsRequest(icon_enabled=True, video_enabled=False, ring_target=RingTarget.META, call_hours=HOURS),
+            {
+                "icon_enabled": True,
+                "video_enabled": False,
+                "call_routing": {"ring_target": "META"},
+                "call_hours": WRITTEN_HOURS,
+            },
+        ),
+        (
+            SetCallSettingsRequest(call_hours=CallHours("UTC", ())),
+            {"call_hours": {"timezone_id": "UTC", "weekly_operating_hours": []}},
+        ),
+        (SetCallSettingsRequest(call_hours=ALWAYS_OPEN), {"call_hours": None}),
+    ],
+)
+def test_a_change_of_settings(request_: AnyRequest, members: dict[str, Any]) -> None:
+    """What is not given is not named; hours that go are named `null`."""
+    assert sent(request_) == members
+    assert urlsplit(wire().encode(request_).target).path == "/v26.0/1001/messenger_call_settings"
+
+
+def test_a_change_of_nothing() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        SetCallSettingsRequest()
+
+
+@pytest.mark.parametrize(
+    ("body", "settings"),
+    [
+        (
+            {"audio_enabled": True, "icon_enabled": False, "video_enabled": True, "call_routing": {"ring_target": "PARTNERS"}},
+            CallSettings(True, False, True, RingTarget.PARTNERS, None),
+        ),
+        ({"video_enabled": "false", "call_hours": WRITTEN_HOURS}, CallSettings(None, None, False, None, HOURS)),
+        ({}, CallSettings(None, None, None, None, None)),
+    ],
+)
+def test_settings_that_are_read(body: dict[str, object], settings: CallSettings) -> None:
+    """Bare, or in `data`."""
+    request = CallSettingsRequest()
+    assert wire().encode(request).target == "/v26.0/1001/messenger_call_settings"
+    assert wire().decode(request, reply(body)) == wire().decode(request, reply({"data": [body]})) == settings
+
+
 def test_the_proof_is_that_of_the_platform() -> None:
     """RFC 4231, test case 2."""
     expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
@@ -179,9 +238,11 @@ def test_what_may_be_sent_twice() -> None:
         MediaUpdateRequest(call_id="c_1", sdp=SDP, from_version=0, to_version=1),
         MediaUpdateRequest(call_id="c_1", sdp=SDP, sdp_type=SdpType.ANSWER),
         PermissionRequest(psid="2"),
+        CallSettingsRequest(),
+        SetCallSettingsRequest(icon_enabled=False),
     ]
     assert [wire().encode(request).may_repeat for request in once] == [False] * 3
-    assert [wire().encode(request).may_repeat for request in twice] == [True] * 6
+    assert [wire().encode(request).may_repeat for request in twice] == [True] * 8
     assert wire().encode_batch(twice).may_repeat
     assert not wire().encode_batch([*twice, once[0]]).may_repeat
 
@@ -215,6 +276,8 @@ def test_what_may_be_sent_twice() -> None:
             MediaUpdated("c_1", version=7),
         ),
         (MediaUpdateRequest(call_id="c_1", enabled_tracks=[]), {"success": True}, MediaUpdated("c_1")),
+        (SetCallSettingsRequest(icon_enabled=False), {"success": True, "result": "success"}, SettingsStored()),
+        (SetCallSettingsRequest(icon_enabled=False), {"result": "success"}, SettingsStored()),
     ],
 )
 def test_success(request_: AnyRequest, body: object, result: object) -> None:
@@ -368,6 +431,12 @@ def test_an_offer_without_an_answer_is_a_collision() -> None:
 def test_success_false_elsewhere() -> None:
     with pytest.raises(e.NotProcessed):
         wire().decode(HANG_UP, reply({"success": False}))
+
+
+def test_a_result_that_is_a_failure() -> None:
+    """What the reference prints for settings that were not stored."""
+    with pytest.raises(e.NotProcessed):
+        wire().decode(SetCallSettingsRequest(icon_enabled=False), reply({"result": "failure"}))
 
 
 @pytest.mark.parametrize(

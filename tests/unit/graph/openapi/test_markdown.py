@@ -7,6 +7,7 @@ import pytest
 
 from pagecalls.graph.openapi import contract
 from pagecalls.graph.openapi.contract import Member
+from pagecalls.graph.openapi.edges import EDGES
 from pagecalls.graph.openapi.errors import error_rows
 from pagecalls.graph.openapi.markdown import to_markdown
 
