@@ -11,6 +11,7 @@ from enum import Enum
 
 import msgspec
 
+from pagecalls.call.settings import Day, RingTarget
 from pagecalls.call.states import Action, CallState, DeadlineKind, EndReason
 from pagecalls.call.transitions import TABLE
 from pagecalls.consumer.messages import Method, Notice
@@ -19,7 +20,7 @@ from pagecalls.graph.auth import Scope
 from pagecalls.graph.envelope import ROWS, Key, error_object
 from pagecalls.graph.openapi.contract import REQUEST, RESPONSE, Member
 from pagecalls.graph.routes import APP_EDGES, PAGE_EDGES
-from pagecalls.graph.schemas import CallBody, PermissionBody, SdpObject, SessionBody
+from pagecalls.graph.schemas import CallBody, PermissionBody, SdpObject, SessionBody, SettingsBody
 from pagecalls.graph.subscriptions import WebhookObject
 from pagecalls.graph.versions import SERVED
 from pagecalls.store.base import TokenKind, WebhookKind
@@ -41,10 +42,12 @@ ENUMS: tuple[type[Enum], ...] = (
     TokenKind,
     WebhookKind,
     WebhookObject,
+    RingTarget,
+    Day,
 )
 """Closed sets that a client sends or sees."""
 
-ANSWERS = (CallBody, SessionBody, SdpObject, PermissionBody)
+ANSWERS = (CallBody, SessionBody, SdpObject, PermissionBody, SettingsBody)
 """Bodies whose members the contract lists one by one."""
 
 

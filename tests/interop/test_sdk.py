@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from facebook_business.exceptions import FacebookRequestError
@@ -64,6 +65,26 @@ async def test_it_rejects_a_call_and_calls_back(own_world: World, sdk: Sdk, star
     await call.check_sound()
     assert await sdk.call("TERMINATE", call_id=call.id) == {"call_id": call.id}
     await world.ended(call, "Completed")
+
+
+async def test_it_manages_call_settings(own_world: World, sdk: Sdk) -> None:
+    """What it wrote it reads, what it switched off is off, and a refusal is an exception."""
+    hours = {
+        "timezone_id": "America/New_York",
+        "weekly_operating_hours": [{"day_of_week": "MONDAY", "open_time": "0900", "close_time": "1730"}],
+    }
+    written = {"audio_enabled": False, "icon_enabled": True, "video_enabled": False, "call_hours": hours}
+    answer = await asyncio.to_thread(
+        sdk.page.create_messenger_call_setting, params={**written, "call_routing": {"ring_target": "PARTNERS"}}
+    )
+    assert answer.export_all_data() == {"result": "success"}
+    (read,) = await sdk.list(sdk.page.get_messenger_call_settings)
+    assert read == {**written, "call_routing": {"ring_target": "PARTNERS"}}
+    assert await sdk.refused("CONNECT", to=own_world.psid, session=offered("v=0")) == (2018389, 1893056)
+    with pytest.raises(FacebookRequestError) as refused:
+        await asyncio.to_thread(sdk.page.create_messenger_call_setting, params={"call_hours": {**hours, "timezone_id": "Mars"}})
+    error: Any = refused.value
+    assert error.api_error_subcode() == 9903001
 
 
 async def test_it_manages_subscriptions(own_world: World, sdk: Sdk) -> None:

@@ -71,6 +71,15 @@ async def test_subscribing_the_app(world: World) -> None:
     assert (await replay(world, "read_subscriptions")).json == {"data": []}
 
 
+async def test_call_settings(world: World) -> None:
+    """Nested values as JSON text in a form; `summary` on reading."""
+    assert (await replay(world, "change_settings")).json == {"success": True, "result": "success"}
+    body: dict[str, Any] = (await replay(world, "read_settings")).json
+    hours = body["call_hours"]
+    assert body == {"data": [{"audio_enabled": True, "call_hours": hours}], "audio_enabled": True, "call_hours": hours}
+    assert hours["weekly_operating_hours"] == [{"day_of_week": "MONDAY", "open_time": "0900", "close_time": "1700"}]
+
+
 async def test_reading_the_page(world: World) -> None:
     assert (await replay(world, "read_page")).json == {"id": PAGE.id, "name": PAGE.name}
 
@@ -78,6 +87,7 @@ async def test_reading_the_page(world: World) -> None:
 def test_every_recording_is_used() -> None:
     used = {
         "connect", "accept", "reject", "terminate", "media_update", "permission", "read_subscribed", "subscribe_page",
-        "unsubscribe_page", "subscribe_app", "read_subscriptions", "unsubscribe_app", "read_page",
+        "unsubscribe_page", "subscribe_app", "read_subscriptions", "unsubscribe_app", "read_page", "read_settings",
+        "change_settings",
     }  # fmt: skip
     assert {path.stem for path in RECORDED.glob("*.http")} == used
