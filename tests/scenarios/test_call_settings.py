@@ -14,6 +14,7 @@ from pagecalls.clock import SystemClock
 from pagecalls.demo.business import BusinessApp, GraphRefused, Received
 from pagecalls.demo.device import ConsumerDevice, DeviceRefused
 from pagecalls.media.fake import FakeEngine
+from pagecalls.settings import CallingDefault
 from pagecalls.store.base import CallButton, Page
 from pagecalls.types import PageId, Psid
 from tests.unit.sdp.peer import Peer
@@ -506,7 +507,7 @@ async def test_settings_survive_a_restart(tmp_path: Path, app: BusinessApp) -> N
 async def off(tmp_path: Path, app: BusinessApp) -> AsyncIterator[World]:
     """A server whose Pages begin with calling off."""
     clock = SystemClock()
-    async with a_world(tmp_path / "data", app, clock, FakeEngine(clock), calling_default="off") as world:
+    async with a_world(tmp_path / "data", app, clock, FakeEngine(clock), calling_default=CallingDefault.OFF) as world:
         yield world
 
 

@@ -206,7 +206,7 @@ KEYS = (
         Section.GRAPH,
         "calling_default",
         member(CallingDefault),
-        "Whether a Page that never set anything takes calls. off: not before it sets audio_enabled, nor with video before video_enabled.",
+        "Whether a Page that set nothing takes calls. off: none before it sets audio_enabled, no video before video_enabled.",
     ),
     Key(
         Section.STOP,
