@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from pagecalls.cli import main
 from pagecalls.clock import SystemClock
 from pagecalls.demo.business import BusinessApp, GraphRefused, Received
 from pagecalls.demo.device import ConsumerDevice, DeviceRefused
@@ -487,6 +491,53 @@ async def test_the_operator_changes_settings_too(world: World) -> None:
     assert (told["audio_enabled"], told["call_hours"]) == (False, hours("UTC", MONDAY=("0900", "1700")))
     assert await world.admin("POST", path, found) == found
     assert (await read(world))["audio_enabled"] is True
+
+
+async def command(world: World, *line: str) -> Result:
+    """`pagecalls page settings` on the server's data directory."""
+    env = {"PAGECALLS_DATA_DIR": str(world.folder), "PAGECALLS_URL": None, "PAGECALLS_ADMIN_TOKEN": None}
+    return await asyncio.to_thread(CliRunner().invoke, main, ("page", "settings", *line), env=env)
+
+
+async def test_the_operators_command(world: World) -> None:
+    """It shows, changes what is named and shows what holds then; the apps are told."""
+    shown = await command(
+        world, world.page_id, "--no-video", "--zone", "Asia/Tokyo", "--open", "mon=0900-1700", "--open", "SUNDAY=0000-2359"
+    )
+    assert shown.exit_code == 0, shown.output
+    lines = [line.split() for line in shown.output.splitlines()]
+    assert lines == [
+        ["Audio", "yes"], ["Video", "no"], ["Icon", "yes"], ["Rings", "PARTNERS"], ["Hours", "Asia/Tokyo"],
+        ["Monday", "0900-1700"], ["Sunday", "0000-2359"],
+    ]  # fmt: skip
+    told = (await world.app.expect("call_settings_update")).item["call_settings"]
+    assert told["call_hours"] == hours("Asia/Tokyo", MONDAY=("0900", "1700"), SUNDAY=("0000", "2359"))
+    again = await command(world, world.page_id, "--always-open", "--ring", "meta", "--json")
+    assert json.loads(again.output) == {
+        "audio_enabled": True,
+        "icon_enabled": True,
+        "video_enabled": False,
+        "ring_target": "META",
+        "call_hours": None,
+    }
+    assert json.loads((await command(world, world.page_id, "--json")).output) == json.loads(again.output)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (("--zone", "Mars"), "no zone of the IANA database"),
+        (("--zone", "UTC", "--open", "MONDAY=0900-0800"), "later than open_time"),
+        (("--zone", "UTC", "--open", "MONTAG=0900-1700"), "is not like MONDAY=0900-1700"),
+        (("--open", "MONDAY=0900-1700"), "--zone"),
+        (("--zone", "UTC", "--always-open"), "--always-open"),
+    ],
+)
+async def test_what_the_operators_command_refuses(world: World, line: tuple[str, ...], said: str) -> None:
+    result = await command(world, world.page_id, *line)
+    assert result.exit_code != 0
+    assert said in result.output
+    assert "call_hours" not in await read(world)
 
 
 async def test_settings_survive_a_restart(tmp_path: Path, app: BusinessApp) -> None:

@@ -18,6 +18,7 @@ from pagecalls.cli.output import (
     yes_option,
     yes_or_no,
 )
+from pagecalls.cli.page_settings import settings
 
 COLUMNS = (
     Column("ID", "id"),
@@ -34,6 +35,9 @@ outbound_option = click.option("--call-consumers/--no-call-consumers", "may_call
 @click.group()
 def page() -> None:
     """Pages: who is called, and calls."""
+
+
+page.add_command(settings)
 
 
 @page.command()
