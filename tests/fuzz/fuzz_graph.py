@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from pagecalls.call.hours import is_open
+from pagecalls.call.settings import CallHours
 from pagecalls.errors import CallerError, PeerError
 from pagecalls.graph.batch_plan import read_members, waits
 from pagecalls.graph.calls import accept_request, connect_request, end_request, media_update_request
@@ -19,7 +21,9 @@ from pagecalls.graph.params import Params
 from pagecalls.graph.rendering import Presentation
 from pagecalls.graph.request import parse_address
 from pagecalls.graph.selection import fields_of, parse_fields
+from pagecalls.graph.settings import settings_change
 from pagecalls.http import Json
+from pagecalls.switchboard.zones import wall_clock
 from tests.fuzz.mutation import fuzz
 
 BOUNDARY = "b0"
@@ -34,6 +38,15 @@ RESULTS: Mapping[str, Json] = {"a": {"id": "1", "data": [{"id": 2}, {"id": "3&x=
 
 _TRACK = {"msid": "s t", "label": "default_audio", "status": "enabled"}
 _CALL = {"action": "accept", "call_id": "c_1", "session": {"sdp": "v=0", "sdp_type": "offer"}, "tracks": [_TRACK]}
+_DAYS = [
+    {"day_of_week": "MONDAY", "open_time": "0900", "close_time": "1700"},
+    {"day_of_week": "SUNDAY", "open_time": "0000", "close_time": "2359"},
+]
+_SETTINGS = {
+    "audio_enabled": False,
+    "call_routing": {"ring_target": "PARTNERS"},
+    "call_hours": {"timezone_id": "Europe/Berlin", "weekly_operating_hours": _DAYS},
+}
 _BATCH = [
     {"method": "POST", "relative_url": "1/calls", "body": "action=terminate&call_id=c_1", "name": "a"},
     {"relative_url": "?ids={result=a:$.data.*.id}&fields=id", "depends_on": "a", "headers": [{"name": "x", "value": "y"}]},
@@ -45,6 +58,8 @@ _FILE = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="f"; filename="f.
 SAMPLES = (
     b"\x00\x00" + json.dumps(_CALL).encode(),
     b"\x00\x00" + json.dumps({"batch": _BATCH, "include_headers": False, "pretty": 1}).encode(),
+    b"\x00\x00" + json.dumps(_SETTINGS).encode(),
+    b"\x00\x01call_hours[timezone_id]=UTC&call_hours[weekly_operating_hours][0][day_of_week]=SUNDAY&icon_enabled=1&ring_target=meta",
     b"\x00\x01session[sdp]=v%3D0&session[sdp_type]=offer&tracks[0][msid]=x&tracks[1][label]=y&from_version=1&tracks[]=z",
     b"\x00\x02" + (_PART + _FILE).encode(),
     b"\x00\x03" + json.dumps({"batch": json.dumps(_BATCH)}).encode(),
@@ -74,11 +89,24 @@ def judge(content_type: str, body: bytes) -> None:
     params = Params(parse_body(content_type, body))
     Presentation.of(params.values)
     file_names(content_type, body)
-    for read in (connect_request, accept_request, end_request, media_update_request, fields_of, judge_batch):
+    for read in (connect_request, accept_request, end_request, media_update_request, judge_settings, fields_of, judge_batch):
         try:
             read(params)
         except (CallerError, PeerError) as error:
             str(error)
+
+
+def judge_settings(params: Params) -> None:
+    """A change that is one: days once each, hours that can be asked whether they are open."""
+    change = settings_change(params)
+    if change.is_empty:
+        raise AssertionError("nothing changes")
+    hours = change.call_hours
+    if isinstance(hours, CallHours):
+        days = [each.day_of_week for each in hours.weekly]
+        if len(days) != len(set(days)) or any(not is_open(hours, each.day_of_week, each.open_time) for each in hours.weekly):
+            raise AssertionError("hours that make no sense")
+        wall_clock(1_790_000_000, hours.timezone_id)
 
 
 def judge_batch(params: Params) -> None:
