@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.conformance.graph.world import PAGE, PSID, World, error_of, facts
+from pagecalls.store.base import Consumer, Transaction
+from pagecalls.types import Platform
+from tests.conformance.graph.world import OTHER_PAGE, OTHER_PAGE_TOKEN, PAGE, PSID, World, error_of, facts
 
 PATH = f"/v26.0/{PAGE.id}/messenger_call_permissions"
 
@@ -57,3 +59,16 @@ async def test_errors(world: World) -> None:
     reply = await world.get(PATH, psid="404")
     assert facts(reply) == (400, 100, 2018001)
     assert error_of(reply)["message"] == "(#100) No matching user found"
+
+
+async def test_a_page_that_is_not_eligible_may_call_nobody(world: World) -> None:
+    """It may read what it has, and is told that `connect` would not be let through."""
+
+    def known(tx: Transaction) -> None:
+        tx.put_consumer(Consumer(PSID, OTHER_PAGE.id, Platform.MESSENGER, "Ada"))
+        tx.put_permission(OTHER_PAGE.id, PSID, world.clock.now() + 60)
+
+    await world.store.write(known)
+    body = (await world.get(f"/v26.0/{OTHER_PAGE.id}/messenger_call_permissions", OTHER_PAGE_TOKEN, psid=PSID)).json
+    assert body["permission"]["status"] == "has_permission"
+    assert body["actions"][1] == {"action_name": "start_call", "can_perform": False, "can_perform_action": False}
