@@ -27,6 +27,9 @@ CallId = NewType("CallId", str)
 LegId = NewType("LegId", str)
 """One peer's transport inside a call, unique per engine."""
 
+MessageId = NewType("MessageId", str)
+"""`m_` and 32 url-safe base64 characters. A permission request has the id of the message that it is."""
+
 DeviceId = NewType("DeviceId", str)
 """One consumer device: its token's identity, stable across reconnects with the same token."""
 

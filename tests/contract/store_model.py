@@ -33,6 +33,7 @@ class ModelTransaction(ModelAccounts, ModelMessages):
         self.people: dict[tuple[PageId, Psid], Consumer] = {}
         self.devices: dict[str, ConsumerToken] = {}
         self.permissions: dict[tuple[PageId, Psid], float] = {}
+        self.contacts: dict[tuple[PageId, Psid], float] = {}
         self.calls: dict[CallId, CallRecord] = {}
         self.rows: dict[int, OutboxRow] = {}
         self.last_row = 0
@@ -68,7 +69,8 @@ class ModelTransaction(ModelAccounts, ModelMessages):
                 del self.rows[row.id]
         self.calls = {key: each for key, each in self.calls.items() if key not in calls}
         self.devices = {key: each for key, each in self.devices.items() if (each.page_id, each.psid) != pair}
-        self.buttons = [each for each in self.buttons if (each.page_id, each.psid) != pair]
+        self.forget_messages(page_id, psid)
+        self.contacts.pop(pair, None)
         self.permissions.pop(pair, None)
         self.people.pop(pair, None)
 
@@ -93,6 +95,16 @@ class ModelTransaction(ModelAccounts, ModelMessages):
 
     def put_permission(self, page_id: PageId, psid: Psid, expires_at: float) -> None:
         self.permissions[page_id, psid] = expires_at
+
+    def delete_permission(self, page_id: PageId, psid: Psid) -> bool:
+        return self.permissions.pop((page_id, psid), None) is not None
+
+    def last_contact(self, page_id: PageId, psid: Psid) -> float | None:
+        return self.contacts.get((page_id, psid))
+
+    def note_contact(self, page_id: PageId, psid: Psid, now: float) -> None:
+        if (page_id, psid) in self.people:
+            self.contacts[page_id, psid] = now
 
     def call(self, call_id: CallId) -> CallRecord | None:
         return self.calls.get(call_id)

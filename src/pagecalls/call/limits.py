@@ -24,3 +24,18 @@ PERMISSION_S: Final = 604_800
 
 REQUESTS_PER_DAY: Final = 2
 """Permission requests that one thread may get in any 24 hours (messenger-calling 8.3)."""
+
+DAY_S: Final = 86_400
+"""A day: the rolling one of permission requests, and what the days of a button are counted in (messenger-calling 8.3, 8.4)."""
+
+REQUEST_S: Final = 7 * DAY_S
+"""How long a permission request can be answered (messenger-calling 8.3)."""
+
+WINDOW_S: Final = DAY_S
+"""How long after the consumer's last contact a Page may write (messenger-calling 8.4)."""
+
+HUMAN_WINDOW_S: Final = 7 * DAY_S
+"""The same for a message that is tagged as a human agent's (messenger-calling 8.4)."""
+
+BUTTON_DAYS: Final = 7
+"""The longest that a call button works, and how long it does where nothing is said (messenger-calling 8.4)."""

@@ -58,6 +58,7 @@ CREATE TABLE consumers (
     platform TEXT NOT NULL,
     name TEXT NOT NULL,
     created_at REAL NOT NULL DEFAULT 0,
+    last_contact_at REAL,
     PRIMARY KEY (page_id, psid)
 ) WITHOUT ROWID;
 
@@ -149,7 +150,25 @@ CREATE TABLE call_settings (
     body TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- Messages and their call buttons.
+-- Messages, their call buttons, and permission requests. `buttons` and `options` are JSON.
+
+CREATE TABLE messages (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    page_id TEXT NOT NULL,
+    psid TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    text TEXT,
+    buttons TEXT NOT NULL,
+    app_id TEXT,
+    options TEXT NOT NULL,
+    delivered_at REAL,
+    FOREIGN KEY (page_id, psid) REFERENCES consumers (page_id, psid) ON DELETE CASCADE
+);
+
+CREATE INDEX messages_thread ON messages (page_id, psid, number);
+CREATE INDEX messages_age ON messages (created_at);
 
 CREATE TABLE call_buttons (
     number INTEGER PRIMARY KEY,
@@ -162,6 +181,21 @@ CREATE TABLE call_buttons (
 );
 
 CREATE INDEX call_buttons_live ON call_buttons (page_id, psid, expires_at);
+
+CREATE TABLE permission_requests (
+    id TEXT PRIMARY KEY NOT NULL,
+    page_id TEXT NOT NULL,
+    psid TEXT NOT NULL,
+    sent_at REAL NOT NULL,
+    expires_at REAL NOT NULL,
+    state TEXT NOT NULL,
+    FOREIGN KEY (page_id, psid) REFERENCES consumers (page_id, psid) ON DELETE CASCADE
+) WITHOUT ROWID;
+
+CREATE INDEX permission_requests_sent ON permission_requests (page_id, psid, sent_at);
+CREATE INDEX permission_requests_age ON permission_requests (sent_at);
+-- The last word on one open request.
+CREATE UNIQUE INDEX permission_requests_open ON permission_requests (page_id, psid) WHERE state = 'open';
 
 -- Metrics.
 

@@ -27,7 +27,11 @@ from pagecalls.store.base.consumers import Consumer as Consumer
 from pagecalls.store.base.consumers import ConsumerRows as ConsumerRows
 from pagecalls.store.base.consumers import ConsumerToken as ConsumerToken
 from pagecalls.store.base.messages import CallButton as CallButton
+from pagecalls.store.base.messages import Message as Message
+from pagecalls.store.base.messages import MessageKind as MessageKind
 from pagecalls.store.base.messages import MessageRows as MessageRows
+from pagecalls.store.base.messages import PermissionRequest as PermissionRequest
+from pagecalls.store.base.messages import RequestState as RequestState
 from pagecalls.store.base.outbox import Hold as Hold
 from pagecalls.store.base.outbox import OutboxKey as OutboxKey
 from pagecalls.store.base.outbox import OutboxRow as OutboxRow

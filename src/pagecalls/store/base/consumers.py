@@ -84,3 +84,15 @@ class ConsumerRows(Protocol):
     def put_permission(self, page_id: PageId, psid: Psid, expires_at: float) -> None:
         """Insert or replace."""
         ...
+
+    def delete_permission(self, page_id: PageId, psid: Psid) -> bool:
+        """Take the permission away; whether there was one, expired or not."""
+        ...
+
+    def last_contact(self, page_id: PageId, psid: Psid) -> float | None:
+        """When the consumer last wrote, tapped or called, Unix seconds; `None` if never (messenger-calling 8.4)."""
+        ...
+
+    def note_contact(self, page_id: PageId, psid: Psid, now: float) -> None:
+        """The consumer did so at `now`. Nothing happens for one that is not known."""
+        ...

@@ -29,6 +29,7 @@ ALTER TABLE consumer_tokens ADD COLUMN is_revoked INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX consumer_tokens_owner ON consumer_tokens (page_id, psid);
 CREATE INDEX calls_pair ON calls (page_id, psid);
 CREATE INDEX outbox_by_call ON outbox (call_id);
+ALTER TABLE consumers ADD COLUMN last_contact_at REAL;
 
 -- Call settings. `body` is JSON.
 
@@ -37,7 +38,25 @@ CREATE TABLE call_settings (
     body TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- Messages and their call buttons.
+-- Messages, their call buttons, and permission requests. `buttons` and `options` are JSON.
+
+CREATE TABLE messages (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    page_id TEXT NOT NULL,
+    psid TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    text TEXT,
+    buttons TEXT NOT NULL,
+    app_id TEXT,
+    options TEXT NOT NULL,
+    delivered_at REAL,
+    FOREIGN KEY (page_id, psid) REFERENCES consumers (page_id, psid) ON DELETE CASCADE
+);
+
+CREATE INDEX messages_thread ON messages (page_id, psid, number);
+CREATE INDEX messages_age ON messages (created_at);
 
 CREATE TABLE call_buttons (
     number INTEGER PRIMARY KEY,
@@ -50,6 +69,21 @@ CREATE TABLE call_buttons (
 );
 
 CREATE INDEX call_buttons_live ON call_buttons (page_id, psid, expires_at);
+
+CREATE TABLE permission_requests (
+    id TEXT PRIMARY KEY NOT NULL,
+    page_id TEXT NOT NULL,
+    psid TEXT NOT NULL,
+    sent_at REAL NOT NULL,
+    expires_at REAL NOT NULL,
+    state TEXT NOT NULL,
+    FOREIGN KEY (page_id, psid) REFERENCES consumers (page_id, psid) ON DELETE CASCADE
+) WITHOUT ROWID;
+
+CREATE INDEX permission_requests_sent ON permission_requests (page_id, psid, sent_at);
+CREATE INDEX permission_requests_age ON permission_requests (sent_at);
+-- The last word on one open request.
+CREATE UNIQUE INDEX permission_requests_open ON permission_requests (page_id, psid) WHERE state = 'open';
 
 -- Metrics.
 

@@ -73,3 +73,12 @@ SELECT expires_at FROM permissions WHERE page_id = ? AND psid = ?
 -- name: put_permission
 INSERT INTO permissions (page_id, psid, expires_at) VALUES (?, ?, ?)
 ON CONFLICT (page_id, psid) DO UPDATE SET expires_at = excluded.expires_at
+
+-- name: delete_permission
+DELETE FROM permissions WHERE page_id = ? AND psid = ?
+
+-- name: last_contact
+SELECT last_contact_at FROM consumers WHERE page_id = ? AND psid = ?
+
+-- name: note_contact
+UPDATE consumers SET last_contact_at = ? WHERE page_id = ? AND psid = ?

@@ -62,6 +62,19 @@ class SqliteConsumers(Rows):
         """Insert or replace."""
         self._run("put_permission", (page_id, psid, expires_at))
 
+    def delete_permission(self, page_id: PageId, psid: Psid) -> bool:
+        """Take the permission away; whether there was one."""
+        return self._run("delete_permission", (page_id, psid)).rowcount > 0
+
+    def last_contact(self, page_id: PageId, psid: Psid) -> float | None:
+        """When the consumer last wrote, tapped or called, Unix seconds."""
+        row = self._run("last_contact", (page_id, psid)).fetchone()
+        return None if row is None or row[0] is None else float(row[0])
+
+    def note_contact(self, page_id: PageId, psid: Psid, now: float) -> None:
+        """The consumer did so at `now`."""
+        self._run("note_contact", (now, page_id, psid))
+
 
 def _consumer(psid: Psid, page_id: PageId, platform: str, name: str, created_at: float) -> Consumer:
     return Consumer(psid, page_id, Platform(platform), name, created_at)
