@@ -9,13 +9,14 @@
     │   │   UnknownObject, UnknownAlias, UnknownPath
     │   ├── RequestError            the parameters
     │   │   BodyTooLarge, UnreadableBody, MissingParameter, InvalidValue, UnknownField, MalformedFields, UnusableBatch,
-    │   │   CallbackUnverified, UnusableSetting
+    │   │   CallbackUnverified, UnusableSetting, UnusableTemplate
     │   ├── RateError               too much in too short a time; transient
     │   │   AppRateReached, UserRateReached, PageRateReached, UseCaseRateReached
     │   └── CallError               the call, its state or its parties
     │       CallingNotAllowed, CallingOff, BusinessCallingOff, NoLinkedNumber, UnknownCall, NotInCall, NotOwner,
     │       AlreadyTaken, NotRouted, CallFailed, CallEnded, AlreadyConnected, WrongState, NoPermission, NoSuchConsumer,
-    │       ConsumerUnavailable, ConsumerBusy, CallRateReached, MediaConflict, NotOffered
+    │       ConsumerUnavailable, ConsumerBusy, CallRateReached, MediaConflict, NotOffered, OutsideWindow,
+    │       PermissionHeld, RequestRateReached, RequestClosed, NoLiveButton
     ├── PeerError                   a description that a peer sent is unusable
     │   MalformedSdp, UnusableConnection
     └── OurFault                    the caller may try again later
@@ -349,6 +350,27 @@ class UnusableSetting(RequestError):
         return f"(#100) Setting {self.setting} is wrong: {self.fault.value}."
 
 
+class TemplateFault(StrEnum):
+    """What E_TEMPLATE's subcodes 9902010..9902013 name, in that order (messenger-calling 8.4)."""
+
+    UNKNOWN = "there is no such template"
+    TTL = "ttl_days is an integer from 1 to 7"
+    DAYS = "expires_in_days is an integer from 1 to 7"
+    NO_TITLE = "an audio_call button needs a title"
+
+
+class UnusableTemplate(RequestError):
+    """E_TEMPLATE. `what` names the parameter as the request spells it."""
+
+    def __init__(self, what: str, fault: TemplateFault) -> None:
+        super().__init__(what, fault)
+        self.what = what
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"(#100) Template {self.what} is wrong: {self.fault.value}."
+
+
 # --- rates ------------------------------------------------------------------------------------------------------------
 
 
@@ -578,6 +600,58 @@ class NotOffered(CallError):
 
     def __str__(self) -> str:
         return f"The Page does not take this call: {self.reason}."
+
+
+class OutsideWindow(CallError):
+    """E_WINDOW: the consumer has been silent for too long to be written to (messenger-calling 8.4)."""
+
+    def __str__(self) -> str:
+        return "(#10) This message is sent outside of the allowed messaging window."
+
+
+class PermissionHeld(CallError):
+    """E_OPTIN_HELD: no need to ask. `until`, Unix seconds."""
+
+    def __init__(self, until: float) -> None:
+        super().__init__(until)
+        self.until = until
+
+    def __str__(self) -> str:
+        return f"(#100) Permission is already held until {int(self.until)}."
+
+
+class RequestRateReached(CallError):
+    """E_OPTIN_RATE: this consumer was asked as often as messenger-calling 8.3 allows."""
+
+    def __str__(self) -> str:
+        return "(#613) Two permission requests were already sent in this thread within 24 hours."
+
+
+class ClosedHow(StrEnum):
+    """Why a permission request takes no answer (messenger-calling 8.3, consumer-protocol)."""
+
+    UNKNOWN = "there is no such request"
+    EXPIRED = "it has expired"
+    REPLACED = "a newer request has taken its place"
+    ANSWERED = "it was answered already"
+
+
+class RequestClosed(CallError):
+    """A consumer answers a permission request that takes no answer."""
+
+    def __init__(self, how: ClosedHow) -> None:
+        super().__init__(how)
+        self.how = how
+
+    def __str__(self) -> str:
+        return f"(#100) This permission request cannot be answered: {self.how.value}."
+
+
+class NoLiveButton(CallError):
+    """A consumer calls by a message that has no call button, or none that works any more (messenger-calling 8.4)."""
+
+    def __str__(self) -> str:
+        return "(#100) This message has no call button that works."
 
 
 # --- descriptions -----------------------------------------------------------------------------------------------------

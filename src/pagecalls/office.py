@@ -24,9 +24,10 @@ from pagecalls.store.base import Store
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.accounts import Accounts
 from pagecalls.switchboard.base import Release
-from pagecalls.switchboard.directory import Directory
 from pagecalls.switchboard.ids import Ids
+from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.people import People, Presence
+from pagecalls.switchboard.permissions import Grants
 from pagecalls.switchboard.registers import InUse
 from pagecalls.switchboard.report import CallReport
 from pagecalls.switchboard.tokens import AccessTokens
@@ -102,7 +103,7 @@ async def without_server(data_dir: Path, admin_token: str) -> AsyncIterator[ASGI
                     advance=absent.advance,
                     unready=lambda: "no server runs",
                     office=office(store, clock, Ids(secrets.SystemRandom()), absent),
-                    permissions=Directory(store, clock, absent),
+                    permissions=Grants(store, clock, Journal(clock)),
                     journal=absent,
                     calls=absent,
                     settings=absent,

@@ -59,6 +59,8 @@ from pagecalls.switchboard.directory import Directory
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.media_events import MediaEvents
+from pagecalls.switchboard.messages import Messages
+from pagecalls.switchboard.permissions import Permissions
 from pagecalls.switchboard.presence import LivePresence
 from pagecalls.switchboard.report import CallReports
 from pagecalls.tls import Hsts, Tls
@@ -348,7 +350,8 @@ async def running(
 
         registry = CollectorRegistry()
         metrics = Metrics(registry, calls, courier.counters, tls)
-        directory = Directory(store, clock, Verifier(sender), settings.call_rate_per_consumer_24h, calls.default_settings)
+        directory = Directory(store, clock, Verifier(sender))
+        permissions, messages = Permissions(calls, settings.call_rate_per_consumer_24h), Messages(calls)
         rules = DialRules(settings.call_rate_per_consumer_24h, settings.strict_reach)
         limits = default_limits(settings.app_calls_per_hour, settings.page_calls_per_s)
         graph_options = GraphOptions(swap_codes=settings.swap_codes, on_request=metrics.on_request, limits=limits)
@@ -363,12 +366,14 @@ async def running(
             directory=directory,
             clock=clock,
             settings=PageSettings(calls),
+            permissions=permissions,
+            messages=messages,
         )
         server.app = Router(
             graph=build_graph(services, graph_options),
             documents=Documents(hosts),
             consumer=build_consumer(
-                Consumers(calls),
+                Consumers(calls, messages, permissions),
                 directory,
                 clock,
                 ConsumerOptions(
@@ -387,7 +392,7 @@ async def running(
                     advance=server.advance,
                     unready=lambda: _why_not_ready(server, engine),
                     office=office(store, clock, ids, LivePresence(calls)),
-                    permissions=directory,
+                    permissions=permissions,
                     journal=journal,
                     calls=CallReports(calls),
                     settings=services.settings,

@@ -1,6 +1,6 @@
 """Messages of a Page to a consumer, as far as calls need them: templates, buttons that call, and when a Page may write.
 
-Owns the arithmetic of messenger-calling 8.4. It does not know how a message is spelled on the wire, where it is kept, or who asks.
+Owns the arithmetic of messenger-calling 8.4. It knows no wire and no store, and not who asks.
 """
 
 from __future__ import annotations
@@ -12,6 +12,12 @@ from pagecalls.call.limits import DAY_S, HUMAN_WINDOW_S, WINDOW_S
 
 AUDIO_CALL = "audio_call"
 """The one type of button that does something here."""
+
+MAX_TEXT_CHARS = 2000
+"""The longest text of a message, either way. The contract names none; this is the platform's."""
+
+MAX_TITLE_CHARS = 80
+"""The longest title of an element or of a button, likewise."""
 
 PROMPT_TITLE = "Call"
 """What the button of a `call_prompt` says, which has no words of its own."""

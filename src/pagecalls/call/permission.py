@@ -31,9 +31,9 @@ def holds(expires_at: float | None, now: float) -> bool:
     return expires_at is not None and now < expires_at
 
 
-def granted(old: float | None, now: float) -> float:
+def granted(old: float | None, now: float, ttl_s: float = PERMISSION_S) -> float:
     """The expiry after a grant at `now`: 7 days on, and never earlier than it was (messenger-calling 8.2)."""
-    new = now + PERMISSION_S
+    new = now + ttl_s
     return new if old is None else max(old, new)
 
 

@@ -27,7 +27,12 @@ from pagecalls.consumer.messages import (
     PickUpSession,
     PingParams,
     PingResult,
+    ReplyParams,
+    ReplyResult,
     Result,
+    RevokeParams,
+    SendParams,
+    SendResult,
     StartParams,
     StartResult,
     StartSession,
@@ -106,7 +111,7 @@ class Dispatcher:
         match request.params:
             case StartParams() as p:
                 started = await door.call_start(
-                    device, PageId(p.page_id), protocol.offer_of(p.session), protocol.tracks_of(p.tracks)
+                    device, PageId(p.page_id), protocol.offer_of(p.session), protocol.tracks_of(p.tracks), p.message_id
                 )
                 session = StartSession(sdp_response=answer(started.answer))
                 return StartResult(call_id=started.call_id, session=session), started.release
@@ -125,6 +130,14 @@ class Dispatcher:
                 await door.call_dtmf(device, CallId(p.call_id), p.digits)
             case StatsParams() as p:
                 await door.call_stats(device, CallId(p.call_id), p.stats)
+            case ReplyParams() as p:
+                replied = await door.permission_reply(device, p.request_id, protocol.is_approval(p))
+                until = None if replied.expires_at is None else int(replied.expires_at)
+                return ReplyResult(expiration_timestamp=until), replied.release
+            case RevokeParams() as p:
+                await door.permission_revoke(device, PageId(p.page_id))
+            case SendParams() as p:
+                return SendResult(message_id=await door.message_send(device, PageId(p.page_id), p.text)), no_release
             case PingParams():
                 return PingResult(time=int(self._clock.now() * 1000)), no_release
             case _ as never:

@@ -16,9 +16,12 @@ from typing import Protocol
 
 from starlette.websockets import WebSocketDisconnect
 
+from pagecalls.call.messages import Button
 from pagecalls.consumer.dispatch import no_release
 from pagecalls.consumer.messages import (
     Accepted,
+    Asked,
+    ButtonOut,
     Changed,
     Connected,
     EndedOut,
@@ -30,11 +33,12 @@ from pagecalls.consumer.messages import (
     Ringing,
     SessionOut,
     TrackOut,
+    Written,
     notification_frame,
     offer,
 )
 from pagecalls.switchboard.base import Ended, Release
-from pagecalls.types import CallId, PageId, Track
+from pagecalls.types import CallId, MessageId, PageId, Track
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +130,15 @@ class Line:
         session = _session(renegotiation, version)
         self._notify(Resumed(call_id=call_id, state=state, session=session, tracks=_tracks(tracks) or None), released)
 
+    def permission_request(self, request_id: MessageId, page_id: PageId, page_name: str, expires_at: float) -> None:
+        """The Page asks to be allowed to call."""
+        self._notify(Asked(request_id=request_id, page=PageOut(id=page_id, name=page_name), expires_at=int(expires_at)))
+
+    def message(self, message_id: MessageId, page_id: PageId, text: str | None, buttons: Sequence[Button]) -> None:
+        """The Page has written."""
+        shown = tuple(_button(button) for button in buttons) or None
+        self._notify(Written(message_id=message_id, page_id=page_id, text=text, buttons=shown))
+
     def close(self, code: int, reason: str) -> None:
         """Close the socket after what waits; nothing said later is sent."""
         if not self._is_over:
@@ -203,3 +216,8 @@ def _session(renegotiation: str | None, version: int) -> OfferSession | None:
 
 def _tracks(tracks: Sequence[Track]) -> tuple[TrackOut, ...]:
     return tuple(TrackOut(msid=track.msid, label=track.label.value, status=track.status.value) for track in tracks)
+
+
+def _button(button: Button) -> ButtonOut:
+    expires_at = None if button.expires_at is None else int(button.expires_at)
+    return ButtonOut(type=button.type, title=button.title, expires_at=expires_at)

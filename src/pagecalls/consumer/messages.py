@@ -12,6 +12,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from pagecalls.call.messages import MAX_TEXT_CHARS
+
 SUBPROTOCOL = "pagecalls.consumer.v1"
 MAX_MESSAGE_BYTES = 1024 * 1024
 
@@ -31,6 +33,7 @@ class Method(StrEnum):
     CALL_DTMF = "call.dtmf"
     CALL_STATS = "call.stats"
     PERMISSION_REPLY = "permission.reply"
+    PERMISSION_REVOKE = "permission.revoke"
     MESSAGE_SEND = "message.send"
     PING = "ping"
 
@@ -45,6 +48,8 @@ class Notice(StrEnum):
     MEDIA_UPDATE = "call.media_update"
     ENDED = "call.ended"
     RESUMED = "call.resumed"
+    PERMISSION_REQUEST = "permission.request"
+    MESSAGE = "message"
 
 
 class ErrorCode(IntEnum):
@@ -65,6 +70,7 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 # --- parameters: device to server -------------------------------------------------------------------------------------
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
+PageNumber = Annotated[str, Meta(pattern=r"^[0-9]{1,32}\Z")]
 
 
 class SessionIn(Wire, frozen=True, kw_only=True):
@@ -83,11 +89,12 @@ class TrackIn(Wire, frozen=True, kw_only=True):
 
 
 class StartParams(Wire, frozen=True, kw_only=True):
-    """`call.start`."""
+    """`call.start`. `message_id`: the message whose call button was tapped, if one was."""
 
-    page_id: Annotated[str, Meta(pattern=r"^[0-9]{1,32}\Z")]
+    page_id: PageNumber
     session: SessionIn | None = None
     tracks: Annotated[list[TrackIn], Meta(max_length=64)] | None = None
+    message_id: Identifier | None = None
 
 
 class AcceptParams(Wire, frozen=True, kw_only=True):
@@ -142,6 +149,26 @@ class StatsParams(Wire, frozen=True, kw_only=True):
     stats: object
 
 
+class ReplyParams(Wire, frozen=True, kw_only=True):
+    """`permission.reply`. `response` is `approve` or `reject`."""
+
+    request_id: Identifier
+    response: str
+
+
+class RevokeParams(Wire, frozen=True, kw_only=True):
+    """`permission.revoke`: the Page may not call any more."""
+
+    page_id: PageNumber
+
+
+class SendParams(Wire, frozen=True, kw_only=True):
+    """`message.send`."""
+
+    page_id: PageNumber
+    text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_CHARS)]
+
+
 class PingParams(Wire, frozen=True, kw_only=True):
     """`ping`."""
 
@@ -155,6 +182,9 @@ Params = (
     | AnswerParams
     | DtmfParams
     | StatsParams
+    | ReplyParams
+    | RevokeParams
+    | SendParams
     | PingParams
 )
 
@@ -231,6 +261,18 @@ class UpdateResult(Wire, frozen=True, kw_only=True):
     version: int | None = None
 
 
+class ReplyResult(Wire, frozen=True, kw_only=True):
+    """Result of `permission.reply`: until when the Page may call, Unix seconds, after an approval."""
+
+    expiration_timestamp: int | None = None
+
+
+class SendResult(Wire, frozen=True, kw_only=True):
+    """Result of `message.send`."""
+
+    message_id: str
+
+
 class PingResult(Wire, frozen=True, kw_only=True):
     """Result of `ping`: Unix milliseconds."""
 
@@ -241,7 +283,7 @@ class Nothing(Wire, frozen=True, kw_only=True):
     """`{}`."""
 
 
-Result = StartResult | AcceptResult | UpdateResult | PingResult | Nothing
+Result = StartResult | AcceptResult | UpdateResult | ReplyResult | SendResult | PingResult | Nothing
 
 
 class PageOut(Wire, frozen=True, kw_only=True):
@@ -316,7 +358,32 @@ class Resumed(Wire, frozen=True, kw_only=True):
     tracks: tuple[TrackOut, ...] | None = None
 
 
-Notification = Incoming | Ringing | Accepted | Connected | Changed | EndedOut | Resumed
+class Asked(Wire, frozen=True, kw_only=True):
+    """`permission.request`: the Page asks to be allowed to call; it can be answered until `expires_at`, Unix seconds."""
+
+    request_id: str
+    page: PageOut
+    expires_at: int
+
+
+class ButtonOut(Wire, frozen=True, kw_only=True):
+    """A button of a message. `expires_at`, Unix seconds, only of one that calls; the others do nothing."""
+
+    type: str
+    title: str
+    expires_at: int | None = None
+
+
+class Written(Wire, frozen=True, kw_only=True):
+    """`message`: the Page has written. The same message may come again while its button works; `message_id` tells."""
+
+    message_id: str
+    page_id: str
+    text: str | None = None
+    buttons: tuple[ButtonOut, ...] | None = None
+
+
+Notification = Incoming | Ringing | Accepted | Connected | Changed | EndedOut | Resumed | Asked | Written
 
 NOTICE_OF: Mapping[type[Notification], Notice] = {
     Incoming: Notice.INCOMING,
@@ -326,6 +393,8 @@ NOTICE_OF: Mapping[type[Notification], Notice] = {
     Changed: Notice.MEDIA_UPDATE,
     EndedOut: Notice.ENDED,
     Resumed: Notice.RESUMED,
+    Asked: Notice.PERMISSION_REQUEST,
+    Written: Notice.MESSAGE,
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeGuard, TypeVar
 
 import msgspec
@@ -24,7 +25,10 @@ from pagecalls.consumer.messages import (
     Method,
     Params,
     PingParams,
+    ReplyParams,
     RequestId,
+    RevokeParams,
+    SendParams,
     SessionIn,
     StartParams,
     StatsParams,
@@ -46,7 +50,15 @@ from pagecalls.types import CallId, SdpType, Session, Track, TrackLabel, TrackSt
 MAX_ID_CHARS = 256
 _MAX_ID = 2**63 - 1
 
-E = TypeVar("E", TrackLabel, TrackStatus)
+E = TypeVar("E", bound=StrEnum)
+
+
+class Answer(StrEnum):
+    """`response` of `permission.reply`."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
 
 PARAMS_OF: Mapping[Method, type[Params]] = {
     Method.CALL_START: StartParams,
@@ -57,9 +69,11 @@ PARAMS_OF: Mapping[Method, type[Params]] = {
     Method.CALL_ANSWER: AnswerParams,
     Method.CALL_DTMF: DtmfParams,
     Method.CALL_STATS: StatsParams,
+    Method.PERMISSION_REPLY: ReplyParams,
+    Method.PERMISSION_REVOKE: RevokeParams,
+    Method.MESSAGE_SEND: SendParams,
     Method.PING: PingParams,
 }
-"""Methods without an entry are part of the protocol but not served by this version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +147,11 @@ def update_of(params: MediaUpdateParams) -> MediaUpdateRequest:
     return MediaUpdateRequest(call_id, None, tracks, advance=advance)
 
 
+def is_approval(params: ReplyParams) -> bool:
+    """What `permission.reply` says. Raises `InvalidValue`."""
+    return _member(Answer, params.response, "response") is Answer.APPROVE
+
+
 def tracks_of(tracks: list[TrackIn] | None) -> tuple[Track, ...]:
     """The wire's `tracks`. Raises `InvalidValue`."""
     return tuple(
@@ -149,12 +168,10 @@ def _request(request_id: RequestId, wants_reply: bool, name: str, params: object
     try:
         method = Method(name)
     except ValueError:
-        return _unknown(request_id, wants_reply, name, f"There is no method {name[:64]!r}.")
-    shape = PARAMS_OF.get(method)
-    if shape is None:
-        return _unknown(request_id, wants_reply, name, f"This version does not serve {name}.")
+        text = f"There is no method {name[:64]!r}."
+        return Refused(request_id, wants_reply, ErrorCode.UNKNOWN_METHOD, text, UnknownPath(f"/{name[:64]}"))
     try:
-        return Request(request_id, wants_reply, method, _params(shape, params))
+        return Request(request_id, wants_reply, method, _params(PARAMS_OF[method], params))
     except PageCallsError as fault:
         return Refused(request_id, wants_reply, ErrorCode.INVALID_PARAMS, str(fault), fault)
 
@@ -188,6 +205,8 @@ def _check_content(params: Params) -> None:
             answer_of(params.session)
         case MediaUpdateParams():
             update_of(params)
+        case ReplyParams():
+            is_approval(params)
         case _:
             pass
 
@@ -220,7 +239,3 @@ def _is_id(value: object) -> TypeGuard[RequestId]:
 def _invalid(request_id: RequestId, cause: PageCallsError) -> Refused:
     """JSON-RPC 2.0 section 5: replied to even without an id, as it cannot be told from a request."""
     return Refused(request_id, True, ErrorCode.INVALID_REQUEST, str(cause), cause)
-
-
-def _unknown(request_id: RequestId, wants_reply: bool, name: str, message: str) -> Refused:
-    return Refused(request_id, wants_reply, ErrorCode.UNKNOWN_METHOD, message, UnknownPath(f"/{name[:64]}"))

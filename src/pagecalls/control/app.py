@@ -22,7 +22,7 @@ from pagecalls.control.clock import advance_clock, read_clock
 from pagecalls.control.health import health, ready
 from pagecalls.control.journal import read_journal
 from pagecalls.control.metrics import metrics_page
-from pagecalls.control.permissions import grant_permission
+from pagecalls.control.permissions import grant_permission, revoke_permission
 from pagecalls.errors import BodyTooLarge
 from pagecalls.http import ClientGone, Response, header, read_body
 from pagecalls.switchboard.registers import OperatorFault
@@ -59,7 +59,7 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = MappingProxyType(
         },
         f"{PREFIX}/consumers/{{page_id}}/{{psid}}/tokens": {"POST": consumers.issue},
         f"{PREFIX}/consumers/{{page_id}}/{{psid}}/revoke": {"POST": consumers.revoke},
-        f"{PREFIX}/permissions": {"POST": grant_permission},
+        f"{PREFIX}/permissions": {"POST": grant_permission, "DELETE": revoke_permission},
         f"{PREFIX}/journal": {"GET": read_journal},
         f"{PREFIX}/calls/{{id}}": {"GET": read_call},
         f"{PREFIX}/pages/{{id}}/call_settings": {"GET": read_call_settings, "POST": change_call_settings},

@@ -32,10 +32,14 @@ LONGEST_STEP_S = 10 * 366 * 24 * 3600.0
 
 
 class Permissions(Protocol):
-    """Permission to call, as far as an operator changes it."""
+    """Call permissions, as far as an operator changes them."""
 
-    async def grant_permission(self, page_id: PageId, psid: Psid, ttl_s: float) -> float:
-        """See `Directory.grant_permission`."""
+    async def grant(self, page_id: PageId, psid: Psid, ttl_s: float) -> float:
+        """See `switchboard.permissions.Permissions.grant`."""
+        ...
+
+    async def revoke(self, page_id: PageId, psid: Psid) -> bool:
+        """See `switchboard.permissions.Permissions.revoke`."""
         ...
 
 

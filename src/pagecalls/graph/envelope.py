@@ -26,6 +26,7 @@ from pagecalls.errors import (
     CallingNotAllowed,
     CallingOff,
     CallRateReached,
+    ClosedHow,
     ConnectionFault,
     ConsumerBusy,
     ConsumerUnavailable,
@@ -39,6 +40,7 @@ from pagecalls.errors import (
     MissingParameter,
     MissingScope,
     NoLinkedNumber,
+    NoLiveButton,
     NoPermission,
     NoSuchConsumer,
     NotInCall,
@@ -46,10 +48,15 @@ from pagecalls.errors import (
     NoToken,
     NotOwner,
     NotRouted,
+    OutsideWindow,
     PageCallsError,
     PageRateReached,
     PageTokenRequired,
+    PermissionHeld,
+    RequestClosed,
+    RequestRateReached,
     SettingFault,
+    TemplateFault,
     TokenFault,
     Unavailable,
     UnknownAlias,
@@ -61,6 +68,7 @@ from pagecalls.errors import (
     UnusableBatch,
     UnusableConnection,
     UnusableSetting,
+    UnusableTemplate,
     UseCase,
     UseCaseRateReached,
     UserRateReached,
@@ -103,6 +111,8 @@ _OVER = ("Call ended", "This call is over.")
 _BUSY = ("Person is busy", "This person is in another call. Try again later.")
 _AWAY = ("Person is not available", "This person cannot be reached right now.")
 _OFTEN = ("Too many calls", "This person has been called often today. Try again later.")
+_ASKED = ("Already asked", "This person was asked for permission twice today. Try again tomorrow.")
+_SILENT = ("Message not sent", "This person has not written lately.")
 _ASK = ("Permission needed", "Ask this person for permission before you call.")
 _ELSEWHERE = ("Call taken", "This call is handled elsewhere.")
 _CLOSED = ("Calling is off", "Calling is not available for this Page.")
@@ -138,6 +148,15 @@ SETTING_SUBCODES: Mapping[SettingFault, int] = MappingProxyType(
     }
 )
 
+TEMPLATE_SUBCODES: Mapping[TemplateFault, int] = MappingProxyType(
+    {
+        TemplateFault.UNKNOWN: 9902010,
+        TemplateFault.TTL: 9902011,
+        TemplateFault.DAYS: 9902012,
+        TemplateFault.NO_TITLE: 9902013,
+    }
+)
+
 ROWS: Mapping[Key, Row] = MappingProxyType(
     {
         NoToken: Row("E_NO_TOKEN", 400, 104),
@@ -168,6 +187,7 @@ ROWS: Mapping[Key, Row] = MappingProxyType(
         UnusableBatch: Row("E_VALUE", 400, 100, 9905011),
         CallbackUnverified: Row("E_CALLBACK", 400, 2200),
         **{(UnusableSetting, fault): Row("E_SETTINGS", 400, 100, subcode) for fault, subcode in SETTING_SUBCODES.items()},
+        **{(UnusableTemplate, fault): Row("E_TEMPLATE", 400, 100, subcode) for fault, subcode in TEMPLATE_SUBCODES.items()},
         AppRateReached: Row("E_APP_RATE", 403, 4, is_transient=True),
         UserRateReached: Row("E_USER_RATE", 400, 17, is_transient=True),
         PageRateReached: Row("E_PAGE_RATE", 400, 32, is_transient=True),
@@ -198,6 +218,14 @@ ROWS: Mapping[Key, Row] = MappingProxyType(
         ConsumerBusy: Row("E_BUSY", 400, 551, 9901206, user=_BUSY),
         CallRateReached: Row("E_CALL_RATE", 400, 613, 9901207, is_transient=True, user=_OFTEN),
         MediaConflict: Row("E_CONFLICT", 400, 100, 9901208, is_transient=True),
+        OutsideWindow: Row("E_WINDOW", 403, 10, 2018278, user=_SILENT),
+        PermissionHeld: Row("E_OPTIN_HELD", 400, 100, 9902004),
+        RequestRateReached: Row("E_OPTIN_RATE", 400, 613, 9902003, is_transient=True, user=_ASKED),
+        (RequestClosed, ClosedHow.UNKNOWN): Row("E_REQUEST", 400, 100, 9902005),
+        (RequestClosed, ClosedHow.EXPIRED): Row("E_REQUEST", 400, 100, 9902006),
+        (RequestClosed, ClosedHow.REPLACED): Row("E_REQUEST", 400, 100, 9902007),
+        (RequestClosed, ClosedHow.ANSWERED): Row("E_REQUEST", 400, 100, 9902008),
+        NoLiveButton: Row("E_BUTTON", 400, 100, 9902009),
         InternalFault: Row("E_INTERNAL", 500, 2, is_transient=True, user=_RETRY),
         Unavailable: Row("E_INTERNAL", 503, 2, is_transient=True, user=_RETRY),
     }
@@ -209,10 +237,10 @@ _CALLING_CODES = range(2018389, 2018397)
 def row_key(error: PageCallsError) -> Key:
     """Where `error` stands in `ROWS`."""
     match error:
-        case BadToken() | UnusableConnection() | UnusableSetting():
+        case BadToken() | UnusableConnection() | UnusableSetting() | UnusableTemplate():
             return (type(error), error.fault)
-        case CallEnded():
-            return (CallEnded, error.how)
+        case CallEnded() | RequestClosed():
+            return (type(error), error.how)
         case UseCaseRateReached():
             return (UseCaseRateReached, error.use_case)
         case _:
@@ -262,5 +290,7 @@ def _error_data(error: PageCallsError) -> JsonObject:
             return {"call_id": call_id}
         case MediaConflict(current_version=version):
             return {"current_version": version}
+        case PermissionHeld(until=until):
+            return {"expiration_time": int(until)}
         case _:
             return {}

@@ -64,6 +64,7 @@ def examples() -> Iterator[PageCallsError]:
         "Callback verification failed with the following errors: HTTP Status Code = 403; HTTP Message = Forbidden"
     )
     yield from (errors.UnusableSetting(_SETTINGS[fault], fault) for fault in SettingFault)
+    yield from (errors.UnusableTemplate("message[attachment][payload]", fault) for fault in errors.TemplateFault)
     yield errors.AppRateReached()
     yield errors.UserRateReached()
     yield errors.PageRateReached()
@@ -96,6 +97,11 @@ def _call_examples() -> Iterator[PageCallsError]:
     yield errors.ConsumerBusy(None)
     yield errors.CallRateReached()
     yield errors.MediaConflict(3)
+    yield errors.OutsideWindow()
+    yield errors.PermissionHeld(1_790_604_800)
+    yield errors.RequestRateReached()
+    yield from (errors.RequestClosed(how) for how in errors.ClosedHow)
+    yield errors.NoLiveButton()
 
 
 def render() -> str:

@@ -100,6 +100,13 @@ class Params:
             raise InvalidValue(self.name(key))
         return Params(value, self.name(key))
 
+    def required_object(self, key: str) -> Params:
+        """As `object`. Raises `MissingParameter`."""
+        value = self.object(key)
+        if value is None:
+            raise MissingParameter(self.name(key))
+        return value
+
     def objects(self, key: str) -> list[Params] | None:
         """A list of objects, or JSON text of one; each member may be JSON text too."""
         value = self._folded(key)

@@ -18,4 +18,4 @@ CALL_PERMISSION = Shape(
 async def read_permission(visit: PageVisit) -> Answer:
     """May this Page call the person?"""
     psid = Psid(visit.params.required_text("psid"))
-    return Answer(permission_body(await visit.services.directory.permission(visit.page.id, psid)))
+    return Answer(permission_body(await visit.services.permissions.read(visit.page.id, psid)))

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from pagecalls.errors import UseCase
-from pagecalls.graph import calls, pages, permissions, settings, subscriptions
+from pagecalls.graph import calls, messages, pages, permissions, settings, subscriptions
 from pagecalls.graph.auth import Scope
 from pagecalls.graph.permissions import CALL_PERMISSION
 from pagecalls.graph.selection import Shape
@@ -54,6 +54,7 @@ PAGE_EDGES: Mapping[str, Verbs] = MappingProxyType(
     {
         "": {"GET": PageRoute(pages.read_page, None)},
         "calls": {"POST": PageRoute(calls.act, Scope.MESSAGING)},
+        "messages": {"POST": PageRoute(messages.send_message, Scope.MESSAGING)},
         "messenger_call_permissions": {"GET": PageRoute(permissions.read_permission, Scope.MESSAGING, shape=CALL_PERMISSION)},
         "messenger_call_settings": {
             "GET": PageRoute(
@@ -79,7 +80,7 @@ APP_EDGES: Mapping[str, Verbs] = MappingProxyType(
     }
 )
 
-_MESSENGER_EDGES = frozenset({"calls", "messenger_call_permissions", "messenger_call_settings"})
+_MESSENGER_EDGES = frozenset({"calls", "messages", "messenger_call_permissions", "messenger_call_settings"})
 
 
 def use_case(edge: str, platform: str | None) -> UseCase:

@@ -1,4 +1,4 @@
-"""The bodies of successful answers, member by member in the order of the contract (messenger-calling 2.1, 7.8 and 8.1)."""
+"""The bodies of successful answers, member by member in the order of the contract (messenger-calling 2.1, 7.8, 8.1 and 8.4)."""
 
 from __future__ import annotations
 
@@ -117,6 +117,26 @@ def _actions(facts: PermissionFacts, doubled: bool) -> tuple[PermittedAction, ..
         PermittedAction("send_call_permission_request", facts.can_request, facts.can_request if doubled else UNSET, (limit,)),
         PermittedAction("start_call", facts.can_call, facts.can_call if doubled else UNSET),
     )
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    """Where one of the guides prints the id of a message."""
+
+    id: str
+    message_id: str
+
+
+class SentBody(msgspec.Struct, frozen=True):
+    """Answer of `POST messages`, in the three shapes that the guides print (messenger-calling 8.4)."""
+
+    recipient_id: str
+    message_id: str
+    recipient: Recipient
+
+
+def sent_body(to: str, message_id: str) -> SentBody:
+    """The same two ids in every shape."""
+    return SentBody(to, message_id, Recipient(to, message_id))
 
 
 SUCCESS: Json = {"success": True}

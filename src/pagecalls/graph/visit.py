@@ -16,6 +16,8 @@ from pagecalls.store.base import Page
 from pagecalls.switchboard.base import BusinessDoor, Caller, Release
 from pagecalls.switchboard.call_settings import PageSettings
 from pagecalls.switchboard.directory import Directory
+from pagecalls.switchboard.messages import Messages
+from pagecalls.switchboard.permissions import Permissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Services:
     directory: Directory
     settings: PageSettings
     clock: Clock
+    permissions: Permissions
+    messages: Messages
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pagecalls.call.messages import Button
 from pagecalls.call.states import EndReason
 from pagecalls.call.versions import Advance
 from pagecalls.sdp.tracks import MAX_TRACKS as MAX_TRACKS
-from pagecalls.types import AppId, CallId, DeviceId, PageId, Platform, Psid, Session, Track
+from pagecalls.types import AppId, CallId, DeviceId, MessageId, PageId, Platform, Psid, Session, Track
 
 Release = Callable[[], None]
 """Called once, when the response has been handed to the socket or the client is gone (ruling 18). Never raises, never blocks."""
@@ -165,6 +166,8 @@ class DeviceLine(Protocol):
     def resumed(
         self, call_id: CallId, state: str, renegotiation: str | None, version: int, tracks: Sequence[Track], released: Release
     ) -> None: ...
+    def permission_request(self, request_id: MessageId, page_id: PageId, page_name: str, expires_at: float) -> None: ...
+    def message(self, message_id: MessageId, page_id: PageId, text: str | None, buttons: Sequence[Button]) -> None: ...
     def close(self, code: int, reason: str) -> None: ...
 
 
@@ -187,11 +190,20 @@ class PickUpReply:
     release: Release
 
 
+@dataclass(frozen=True, slots=True)
+class PermissionReply:
+    """Result of `permission.reply`. `expires_at`, Unix seconds, only after an approval. `release` as in `CallReply`."""
+
+    expires_at: float | None
+    release: Release
+
+
 class ConsumerDoor(Protocol):
     """What a consumer's device can do. Each method raises `CallError`, `RequestError` or `PeerError`."""
 
     async def device_connected(self, device: DeviceIdentity, line: DeviceLine) -> None:
-        """The socket is up; live calls of the device are resumed, an outbound call to its consumer rings on it."""
+        """The socket is up; live calls of the device are resumed, an outbound call to its consumer rings on it, and messages
+        that are still live are shown."""
         ...
 
     async def device_gone(self, device: DeviceIdentity, line: DeviceLine) -> None:
@@ -199,7 +211,7 @@ class ConsumerDoor(Protocol):
         ...
 
     async def call_start(
-        self, device: DeviceIdentity, page_id: PageId, session: Session, tracks: Sequence[Track]
+        self, device: DeviceIdentity, page_id: PageId, session: Session, tracks: Sequence[Track], message_id: str | None = None
     ) -> StartReply: ...
     async def call_accept(
         self, device: DeviceIdentity, call_id: CallId, session: Session, tracks: Sequence[Track]
@@ -210,3 +222,6 @@ class ConsumerDoor(Protocol):
     async def call_dtmf(self, device: DeviceIdentity, call_id: CallId, digits: str) -> None: ...
     async def call_stats(self, device: DeviceIdentity, call_id: CallId, stats: object) -> None: ...
     async def call_media_update(self, device: DeviceIdentity, request: MediaUpdateRequest) -> CallReply: ...
+    async def permission_reply(self, device: DeviceIdentity, request_id: str, is_approved: bool) -> PermissionReply: ...
+    async def permission_revoke(self, device: DeviceIdentity, page_id: PageId) -> None: ...
+    async def message_send(self, device: DeviceIdentity, page_id: PageId, text: str) -> MessageId: ...

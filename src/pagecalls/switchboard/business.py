@@ -29,8 +29,8 @@ from pagecalls.store.base import Consumer, Transaction
 from pagecalls.switchboard.base import AcceptRequest, Caller, CallReply, ConnectRequest, EndRequest, MediaUpdateRequest
 from pagecalls.switchboard.call_settings import effective, must_start_calls
 from pagecalls.switchboard.calls import Calls, Live
-from pagecalls.switchboard.directory import is_rate_free
 from pagecalls.switchboard.entries import begin, join, read_offer
+from pagecalls.switchboard.permissions import is_rate_free
 from pagecalls.switchboard.updates import update
 from pagecalls.types import PageId, Platform, Psid, Side
 

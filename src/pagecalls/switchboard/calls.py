@@ -39,7 +39,7 @@ from pagecalls.switchboard.media import CallMedia
 from pagecalls.switchboard.notices import Notices, Written
 from pagecalls.switchboard.offers import Offer, Offers, has_video, make_offers, shown_tracks, unreadable
 from pagecalls.switchboard.timers import Timers
-from pagecalls.types import CallId, DeviceId, PageId, Psid, Side
+from pagecalls.types import CallId, DeviceId, Direction, PageId, Psid, Side
 
 log = logging.getLogger("pagecalls.switchboard")
 
@@ -172,6 +172,8 @@ class Calls:
 
         def work(tx: Transaction) -> tuple[Written, Page | None]:
             tx.put_call(record)
+            if before is None and call.direction is Direction.USER_INITIATED:
+                tx.note_contact(call.page_id, call.psid, now)
             rows = self.notices.write(tx, call, effects, offers.get(Side.BUSINESS), now)
             for effect in effects:
                 if isinstance(effect, do.GrantPermission):

@@ -22,15 +22,25 @@ from pagecalls.errors import ConsumerBusy, InvalidValue, NotOffered, UnknownCall
 from pagecalls.media.protocol import EngineError, LegDtmf
 from pagecalls.sdp.negotiate import render_offer
 from pagecalls.store.base import Transaction
-from pagecalls.switchboard.base import CallReply, DeviceIdentity, DeviceLine, MediaUpdateRequest, PickUpReply, StartReply
+from pagecalls.switchboard.base import (
+    CallReply,
+    DeviceIdentity,
+    DeviceLine,
+    MediaUpdateRequest,
+    PermissionReply,
+    PickUpReply,
+    StartReply,
+)
 from pagecalls.switchboard.call_settings import effective, must_be_offered
 from pagecalls.switchboard.calls import Calls, Live
 from pagecalls.switchboard.desired import SOUND
 from pagecalls.switchboard.entries import begin, join, read_offer
 from pagecalls.switchboard.media import NEVER
+from pagecalls.switchboard.messages import Messages
 from pagecalls.switchboard.offers import has_video, shown_tracks
+from pagecalls.switchboard.permissions import Permissions
 from pagecalls.switchboard.updates import take_answer, update
-from pagecalls.types import CallId, PageId, SdpType, Session, Side, Track
+from pagecalls.types import CallId, MessageId, PageId, SdpType, Session, Side, Track
 
 DTMF_ALPHABET = frozenset("0123456789*#ABCDabcd,")
 MAX_STATS_BYTES = 8 * 1024
@@ -42,27 +52,32 @@ RINGING_HERE = (CallState.DIALING, CallState.RINGING_OUT)
 class Consumers:
     """Implements `ConsumerDoor`."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, messages: Messages, permissions: Permissions) -> None:
         self._calls = calls
+        self._messages = messages
+        self._permissions = permissions
 
     # --- sockets ------------------------------------------------------------------------------------------------------
 
     async def device_connected(self, device: DeviceIdentity, line: DeviceLine) -> None:
-        """Register the line, give the device its live call back, or ring on it what rings for its consumer."""
+        """Register the line, give the device its live call back, ring on it what rings for its consumer, show messages."""
         calls = self._calls
         async with calls.locks.hold(device.page_id, device.psid):
             calls.devices.add(device, line)
             live = await self._live_call(device)
-            if live is None:
-                return
-            concerned = live.call.device == device.device_id or device.device_id in live.call.ringing
-            if concerned:
-                step = await calls.step(live, DeviceReturned(device.device_id))
-                self._resume(step.live, line)
-            elif live.call.state in RINGING_HERE:
-                page = await calls.store.read(lambda tx: tx.page(device.page_id))
-                line.incoming(live.call.id, device.page_id, page.name if page else "", has_video(live.media.business))
-                await calls.step(live, DeviceRang(device.device_id))
+            if live is not None:
+                await self._present(live, device, line)
+            await self._messages.show_to(device, line)
+
+    async def _present(self, live: Live, device: DeviceIdentity, line: DeviceLine) -> None:
+        calls = self._calls
+        if live.call.device == device.device_id or device.device_id in live.call.ringing:
+            step = await calls.step(live, DeviceReturned(device.device_id))
+            self._resume(step.live, line)
+        elif live.call.state in RINGING_HERE:
+            page = await calls.store.read(lambda tx: tx.page(device.page_id))
+            line.incoming(live.call.id, device.page_id, page.name if page else "", has_video(live.media.business))
+            await calls.step(live, DeviceRang(device.device_id))
 
     async def device_gone(self, device: DeviceIdentity, line: DeviceLine) -> None:
         """The 30 s for coming back begin, if the device has to do with a call."""
@@ -76,10 +91,13 @@ class Consumers:
 
     # --- calls --------------------------------------------------------------------------------------------------------
 
-    async def call_start(self, device: DeviceIdentity, page_id: PageId, session: Session, tracks: Sequence[Track]) -> StartReply:
+    async def call_start(
+        self, device: DeviceIdentity, page_id: PageId, session: Session, tracks: Sequence[Track], message_id: str | None = None
+    ) -> StartReply:
         """A call to the Page. Raises `NotOffered` or `ConsumerBusy` where the Page does not take it; no call exists then.
 
-        While the Page calls this very consumer, both want the same: the device picks that call up (3.3).
+        While the Page calls this very consumer, both want the same: the device picks that call up (3.3). `message_id`: the
+        message whose button was tapped; raises `NoLiveButton`.
         """
         if page_id != device.page_id:
             raise InvalidValue("page_id", got=page_id)
@@ -89,6 +107,8 @@ class Consumers:
             live = await self._live_call(device)
             if live is not None and live.call.state in RINGING_HERE:
                 return await self._call_back(device, live, session, tracks)
+            if message_id is not None:
+                await self._messages.must_be_button(device, message_id)
             settings = await self._may_start(device, live)
             is_routed = settings.ring_target is RingTarget.PARTNERS
             call, effects = start_user_call(
@@ -117,6 +137,7 @@ class Consumers:
         outcome = apply(step.live.call, ConsumerAccepted(device.device_id, by_calling=True), calls.clock.now())
         entry = await join(calls, step.live, outcome, Side.CONSUMER, session, tracks)
         reply = entry.reply
+        await calls.store.write(lambda tx: tx.note_contact(device.page_id, device.psid, calls.clock.now()))
 
         def handed_over() -> None:
             entry.release()
@@ -190,6 +211,20 @@ class Consumers:
         if len(text) > MAX_STATS_BYTES:
             raise InvalidValue("stats")
         self._calls.journal.note("device_stats", call_id, stats=text.decode())
+
+    # --- permission and messages --------------------------------------------------------------------------------------
+
+    async def permission_reply(self, device: DeviceIdentity, request_id: str, is_approved: bool) -> PermissionReply:
+        """See `Permissions.reply`."""
+        return await self._permissions.reply(device, request_id, is_approved)
+
+    async def permission_revoke(self, device: DeviceIdentity, page_id: PageId) -> None:
+        """See `Permissions.revoke_own`."""
+        await self._permissions.revoke_own(device, page_id)
+
+    async def message_send(self, device: DeviceIdentity, page_id: PageId, text: str) -> MessageId:
+        """See `Messages.receive`."""
+        return await self._messages.receive(device, page_id, text)
 
     # --- helpers ------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Who is who: apps, Pages, tokens, consumers, permissions and subscriptions, as the faces need them."""
+"""Who is who: apps, Pages, tokens, consumers and subscriptions, as the faces need them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import hmac
 import secrets
 from dataclasses import dataclass, replace
 
-from pagecalls.call import permission
-from pagecalls.call.settings import DEFAULT_SETTINGS, CallSettings
 from pagecalls.clock import Clock
-from pagecalls.errors import BadToken, NoSuchConsumer, TokenFault, UnknownObject
+from pagecalls.errors import BadToken, TokenFault, UnknownObject
 from pagecalls.store.base import (
     App,
     AppSubscription,
@@ -23,9 +21,8 @@ from pagecalls.store.base import (
     TokenKind,
     Transaction,
 )
-from pagecalls.switchboard.base import CallbackVerifier, DeviceIdentity, PermissionFacts
-from pagecalls.switchboard.call_settings import effective, must_call_consumers, must_have_audio
-from pagecalls.types import AppId, DeviceId, Direction, PageId, Platform, Psid
+from pagecalls.switchboard.base import CallbackVerifier, DeviceIdentity
+from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid
 
 DAY_S = 24 * 3600.0
 CONSUMER_TOKEN_S = 30 * DAY_S
@@ -68,20 +65,10 @@ class NewApp:
 class Directory:
     """Look-ups and registrations over the store. Every method is one unit of work."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        verifier: CallbackVerifier,
-        calls_per_consumer_24h: int | None = None,
-        default_settings: CallSettings = DEFAULT_SETTINGS,
-    ) -> None:
-        """`calls_per_consumer_24h` as in `DialRules`: it is told where a permission is read. `default_settings` as in `Calls`."""
+    def __init__(self, store: Store, clock: Clock, verifier: CallbackVerifier) -> None:
         self._store = store
         self._clock = clock
         self._verifier = verifier
-        self._calls_per_consumer_24h = calls_per_consumer_24h
-        self._default_settings = default_settings
 
     # --- tokens -------------------------------------------------------------------------------------------------------
 
@@ -153,44 +140,6 @@ class Directory:
 
         return await self._store.read(work)
 
-    # --- permissions --------------------------------------------------------------------------------------------------
-
-    async def permission(self, page_id: PageId, psid: Psid) -> PermissionFacts:
-        """The state of the call permission (messenger-calling 8.1).
-
-        Raises `UnknownObject`, `BusinessCallingOff`, `CallingOff`, `NoSuchConsumer`.
-        """
-        now = self._clock.now()
-
-        def work(tx: Transaction) -> tuple[float | None, bool, bool]:
-            page = tx.page(page_id)
-            if page is None:
-                raise UnknownObject("get", page_id)
-            must_call_consumers(page)
-            must_have_audio(effective(tx, page_id, self._default_settings))
-            if tx.consumer(page_id, psid) is None:
-                raise NoSuchConsumer
-            is_free = is_rate_free(tx, page_id, psid, self._calls_per_consumer_24h, now)
-            return tx.permission(page_id, psid), is_free, page.is_calling_eligible
-
-        expires_at, is_free, is_on = await self._store.read(work)
-        view = permission.view(expires_at, now, calling_on=is_on, is_rate_free=is_free)
-        return PermissionFacts(view.has_permission, view.expires_at, view.can_request, view.requests_in_24h, view.can_call)
-
-    async def grant_permission(self, page_id: PageId, psid: Psid, ttl_s: float) -> float:
-        """Let the Page call the consumer for `ttl_s` from now; when that ends. Raises `UnknownObject`, `NoSuchConsumer`."""
-        expires_at = self._clock.now() + ttl_s
-
-        def work(tx: Transaction) -> None:
-            if tx.page(page_id) is None:
-                raise UnknownObject("post", page_id)
-            if tx.consumer(page_id, psid) is None:
-                raise NoSuchConsumer
-            tx.put_permission(page_id, psid, expires_at)
-
-        await self._store.write(work)
-        return expires_at
-
     # --- subscriptions ------------------------------------------------------------------------------------------------
 
     async def subscribe_app(self, subscription: AppSubscription) -> None:
@@ -237,13 +186,6 @@ class Directory:
     async def unsubscribe_page(self, app_id: AppId, page_id: PageId) -> None:
         """Drop the app's fields on the Page."""
         await self._store.write(lambda tx: tx.delete_page_subscription(app_id, page_id))
-
-
-def is_rate_free(tx: Transaction, page_id: PageId, psid: Psid, per_24h: int | None, now: float) -> bool:
-    """Whether the Page may start one more call to the consumer within a day; always without a limit (ruling 19)."""
-    if per_24h is None:
-        return True
-    return tx.calls_begun(page_id, psid, Direction.BUSINESS_INITIATED, now - DAY_S) < per_24h
 
 
 def _app_token(tx: Transaction, text: str) -> Token | None:

@@ -6,7 +6,7 @@ import base64
 import random
 import string
 
-from pagecalls.types import AppId, CallId, DeviceId, LegId, PageId, Psid, UserId
+from pagecalls.types import AppId, CallId, DeviceId, LegId, MessageId, PageId, Psid, UserId
 
 STREAM_ALPHABET = string.ascii_letters + string.digits
 
@@ -28,6 +28,10 @@ class Ids:
     def event_id(self) -> str:
         """32 hex digits, one per webhook event."""
         return self._bytes(16).hex()
+
+    def message_id(self) -> MessageId:
+        """`m_` and 32 url-safe base64 characters from 24 random bytes."""
+        return MessageId("m_" + self._url_safe(24))
 
     def app_id(self) -> AppId:
         """15 decimal digits."""

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from pagecalls.call.model import Call
 from pagecalls.call.settings import CallSettings
-from pagecalls.types import PageId, Platform, Session
+from pagecalls.types import PageId, Platform, Psid, Session
 
 Item = dict[str, object]
 """One entry of `calls[]`, or another object of a body."""
@@ -99,6 +99,22 @@ def terminate(call: Call, event_id: str, now: float) -> bytes:
         item |= {"start_time": start, "end_time": start + call.duration_s, "duration": call.duration_s}
     item["event_id"] = event_id
     return _body(call, item, int(now))
+
+
+def call_permission_reply(platform: Platform, page_id: PageId, psid: Psid, expires_at: float | None, now: float) -> bytes:
+    """`call_permission_reply` (7.6), on the entry itself and nowhere else (12, row 21). `expires_at` `None`: rejected."""
+    reply: Item = {"response": "reject"}
+    if expires_at is not None:
+        reply = {"response": "approve", "expiration_timestamp": int(expires_at)}
+    entry: Item = {
+        "id": page_id,
+        "time": int(now),
+        "sender": {"id": psid},
+        "recipient": {"id": page_id},
+        "timestamp": int(now),
+        "call_permission_reply": reply,
+    }
+    return _json({"object": object_of(platform), "entry": [entry]})
 
 
 def call_settings_update(page_id: PageId, settings: CallSettings, now: float) -> bytes:

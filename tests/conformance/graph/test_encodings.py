@@ -7,7 +7,6 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from pagecalls.graph.app import GraphOptions, build_graph
 from pagecalls.switchboard.base import AcceptRequest
 from pagecalls.types import CallId, Platform, SdpType, Session, Track, TrackLabel, TrackStatus
 from tests.asgi_client import Socket, scope_of
@@ -181,7 +180,3 @@ async def test_a_long_value_is_not_sent_back_whole(world: World) -> None:
     assert reply.headers["www-authenticate"].isascii()
     assert "\r" not in reply.headers["www-authenticate"]
     assert "x-evil" not in reply.headers
-
-
-def test_options_are_plain_to_build(world: World) -> None:
-    assert build_graph(world.services, GraphOptions()) is not None

@@ -10,7 +10,7 @@ PATH = f"/v26.0/{PAGE.id}/messenger_call_permissions"
 
 
 async def test_with_permission(world: World) -> None:
-    expires_at = int(await world.directory.grant_permission(PAGE.id, PSID, 604_800))
+    expires_at = int(await world.permissions.grant(PAGE.id, PSID, 604_800))
     reply = await world.get(PATH, psid=PSID, summary="true")
     permission = {"expiration_time": expires_at}
     limit = {"time_period": "PT24H", "max_allowed": 2, "current_usage": 0}
@@ -47,7 +47,7 @@ async def test_without_permission(world: World) -> None:
 
 
 async def test_an_expired_permission_is_none(world: World) -> None:
-    await world.directory.grant_permission(PAGE.id, PSID, 60)
+    await world.permissions.grant(PAGE.id, PSID, 60)
     world.clock.advance(61)
     assert (await world.get(PATH, psid=PSID)).json["permission"] == {"status": "no_permission"}
 

@@ -33,6 +33,8 @@ from pagecalls.switchboard.devices import Devices
 from pagecalls.switchboard.directory import Directory, digest
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
+from pagecalls.switchboard.messages import Messages
+from pagecalls.switchboard.permissions import Permissions
 from pagecalls.types import AppId, CallId, PageId, Platform, Psid
 from tests.asgi_client import Reply, exchange
 
@@ -130,6 +132,7 @@ class World:
     seen: list[tuple[str, str, int]]
     services: Services
     calls: Calls
+    permissions: Permissions
 
     @classmethod
     async def open(cls, **options: Any) -> World:
@@ -144,14 +147,17 @@ class World:
             seen.append((edge, action, status))
 
         calls = Calls(store, FakeEngine(clock), clock, Ids(random.Random(7)), Journal(clock), Devices())
+        permissions, messages = Permissions(calls), Messages(calls)
         services = Services(
             door=door,
             directory=directory,
             clock=clock,
             settings=PageSettings(calls),
+            permissions=permissions,
+            messages=messages,
         )
         app = build_graph(services, GraphOptions(on_request=on_request, rev=77, **options))
-        return cls(store, directory, door, verifier, clock, app, seen, services, calls)
+        return cls(store, directory, door, verifier, clock, app, seen, services, calls, permissions)
 
     async def ask(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Reply:
         """A request exactly as given."""

@@ -18,9 +18,18 @@ from pagecalls.consumer.messages import SUBPROTOCOL
 from pagecalls.consumer.sessions import ConsumerOptions
 from pagecalls.errors import UnknownObject
 from pagecalls.store.base import Consumer, Page
-from pagecalls.switchboard.base import CallReply, DeviceIdentity, DeviceLine, MediaUpdateRequest, PickUpReply, Release, StartReply
+from pagecalls.switchboard.base import (
+    CallReply,
+    DeviceIdentity,
+    DeviceLine,
+    MediaUpdateRequest,
+    PermissionReply,
+    PickUpReply,
+    Release,
+    StartReply,
+)
 from pagecalls.switchboard.directory import NewSession
-from pagecalls.types import CallId, DeviceId, PageId, Platform, Psid, Session, Track
+from pagecalls.types import CallId, DeviceId, MessageId, PageId, Platform, Psid, Session, Track
 
 PAGE = Page(PageId("1001"), "Tea House")
 ADA = DeviceIdentity(DeviceId("d1"), Psid("2002"), PAGE.id, Platform.MESSENGER, "Ada")
@@ -59,8 +68,11 @@ class RecordingDoor:
         self.gone.append(line)
         self.changed.set()
 
-    async def call_start(self, device: DeviceIdentity, page_id: PageId, session: Session, tracks: Sequence[Track]) -> StartReply:
-        await self._note("start", page_id, session, tuple(tracks))
+    async def call_start(
+        self, device: DeviceIdentity, page_id: PageId, session: Session, tracks: Sequence[Track], message_id: str | None = None
+    ) -> StartReply:
+        button = () if message_id is None else (message_id,)
+        await self._note("start", page_id, session, tuple(tracks), *button)
         return StartReply(CallId("c_1"), "v=0 answer")
 
     async def call_accept(
@@ -87,6 +99,17 @@ class RecordingDoor:
     async def call_media_update(self, device: DeviceIdentity, request: MediaUpdateRequest) -> CallReply:
         await self._note("media_update", request)
         return replace(self.updated, release=self.releases("media_update"))
+
+    async def permission_reply(self, device: DeviceIdentity, request_id: str, is_approved: bool) -> PermissionReply:
+        await self._note("permission_reply", request_id, is_approved)
+        return PermissionReply(1_790_604_800.9 if is_approved else None, self.releases("permission_reply"))
+
+    async def permission_revoke(self, device: DeviceIdentity, page_id: PageId) -> None:
+        await self._note("permission_revoke", page_id)
+
+    async def message_send(self, device: DeviceIdentity, page_id: PageId, text: str) -> MessageId:
+        await self._note("message_send", page_id, text)
+        return MessageId("m_1")
 
     def releases(self, name: str) -> Release:
         return lambda: self.released.append(name)

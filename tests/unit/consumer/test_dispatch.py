@@ -90,6 +90,45 @@ async def test_actions_with_an_empty_result(method: str, params: dict[str, objec
     assert door.asked == [asked]
 
 
+async def test_a_call_by_a_button() -> None:
+    door = RecordingDoor()
+    await reply(door, "call.start", page_id="1001", session=OFFER, message_id="m_1")
+    assert door.asked[0][-1] == "m_1"
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "asked", "result"),
+    [
+        (
+            "permission.reply",
+            {"request_id": "m_1", "response": "approve"},
+            ("permission_reply", "m_1", True),
+            {"expiration_timestamp": 1_790_604_800},
+        ),
+        ("permission.reply", {"request_id": "m_1", "response": "reject"}, ("permission_reply", "m_1", False), {}),
+        ("permission.revoke", {"page_id": "1001"}, ("permission_revoke", PageId("1001")), {}),
+        ("message.send", {"page_id": "1001", "text": "Hello"}, ("message_send", PageId("1001"), "Hello"), {"message_id": "m_1"}),
+    ],
+)
+async def test_permission_and_messages(
+    method: str, params: dict[str, object], asked: tuple[object, ...], result: dict[str, object]
+) -> None:
+    door = RecordingDoor()
+    assert await reply(door, method, **params) == {"result": result}
+    assert door.asked == [asked]
+
+
+async def test_the_webhook_of_an_answer_waits_for_the_reply() -> None:
+    door = RecordingDoor()
+    params = {"request_id": "m_1", "response": "approve"}
+    answered = await dispatcher(door).serve(
+        json.dumps({"jsonrpc": "2.0", "id": 1, "method": "permission.reply", "params": params})
+    )
+    assert door.released == []
+    answered.release()
+    assert door.released == ["permission_reply"]
+
+
 async def test_ping_tells_the_time_in_milliseconds() -> None:
     assert await reply(RecordingDoor(), "ping") == {"result": {"time": 1_790_000_000_250}}
 

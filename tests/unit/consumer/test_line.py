@@ -7,10 +7,11 @@ import json
 
 import pytest
 
+from pagecalls.call.messages import Button
 from pagecalls.call.states import EndReason
 from pagecalls.consumer.line import Line, LineLimits
 from pagecalls.switchboard.base import Ended, Release
-from pagecalls.types import CallId, PageId, Track, TrackLabel
+from pagecalls.types import CallId, MessageId, PageId, Track, TrackLabel
 
 CALL = CallId("c_1")
 
@@ -61,6 +62,9 @@ async def test_notifications_leave_in_order_and_then_the_close() -> None:
     line.resumed(CALL, "ACTIVE", None, 0, (), lambda: None)
     line.ended(Ended(CALL, EndReason.MEDIA_TIMEOUT, True, 4))
     line.ended(Ended(CALL, EndReason.DECLINED, False, None))
+    line.permission_request(MessageId("m_1"), PageId("1"), "Tea", 12.7)
+    line.message(MessageId("m_2"), PageId("1"), "Hello", ())
+    line.message(MessageId("m_3"), PageId("1"), None, (Button("audio_call", "Call", 12.7), Button("web_url", "Site", url="x")))
     close(line)
     await line.pump()
     assert socket.closed == (4001, "bye")
@@ -84,6 +88,16 @@ async def test_notifications_leave_in_order_and_then_the_close() -> None:
         ("call.resumed", {"call_id": "c_1", "state": "ACTIVE"}),
         ("call.ended", {"call_id": "c_1", "reason": "media_timeout", "status": "Failed", "duration": 4}),
         ("call.ended", {"call_id": "c_1", "reason": "declined", "status": "Completed"}),
+        ("permission.request", {"request_id": "m_1", "page": {"id": "1", "name": "Tea"}, "expires_at": 12}),
+        ("message", {"message_id": "m_2", "page_id": "1", "text": "Hello"}),
+        (
+            "message",
+            {
+                "message_id": "m_3",
+                "page_id": "1",
+                "buttons": [{"type": "audio_call", "title": "Call", "expires_at": 12}, {"type": "web_url", "title": "Site"}],
+            },
+        ),
     ]
 
 

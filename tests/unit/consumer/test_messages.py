@@ -9,6 +9,8 @@ import pytest
 from pagecalls.consumer.messages import (
     Accepted,
     AcceptResult,
+    Asked,
+    ButtonOut,
     Changed,
     Connected,
     EndedOut,
@@ -20,15 +22,18 @@ from pagecalls.consumer.messages import (
     PageOut,
     PickUpSession,
     PingResult,
+    ReplyResult,
     Result,
     Resumed,
     Ringing,
+    SendResult,
     SessionOut,
     StartResult,
     StartSession,
     TrackOut,
     UpdateResult,
     UpdateSession,
+    Written,
     answer,
     error_frame,
     notification_frame,
@@ -76,6 +81,25 @@ NOTIFICATIONS: list[tuple[Notification, str, dict[str, object]]] = [
         {"call_id": "c_1", "reason": "failed", "status": "Failed"},
     ),
     (Resumed(call_id="c_1", state="ACTIVE"), "call.resumed", {"call_id": "c_1", "state": "ACTIVE"}),
+    (
+        Asked(request_id="m_1", page=PageOut(id="1", name="Tea"), expires_at=9),
+        "permission.request",
+        {"request_id": "m_1", "page": {"id": "1", "name": "Tea"}, "expires_at": 9},
+    ),
+    (Written(message_id="m_1", page_id="1", text="Hello"), "message", {"message_id": "m_1", "page_id": "1", "text": "Hello"}),
+    (
+        Written(
+            message_id="m_1",
+            page_id="1",
+            buttons=(ButtonOut(type="audio_call", title="Call", expires_at=9), ButtonOut(type="web_url", title="Site")),
+        ),
+        "message",
+        {
+            "message_id": "m_1",
+            "page_id": "1",
+            "buttons": [{"type": "audio_call", "title": "Call", "expires_at": 9}, {"type": "web_url", "title": "Site"}],
+        },
+    ),
 ]
 RESULTS: list[tuple[Result, dict[str, object]]] = [
     (
@@ -99,6 +123,9 @@ RESULTS: list[tuple[Result, dict[str, object]]] = [
         {"success": True, "call_id": "c_1", "session": {"sdp_response": ANSWER, "sdp_renegotiation": OFFER, "version": 2}},
     ),
     (UpdateResult(success=False, call_id="c_1", version=0), {"success": False, "call_id": "c_1", "version": 0}),
+    (ReplyResult(expiration_timestamp=9), {"expiration_timestamp": 9}),
+    (ReplyResult(), {}),
+    (SendResult(message_id="m_1"), {"message_id": "m_1"}),
     (PingResult(time=5), {"time": 5}),
     (Nothing(), {}),
 ]

@@ -13,6 +13,7 @@ from pagecalls.consumer.messages import (
     ErrorCode,
     Method,
     PingParams,
+    ReplyParams,
     SessionIn,
     StartParams,
     StatsParams,
@@ -70,22 +71,26 @@ def test_without_id_nobody_wants_a_reply() -> None:
     assert request.params == PingParams()
 
 
-@pytest.mark.parametrize("method", [method for method in Method if method in protocol.PARAMS_OF])
-def test_every_served_method_has_a_legal_form(method: Method) -> None:
+@pytest.mark.parametrize("method", Method)
+def test_every_method_has_a_legal_form(method: Method) -> None:
     params = START | {"call_id": "c", "digits": "1,A#*", "version": 1, "from_version": 0, "to_version": 1, "stats": {"x": [1]}}
+    params |= {"request_id": "m_1", "response": "reject", "text": "Hello", "message_id": "m_2"}
     if method is Method.CALL_ANSWER:
         params |= {"session": OFFER | {"sdp_type": "answer"}}
     assert accepted(frame(method.value, params)).method is method
 
 
-@pytest.mark.parametrize("method", ["message.send", "permission.reply", "call.fly", ""])
+@pytest.mark.parametrize("method", ["call.fly", "message", ""])
 def test_methods_that_are_not_served(method: str) -> None:
     fault = refused(frame(method, {}))
     assert (fault.code, fault.id, type(fault.cause)) == (ErrorCode.UNKNOWN_METHOD, 1, UnknownPath)
 
 
-def test_a_known_method_that_is_not_served_yet_says_so() -> None:
-    assert refused(frame("message.send", {})).message == "This version does not serve message.send."
+@pytest.mark.parametrize(("response", "is_approval"), [("approve", True), ("reject", False)])
+def test_an_answer_to_a_request(response: str, is_approval: bool) -> None:
+    params = accepted(frame("permission.reply", {"request_id": "m_1", "response": response})).params
+    assert isinstance(params, ReplyParams)
+    assert (params.request_id, protocol.is_approval(params)) == ("m_1", is_approval)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +132,11 @@ def test_what_is_no_request(text: str, request_id: object) -> None:
         ("call.stats", {"call_id": "c"}, "stats"),
         ("call.media_update", {"call_id": "c"}, "session"),
         ("call.hangup", None, "call_id"),
+        ("permission.reply", {"response": "approve"}, "request_id"),
+        ("permission.reply", {"request_id": "m_1"}, "response"),
+        ("permission.revoke", {}, "page_id"),
+        ("message.send", {"page_id": "1"}, "text"),
+        ("message.send", {"text": "Hello"}, "page_id"),
     ],
 )
 def test_a_missing_parameter_is_named(method: str, params: object, parameter: str) -> None:
@@ -149,6 +159,15 @@ def test_a_missing_parameter_is_named(method: str, params: object, parameter: st
         ("call.start", START | {"tracks": [{"msid": "m"}]}, "tracks"),
         ("call.start", START | {"tracks": [{"msid": "m", "label": "voice"}]}, "tracks[0].label"),
         ("call.start", START | {"tracks": [{"msid": "m", "label": "default_audio", "status": "on"}]}, "tracks[0].status"),
+        ("call.start", START | {"message_id": ""}, "message_id"),
+        ("call.start", START | {"message_id": 5}, "message_id"),
+        ("permission.reply", {"request_id": "m_1", "response": "maybe"}, "response"),
+        ("permission.reply", {"request_id": "m_1", "response": True}, "response"),
+        ("permission.reply", {"request_id": "", "response": "approve"}, "request_id"),
+        ("permission.revoke", {"page_id": "me"}, "page_id"),
+        ("message.send", {"page_id": "1", "text": ""}, "text"),
+        ("message.send", {"page_id": "1", "text": "x" * 2001}, "text"),
+        ("message.send", {"page_id": "x", "text": "Hello"}, "page_id"),
         ("call.dtmf", {"call_id": "c", "digits": ""}, "digits"),
         ("call.dtmf", {"call_id": "c", "digits": "12E"}, "digits"),
         ("call.dtmf", {"call_id": "c", "digits": "12\n"}, "digits"),

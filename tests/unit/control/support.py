@@ -34,12 +34,19 @@ PAGE = Page(PageId("1001"), "Tea House")
 class Permissions:
     """One Page and one person."""
 
-    async def grant_permission(self, page_id: PageId, psid: Psid, ttl_s: float) -> float:
+    async def grant(self, page_id: PageId, psid: Psid, ttl_s: float) -> float:
+        self._must_know(page_id, psid)
+        return 1000.5 + ttl_s
+
+    async def revoke(self, page_id: PageId, psid: Psid) -> bool:
+        self._must_know(page_id, psid)
+        return True
+
+    def _must_know(self, page_id: PageId, psid: Psid) -> None:
         if page_id != PAGE.id:
             raise UnknownObject("post", page_id)
         if psid != "2002":
             raise NoSuchConsumer
-        return 1000.5 + ttl_s
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ import pytest
 from pagecalls.errors import (
     BadToken,
     CallEnded,
+    ClosedHow,
     ConnectionFault,
     EndedHow,
     InternalFault,
@@ -15,13 +16,16 @@ from pagecalls.errors import (
     NoPermission,
     NoToken,
     PageCallsError,
+    RequestClosed,
     SettingFault,
+    TemplateFault,
     TokenFault,
     UnknownAlias,
     UnknownCall,
     UnknownObject,
     UnusableConnection,
     UnusableSetting,
+    UnusableTemplate,
     UseCase,
     UseCaseRateReached,
 )
@@ -31,6 +35,8 @@ from pagecalls.graph.errors_page import examples
 BY_FIELD: dict[type[PageCallsError], type[StrEnum]] = {
     BadToken: TokenFault,
     CallEnded: EndedHow,
+    RequestClosed: ClosedHow,
+    UnusableTemplate: TemplateFault,
     UnusableConnection: ConnectionFault,
     UnusableSetting: SettingFault,
     UseCaseRateReached: UseCase,

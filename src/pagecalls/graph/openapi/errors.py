@@ -4,11 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pagecalls.errors import AppTokenRequired, CallbackUnverified, MalformedFields, NotOffered, UnknownField, UnusableBatch
+from pagecalls.errors import (
+    AppTokenRequired,
+    CallbackUnverified,
+    MalformedFields,
+    NoLiveButton,
+    NotOffered,
+    OutsideWindow,
+    PermissionHeld,
+    RequestClosed,
+    RequestRateReached,
+    UnknownField,
+    UnusableBatch,
+    UnusableTemplate,
+)
 from pagecalls.graph.envelope import find_row
 from pagecalls.graph.errors_page import examples
 
-ELSEWHERE = (AppTokenRequired, CallbackUnverified, MalformedFields, NotOffered, UnknownField, UnusableBatch)
+ELSEWHERE = (
+    AppTokenRequired,
+    CallbackUnverified,
+    MalformedFields,
+    NoLiveButton,
+    NotOffered,
+    OutsideWindow,
+    PermissionHeld,
+    RequestClosed,
+    RequestRateReached,
+    UnknownField,
+    UnusableBatch,
+    UnusableTemplate,
+)
 """Errors of other edges, of batches, and of the consumer's side."""
 
 

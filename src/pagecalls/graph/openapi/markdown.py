@@ -45,7 +45,7 @@ def _lines(version: str, base_url: str) -> Iterator[str]:
     yield from _answers()
     yield from _authentication()
     yield from ("## Errors", "", *_errors(error_rows()))
-    yield from ("", "## Beside the calls edge", "", "These answer errors as above.", "")
+    yield from ("", "## Beside the calls edge", "", "Their errors have the same form.", "")
     for edge in EDGES:
         yield from _edge(edge, f"{base_url}/{version}")
 
