@@ -93,8 +93,8 @@ class World:
             assert response.status == 201, answer
             return answer
 
-    async def second_app(self) -> BusinessApp:
-        """A further app on the Page, with a subscribed receiver of its own."""
+    async def second_app(self, fields: str = "calls") -> BusinessApp:
+        """A further app on the Page, with a receiver of its own that is subscribed to `fields`."""
         made = await self.admin("POST", "/_pagecalls/apps", {"name": "Second app", "page_id": self.page_id})
         app = BusinessApp()
         await app.start()
@@ -105,11 +105,11 @@ class World:
             "object": "page",
             "callback_url": app.url,
             "verify_token": "second",
-            "fields": "calls",
+            "fields": fields,
             "access_token": app_token,
         }
         await app.post(f"/v26.0/{made['app']['id']}/subscriptions", subscription)
-        await app.post(f"/v26.0/{self.page_id}/subscribed_apps", {"subscribed_fields": ["calls"]})
+        await app.post(f"/v26.0/{self.page_id}/subscribed_apps", {"subscribed_fields": fields})
         return app
 
     async def grant(self, ttl_s: float = 604_800) -> None:

@@ -61,7 +61,7 @@ class Messages:
             for line in lines:
                 _show(line, sent.page, sent.message, sent.request)
         who = {"message_id": message_id, "page_id": caller.page_id, "psid": request.to}
-        calls.journal.note("message_sent", kind_of_message=sent.message.kind.value, app_id=caller.app_id, **who)
+        calls.journal.note("message_sent", what=sent.message.kind.value, app_id=caller.app_id, **who)
         if lines:
             calls.spawn(self._delivered([message_id], caller.page_id, len(lines)))
         return message_id

@@ -26,7 +26,7 @@ class MessageKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message. `text` stays out of `repr`, as that gets into logs.
+    """One message. Its words stay out of `repr`, as that gets into logs.
 
     `app_id`: who sent it for the Page. `delivered_at`: when it was first handed to a device, Unix seconds. `options`: what the
     app said about it and nothing here looks at, by name (`messaging_type`, `tag`, `notification_type`).
@@ -38,7 +38,7 @@ class Message:
     kind: MessageKind
     created_at: float
     text: str | None = field(default=None, repr=False)
-    buttons: tuple[Button, ...] = ()
+    buttons: tuple[Button, ...] = field(default=(), repr=False)
     app_id: AppId | None = None
     options: tuple[tuple[str, str], ...] = ()
     delivered_at: float | None = None
