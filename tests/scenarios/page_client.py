@@ -34,7 +34,7 @@ class Business:
             return await asyncio.to_thread(self.client.batch, requests)
         return await self.client.batch(requests)
 
-    async def event(self, name: str, call_id: str, **members: Any) -> webhooks.CallEvent:
+    async def event(self, name: str, call_id: str | None = None, **members: Any) -> webhooks.AnyEvent:
         """The webhook's body as it came, read by the client."""
         received = await self.world.app.expect(name, call_id, **members)
         (event,) = webhooks.parse(received.raw)

@@ -10,17 +10,30 @@ from pagecalls.client import (
     Accepted,
     AcceptRequest,
     AsyncClient,
+    CallingOptin,
+    CallPrompt,
     Client,
     Connected,
     ConnectRequest,
     Ended,
+    MessageRequest,
     PermissionRequest,
     RejectRequest,
     SdpType,
+    Sent,
     TerminateRequest,
 )
 from pagecalls.client import errors as e
-from pagecalls.client.webhooks import CallStatus, CallStatusKind, Connect, MediaUpdate, Outcome, Terminate
+from pagecalls.client.webhooks import (
+    CallStatus,
+    CallStatusKind,
+    Connect,
+    MediaUpdate,
+    Outcome,
+    PermissionAnswer,
+    PermissionReply,
+    Terminate,
+)
 from pagecalls.types import Direction
 
 from .conftest import AIORTC, CHROMIUM, World, offered
@@ -119,3 +132,39 @@ async def test_what_the_server_cannot_use(world: World, business: Business) -> N
     assert unusable.value.fault is e.ConnectionFault.NO_CREDENTIALS
     with pytest.raises(e.UnknownCall):
         await business.send(TerminateRequest(call_id="c_unknown"))
+
+
+async def test_a_permission_that_was_asked_for(world: World, business: Business) -> None:
+    ask = MessageRequest(to=world.psid, content=CallingOptin())
+    with pytest.raises(e.OutsideWindow):
+        await business.send(ask)
+    device = await world.device()
+    await device.request("message.send", page_id=world.page_id, text="Hello")
+    sent = await business.send(ask)
+    assert isinstance(sent, Sent)
+    request = await device.expect("permission.request", request_id=sent.message_id)
+    assert (await business.send(PermissionRequest(psid=world.psid))).actions[0].limits[0].current_usage == 1
+    await device.request("permission.reply", request_id=request.params["request_id"], response="approve")
+    reply = await business.event("call_permission_reply")
+    assert isinstance(reply, PermissionReply)
+    assert (reply.psid, reply.page_id, reply.answer) == (world.psid, world.page_id, PermissionAnswer.APPROVE)
+    assert (await business.send(PermissionRequest(psid=world.psid))).expires_at == reply.expires_at
+    with pytest.raises(e.PermissionAlreadyHeld):
+        await business.send(ask)
+
+
+async def test_refused_messages(world: World, business: Business) -> None:
+    device = await world.device()
+    await device.request("message.send", page_id=world.page_id, text="Hello")
+    with pytest.raises(e.NoSuchConsumer):
+        await business.send(MessageRequest(to="404", content="Hello"))
+    with pytest.raises(e.TemplateError):
+        await business.send(MessageRequest(to=world.psid, content=CallPrompt(ttl_days=8)))
+    await business.send(MessageRequest(to=world.psid, content=CallingOptin()))
+    await business.send(MessageRequest(to=world.psid, content=CallingOptin()))
+    with pytest.raises(e.RequestRate):
+        await business.send(MessageRequest(to=world.psid, content=CallingOptin()))
+    await world.advance(86_400)
+    with pytest.raises(e.OutsideWindow):
+        await business.send(MessageRequest(to=world.psid, content="Hello"))
+    await business.send(MessageRequest(to=world.psid, content="Hello", human_agent=True))

@@ -12,19 +12,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pagecalls.client.errors import AuthError, CallError, CallOverError, ClientError, Collision, GraphError, TransportError
+from pagecalls.client.messages import Button, ButtonTemplate, CallButton, CallingOptin, CallPrompt, Element, GenericTemplate
 from pagecalls.client.requests import (
     AcceptRequest,
     AnyRequest,
     CallSettingsRequest,
     ConnectRequest,
     MediaUpdateRequest,
+    MessageRequest,
     PermissionRequest,
     RejectRequest,
     Request,
     SetCallSettingsRequest,
     TerminateRequest,
 )
-from pagecalls.client.results import Accepted, Connected, Ended, MediaUpdated, Permission, Result, SettingsStored
+from pagecalls.client.results import Accepted, Connected, Ended, MediaUpdated, Permission, Result, Sent, SettingsStored
 from pagecalls.client.settings import ALWAYS_OPEN, AlwaysOpen, CallHours, CallSettings, Day, OpenHours, RingTarget
 from pagecalls.client.sync import Client
 from pagecalls.types import Direction, Platform, SdpType, Session, Track, TrackLabel, TrackStatus
@@ -40,11 +42,16 @@ __all__ = [
     "AnyRequest",
     "AsyncClient",
     "AuthError",
+    "Button",
+    "ButtonTemplate",
+    "CallButton",
     "CallError",
     "CallHours",
     "CallOverError",
+    "CallPrompt",
     "CallSettings",
     "CallSettingsRequest",
+    "CallingOptin",
     "Client",
     "ClientError",
     "Collision",
@@ -52,10 +59,13 @@ __all__ = [
     "Connected",
     "Day",
     "Direction",
+    "Element",
     "Ended",
+    "GenericTemplate",
     "GraphError",
     "MediaUpdateRequest",
     "MediaUpdated",
+    "MessageRequest",
     "OpenHours",
     "Permission",
     "PermissionRequest",
@@ -65,6 +75,7 @@ __all__ = [
     "Result",
     "RingTarget",
     "SdpType",
+    "Sent",
     "Session",
     "SetCallSettingsRequest",
     "SettingsStored",

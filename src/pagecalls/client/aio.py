@@ -11,19 +11,21 @@ import aiohttp
 
 from pagecalls.client.errors import ClientError, NotConnected, ReplyLost, TimedOut, UnreadableReply
 from pagecalls.client.face import CONNECT_TIMEOUT_S, IDLE_CONNECTION_S, LONGEST_REPLY_BYTES, TIMEOUT_S, Face
+from pagecalls.client.messages import CallingOptin, Content
 from pagecalls.client.requests import (
     AcceptRequest,
     AnyRequest,
     CallSettingsRequest,
     ConnectRequest,
     MediaUpdateRequest,
+    MessageRequest,
     PermissionRequest,
     RejectRequest,
     Request,
     SetCallSettingsRequest,
     TerminateRequest,
 )
-from pagecalls.client.results import Accepted, Connected, Ended, MediaUpdated, Permission, Result, SettingsStored
+from pagecalls.client.results import Accepted, Connected, Ended, MediaUpdated, Permission, Result, Sent, SettingsStored
 from pagecalls.client.settings import AlwaysOpen, CallHours, CallSettings, RingTarget
 from pagecalls.client.wire import DEFAULT_VERSION, GRAPH_HOST, HttpReply, HttpRequest
 from pagecalls.types import Platform, SdpType, Track
@@ -151,6 +153,14 @@ class AsyncClient(Face):
                 call_hours=call_hours,
             )
         )
+
+    async def send_message(self, to: str, content: Content, *, human_agent: bool = False) -> Sent:
+        """Write to a consumer who has been in touch. Never sent twice. Raises `OutsideWindow` when that is too long ago."""
+        return await self.send(MessageRequest(to=to, content=content, human_agent=human_agent))
+
+    async def request_permission(self, to: str, *, human_agent: bool = False) -> Sent:
+        """Ask a consumer for permission to call. Raises `RequestRate`, `PermissionAlreadyHeld` and `OutsideWindow`."""
+        return await self.send_message(to, CallingOptin(), human_agent=human_agent)
 
     # --- sending ------------------------------------------------------------------------------------------------------
 

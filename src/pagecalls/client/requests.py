@@ -1,4 +1,4 @@
-"""What can be asked of a Page, one class each: the five actions of `POST /{page_id}/calls`, a permission, the call settings.
+"""What can be asked of a Page, one class each: the five actions of `POST /{page_id}/calls`, settings, messages, permissions.
 
 A request knows its parameters, how its answer is read, and whether it may be sent a second time when the answer to the first got
 lost. It knows no host, no token and no socket.
@@ -14,6 +14,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from pagecalls.client import results
 from pagecalls.client.members import Json, JsonObject, Members
+from pagecalls.client.messages import Content, message_of
 from pagecalls.client.settings import ALWAYS_OPEN, AlwaysOpen, CallHours, CallSettings, RingTarget, call_settings, hours_object
 from pagecalls.types import Platform, SdpType, Session, Track
 
@@ -290,6 +291,36 @@ class SetCallSettingsRequest(Request[results.SettingsStored]):
     def read(self, body: Members) -> results.SettingsStored:
         """What says no is an error before this."""
         return results.SettingsStored()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRequest(Request[results.Sent]):
+    """Write to a consumer who has been in touch (8.4). `human_agent`: 7 days after that, instead of 24 hours.
+
+    Never repeated: the contract knows no repeat of it, and a person would see it twice.
+    """
+
+    edge: ClassVar[str] = "messages"
+
+    to: str
+    content: Content
+    human_agent: bool = False
+
+    @property
+    def may_repeat(self) -> bool:
+        """No: there is no replay."""
+        return False
+
+    def parameters(self) -> JsonObject:
+        """The platform's members."""
+        kind: JsonObject = {"messaging_type": "RESPONSE"}
+        if self.human_agent:
+            kind = {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
+        return {"recipient": {"id": self.to}, **kind, "message": message_of(self.content)}
+
+    def read(self, body: Members) -> results.Sent:
+        """See `results.sent`."""
+        return results.sent(body)
 
 
 AnyRequest = Request[results.Result]

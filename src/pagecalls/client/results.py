@@ -1,6 +1,6 @@
 """What the API answers, as values, and how they are read from a body. Knows no HTTP and no error.
 
-The server of this project writes what messenger-calling 2.1 and 8.1 say. The platform's own pages print an answer also as bare
+The server of this project writes what messenger-calling 2.1, 8.1 and 8.4 say. The platform's pages print an answer also as bare
 text or at the top of the body, and a permission also without `data`; both are read.
 """
 
@@ -102,7 +102,15 @@ class SettingsStored:
     """Answer to a change of call settings: all of it holds from now on."""
 
 
-Result: TypeAlias = Connected | Accepted | Ended | MediaUpdated | Permission | CallSettings | SettingsStored
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Answer to a message. `message_id` is also the id of the request that a `CallingOptin` makes."""
+
+    psid: str
+    message_id: str
+
+
+Result: TypeAlias = Connected | Accepted | Ended | MediaUpdated | Permission | CallSettings | SettingsStored | Sent
 """Any answer."""
 
 
@@ -138,6 +146,13 @@ def permission(body: Members) -> Permission:
     is_held = state.required_text("status").upper() == "HAS_PERMISSION"
     actions = tuple(_action(action) for action in entry.objects("actions"))
     return Permission(is_held, state.number("expiration_time"), actions)
+
+
+def sent(body: Members) -> Sent:
+    """Each of the three shapes that the guides print. Raises `WrongShape`."""
+    recipient = body.object("recipient") or Members({}, "recipient")
+    psid = body.text("recipient_id") or recipient.required_text("id")
+    return Sent(psid, body.text("message_id") or recipient.required_text("message_id"))
 
 
 def answer_of(body: Members) -> Session | None:

@@ -107,7 +107,26 @@ class CallSettingsUpdate:
     settings: CallSettings
 
 
-AnyEvent: TypeAlias = CallEvent | CallSettingsUpdate
+class PermissionAnswer(StrEnum):
+    """What a consumer says to a permission request."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionReply:
+    """A consumer answered a permission request (7.6). `expires_at`, Unix seconds, only after an approval."""
+
+    page_id: str
+    platform: Platform
+    timestamp: int
+    psid: str
+    answer: PermissionAnswer
+    expires_at: int | None
+
+
+AnyEvent: TypeAlias = CallEvent | CallSettingsUpdate | PermissionReply
 """Any event at all."""
 
 Kind = TypeVar("Kind", bound=StrEnum)
@@ -149,6 +168,9 @@ def _events(body: Members) -> list[AnyEvent]:
         return []
     events: list[AnyEvent] = []
     for entry in body.objects("entry"):
+        reply = entry.object("call_permission_reply")
+        if reply is not None:
+            events.append(_permission_reply(entry, reply, platform))
         for item in entry.objects("calls"):
             read = _READERS.get(item.required_text("event"))
             if read is not None:
@@ -156,6 +178,17 @@ def _events(body: Members) -> list[AnyEvent]:
         if "call_settings" in entry:
             events.append(_settings(entry))
     return events
+
+
+def _permission_reply(entry: Members, reply: Members, platform: Platform) -> PermissionReply:
+    return PermissionReply(
+        page_id=entry.required_text("id"),
+        platform=platform,
+        timestamp=entry.required_number("timestamp"),
+        psid=entry.required_object("sender").required_text("id"),
+        answer=_kind(reply, "response", PermissionAnswer),
+        expires_at=reply.number("expiration_timestamp"),
+    )
 
 
 def _connect(item: Members, page_id: str, platform: Platform) -> Connect:

@@ -13,6 +13,7 @@ from pagecalls.client.requests import (
     CallSettingsRequest,
     ConnectRequest,
     MediaUpdateRequest,
+    MessageRequest,
     PermissionRequest,
     SetCallSettingsRequest,
     TerminateRequest,
@@ -29,6 +30,7 @@ REQUESTS: tuple[AnyRequest, ...] = (
     PermissionRequest(psid="2002"),
     CallSettingsRequest(),
     SetCallSettingsRequest(audio_enabled=True),
+    MessageRequest(to="2002", content="Hello"),
 )
 STATUSES = (200, 400, 403, 413, 500, 503)
 WIRE = Wire("EAApage", "1001", None, "v26.0", "http://127.0.0.1:8080")
@@ -63,6 +65,8 @@ _EVENTS = [
     {**_ITEM, "event": "media_update", "session": {"version": 3, "sdp_renegotiation": {"sdp_type": "offer", "sdp": "v=0"}}},
     {**_ITEM, "event": "terminate", "status": "Completed", "start_time": 10, "end_time": 14, "duration": 4},
 ]
+_REPLY = {"sender": {"id": "2002"}, "call_permission_reply": {"response": "approve", "expiration_timestamp": 1672249624}}
+_SENT = {"recipient_id": "2002", "message_id": "m_1", "recipient": {"id": "2002", "message_id": "m_1"}}
 _GOOD = {"success": True, "call_id": "c_1", "id": "c_1", "session": _SESSION, "version": 2, "sdp": "v=0", "sdp_type": "answer"}
 SAMPLES: tuple[bytes, ...] = tuple(
     json.dumps(each).encode()
@@ -74,7 +78,9 @@ SAMPLES: tuple[bytes, ...] = tuple(
         {"data": [_SETTINGS], **_SETTINGS},
         {"object": "page", "entry": [{"id": "1001", "time": 1, "calls": _EVENTS}]},
         {"object": "page", "entry": [{"id": "1001", "time": 1, "call_settings": {**_SETTINGS, "call_routing": "META"}}]},
-        [{"code": 200, "body": json.dumps(_GOOD)}, {"code": 400, "body": json.dumps({"error": _ERROR})}, *[None] * 5],
+        {"object": "page", "entry": [{"id": "1001", "time": 1, "timestamp": 1, **_REPLY}]},
+        _SENT,
+        [{"code": 200, "body": json.dumps(_GOOD)}, {"code": 400, "body": json.dumps({"error": _ERROR})}, *[None] * 6],
     )
 )
 """One of each kind, for a fuzzer to start from."""
@@ -122,7 +128,13 @@ def judge_webhook(body: bytes) -> None:
         str(error)
         return
     for event in events:
-        subject: object = event.settings if isinstance(event, webhooks.CallSettingsUpdate) else event.call_id
+        match event:
+            case webhooks.CallSettingsUpdate():
+                subject: object = event.settings
+            case webhooks.PermissionReply():
+                subject = event.psid
+            case _:
+                subject = event.call_id
         facts: tuple[object, ...] = (subject, event.page_id, event.timestamp)
         if [type(each) for each in facts] not in ([str, str, int], [CallSettings, str, int]):
             raise AssertionError("an event whose members are of other kinds")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -23,6 +24,7 @@ OFFER = "v=0\r\n"
 SESSION = {"sdp_response": {"sdp_type": "answer", "sdp": "v=0\r\nanswer\r\n"}, "version": 0}
 CONNECTED = {"success": True, "call_id": "c_1", "session": SESSION}
 DONE = {"success": True, "call_id": "c_1"}
+SENT = {"recipient_id": "2002", "message_id": "m_1"}
 SHORT_S = 0.2
 
 
@@ -66,10 +68,9 @@ async def ask(request: pytest.FixtureRequest) -> AsyncIterator[Ask]:
 
 
 async def test_every_method_sends_its_request(ask: Ask) -> None:
-    update = [Says({"success": True, "version": 1})]
-    async with scripted(
-        [Says(CONNECTED), Says(CONNECTED), Says(DONE), Says(DONE), *update, Says({"permission": {"status": "x"}})]
-    ) as server:
+    update, permission = Says({"success": True, "version": 1}), Says({"permission": {"status": "x"}})
+    calls = [Says(CONNECTED), Says(CONNECTED), Says(DONE), Says(DONE), update]
+    async with scripted([*calls, permission, Says(SENT), Says(SENT)]) as server:
         client = ask.make(server.base_url)
         await ask(server, "connect", "2002", OFFER, client=client)
         await ask(server, "accept", "c_1", OFFER, client=client)
@@ -78,9 +79,16 @@ async def test_every_method_sends_its_request(ask: Ask) -> None:
         camera = Track("t", TrackLabel.DEFAULT_VIDEO)
         await ask(server, "media_update", "c_1", tracks=[camera], from_version=0, to_version=1, client=client)
         await ask(server, "permission", "2002", client=client)
+        await ask(server, "send_message", "2002", "Hello", client=client)
+        await ask(server, "request_permission", "2002", human_agent=True, client=client)
     lines = [head.partition("\r\n")[0] for head, _ in server.asked]
-    assert lines == ["POST /v26.0/1001/calls HTTP/1.1"] * 5 + ["GET /v26.0/1001/messenger_call_permissions?psid=2002 HTTP/1.1"]
-    assert [body.count(b'"action"') for _, body in server.asked] == [1, 1, 1, 1, 1, 0]
+    assert lines == [
+        *["POST /v26.0/1001/calls HTTP/1.1"] * 5,
+        "GET /v26.0/1001/messenger_call_permissions?psid=2002 HTTP/1.1",
+        *["POST /v26.0/1001/messages HTTP/1.1"] * 2,
+    ]
+    assert [body.count(b'"action"') for _, body in server.asked] == [1, 1, 1, 1, 1, 0, 0, 0]
+    assert [json.loads(body).get("tag") for _, body in server.asked[-2:]] == [None, "HUMAN_AGENT"]
     assert all("Authorization: Bearer EAApage\r\n" in head for head, _ in server.asked)
 
 

@@ -24,10 +24,12 @@ from pagecalls.client.webhooks import (
     Connect,
     MediaUpdate,
     Outcome,
+    PermissionAnswer,
+    PermissionReply,
     Terminate,
 )
-from pagecalls.types import Direction, PageId, Platform, SdpType, Session
-from pagecalls.webhooks.payloads import call_settings_update
+from pagecalls.types import Direction, PageId, Platform, Psid, SdpType, Session
+from pagecalls.webhooks import payloads
 from pagecalls.webhooks.signing import headers
 
 SECRET = "desk-secret"
@@ -100,8 +102,23 @@ WEEK = (OpenHours(Day.MONDAY, "0900", "1700"), OpenHours(Day.SUNDAY, "0000", "23
 )
 def test_settings_that_were_changed(told: CallSettings, settings: ClientSettings) -> None:
     """As this server writes it."""
-    raw = call_settings_update(PageId("1001"), told, 1671644824.5)
+    raw = payloads.call_settings_update(PageId("1001"), told, 1671644824.5)
     assert webhooks.parse(raw) == (CallSettingsUpdate(page_id="1001", timestamp=1671644824, settings=settings),)
+
+
+def reply(expires_at: float | None, platform: Platform = Platform.MESSENGER) -> bytes:
+    """As the server writes it."""
+    return payloads.call_permission_reply(platform, PageId("1001"), Psid("2002"), expires_at, 1671644824.9)
+
+
+def test_an_answer_to_a_permission_request() -> None:
+    facts: dict[str, Any] = {"page_id": "1001", "timestamp": 1671644824, "psid": "2002"}
+    assert webhooks.parse(reply(1672249624.5)) == (
+        PermissionReply(**facts, platform=Platform.MESSENGER, answer=PermissionAnswer.APPROVE, expires_at=1672249624),
+    )
+    assert webhooks.parse(reply(None, Platform.INSTAGRAM)) == (
+        PermissionReply(**facts, platform=Platform.INSTAGRAM, answer=PermissionAnswer.REJECT, expires_at=None),
+    )
 
 
 def test_an_event_that_was_signed_is_received() -> None:
@@ -165,6 +182,9 @@ def test_several_events_keep_their_order() -> None:
         body(call_settings={"call_routing": "ELSEWHERE"}),
         body(call_settings={"call_hours": {"timezone_id": "UTC", "weekly_operating_hours": [{"day_of_week": "MONTAG"}]}}),
         body(call_settings=[]),
+        reply(1.0).replace(b"approve", b"maybe"),
+        reply(1.0).replace(b'"sender"', b'"from"'),
+        b'{"object":"page","entry":[{"call_permission_reply":[]}]}',
         body({**ITEM, "event": "media_update", "session": {"sdp_renegotiation": {"sdp_type": "offer", "sdp": "v=0"}}}),
     ],
 )
