@@ -9,9 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pagecalls.call.states import CallState
-from pagecalls.store.base import Hold, LiveCallExists, Transaction, WebhookKind
+from pagecalls.store.base import (
+    CallButton,
+    Hold,
+    LiveCallExists,
+    Message,
+    MessageKind,
+    PermissionRequest,
+    RequestState,
+    Transaction,
+    WebhookKind,
+)
 from pagecalls.store.sqlite import SqliteStore
-from pagecalls.types import CallId
+from pagecalls.types import CallId, MessageId
 from tests.contract.store_model import ModelStore
 from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSIDS, a_call, a_row, seed
 
@@ -66,7 +76,42 @@ def change_rows(draw: st.DrawFn) -> Step:
     return draw(st.sampled_from(known))
 
 
-steps = st.one_of(put_calls(), add_rows(), change_rows())
+message_ids = st.sampled_from([MessageId(f"m_{number}") for number in range(4)])
+
+
+@st.composite
+def change_messages(draw: st.DrawFn) -> Step:
+    message_id, psid, now = draw(message_ids), draw(st.sampled_from(PSIDS[:2])), draw(times)
+    kind, keep, state = draw(st.sampled_from(MessageKind)), draw(st.integers(0, 2)), draw(st.sampled_from(RequestState))
+
+    def add(transaction: Transaction) -> None:
+        if transaction.message(message_id) is None:
+            transaction.add_message(Message(message_id, PAGE, psid, kind, now))
+
+    def ask(transaction: Transaction) -> None:
+        if transaction.permission_request(message_id) is None:
+            transaction.add_permission_request(PermissionRequest(message_id, PAGE, psid, now, now + 4))
+
+    def answer(transaction: Transaction) -> None:
+        found = transaction.permission_request(message_id)
+        if found is not None and found.state is RequestState.OPEN:
+            transaction.answer_request(message_id, state)
+
+    known: list[Step] = [
+        add,
+        ask,
+        answer,
+        lambda transaction: transaction.add_call_button(CallButton(message_id, PAGE, psid, "Call", now)),
+        lambda transaction: transaction.message_delivered(message_id, now),
+        lambda transaction: transaction.trim_messages(PAGE, psid, keep),
+        lambda transaction: transaction.note_contact(PAGE, psid, now),
+        lambda transaction: transaction.put_permission(PAGE, psid, now),
+        lambda transaction: transaction.delete_permission(PAGE, psid),
+    ]
+    return draw(st.sampled_from(known))
+
+
+steps = st.one_of(put_calls(), add_rows(), change_rows(), change_messages())
 units = st.tuples(st.lists(steps, min_size=1, max_size=4), st.booleans())
 
 
@@ -76,6 +121,14 @@ def everything(transaction: Transaction) -> list[object]:
     seen += [transaction.is_untried(CallId(f"c_{number}"), kind) for number in range(1, 5) for kind in WebhookKind]
     seen += [transaction.call(CallId(f"c_{number}")) for number in range(1, 5)]
     seen += [transaction.live_call(PAGE, psid) for psid in PSIDS]
+    seen += [transaction.message(MessageId(f"m_{number}")) for number in range(4)]
+    seen += [transaction.permission_request(f"m_{number}") for number in range(4)]
+    for psid in PSIDS[:2]:
+        seen += [transaction.last_contact(PAGE, psid), transaction.permission(PAGE, psid)]
+        for moment in range(0, 9, 2):
+            at = NOW + moment
+            seen += [transaction.messages_to_show(PAGE, psid, at, 3), transaction.open_request(PAGE, psid, at)]
+            seen += [transaction.requests_sent(PAGE, psid, at), transaction.is_live_button(PAGE, psid, "m_1", at)]
     for moment in range(9):
         due = transaction.due_outbox(NOW + moment, 2)
         seen += [sorted(transaction.calls_due(NOW + moment)), due, transaction.next_outbox_at(NOW + moment)]

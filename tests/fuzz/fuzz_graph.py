@@ -13,10 +13,12 @@ import msgspec
 
 from pagecalls.call.hours import is_open
 from pagecalls.call.settings import CallHours
+from pagecalls.call.messages import AUDIO_CALL
 from pagecalls.errors import CallerError, PeerError
 from pagecalls.graph.batch_plan import read_members, waits
 from pagecalls.graph.calls import accept_request, connect_request, end_request, media_update_request
 from pagecalls.graph.decoding import file_names, parse_body, parse_query
+from pagecalls.graph.messages import send_request
 from pagecalls.graph.params import Params
 from pagecalls.graph.rendering import Presentation
 from pagecalls.graph.request import parse_address
@@ -53,6 +55,17 @@ _BATCH = [
     {"relative_url": "{result=a:$['id']}/calls", "body": {"call_id": "%7Bresult%3Da%3A%24.text%7D"}, "name": "b"},
     {"relative_url": "me", "body": "to={result=b:$[0]}", "omit_response_on_success": "false", "attached_files": "f,g"},
 ]
+_BUTTONS = [{"type": "audio_call", "title": "Call", "expires_in_days": "3"}, {"type": "web_url", "title": "Site", "url": "x"}]
+_MESSAGES = [
+    {"attachment": {"type": "template", "payload": payload}}
+    for payload in (
+        {"template_type": "calling_optin"},
+        {"template_type": "call_prompt", "ttl_days": 7},
+        {"template_type": "button", "text": "?", "buttons": _BUTTONS},
+        {"template_type": "generic", "elements": json.dumps([{"title": "Tea", "buttons": _BUTTONS}])},
+    )
+]
+_TO = {"recipient": {"id": "2002"}, "messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
 _PART = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="batch"\r\n\r\n{json.dumps(_BATCH)}\r\n'
 _FILE = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="f"; filename="f.png"\r\n\r\n!\r\n--{BOUNDARY}--\r\n'
 SAMPLES = (
@@ -65,6 +78,8 @@ SAMPLES = (
     b"\x00\x03" + json.dumps({"batch": json.dumps(_BATCH)}).encode(),
     b"\x01id,name,subscribed_apps.limit(5).after(QV_-){id,fields{name}},x{y{z}}",
     b"\x02/v26.0/me%2Fx//calls/",
+    *(b"\x00\x00" + json.dumps({**_TO, "message": message}).encode() for message in (*_MESSAGES, {"text": "Hello"})),
+    b"\x00\x01recipient[id]=2002&message[attachment][type]=template&message[attachment][payload][template_type]=call_prompt",
 )
 
 
@@ -89,7 +104,7 @@ def judge(content_type: str, body: bytes) -> None:
     params = Params(parse_body(content_type, body))
     Presentation.of(params.values)
     file_names(content_type, body)
-    for read in (connect_request, accept_request, end_request, media_update_request, judge_settings, fields_of, judge_batch):
+    for read in READERS:
         try:
             read(params)
         except (CallerError, PeerError) as error:
@@ -109,6 +124,16 @@ def judge_settings(params: Params) -> None:
         wall_clock(1_790_000_000, hours.timezone_id)
 
 
+def judge_message(params: Params) -> None:
+    """A message whose buttons all have a title, and an end if they call."""
+    request = send_request(params)
+    for button in request.draft.buttons:
+        if not button.title or (button.type == AUDIO_CALL) != (button.days is not None):
+            raise AssertionError("a button that cannot be shown")
+    if request.draft.template is None and not request.draft.text:
+        raise AssertionError("an empty message")
+
+
 def judge_batch(params: Params) -> None:
     """A batch whose order can be kept and whose references can be filled."""
     members = read_members(params)
@@ -125,6 +150,19 @@ def judge_batch(params: Params) -> None:
             str(error)
         else:
             msgspec.json.encode([filled.path, filled.query, filled.body])
+
+
+READERS = (
+    connect_request,
+    accept_request,
+    end_request,
+    media_update_request,
+    judge_settings,
+    judge_message,
+    fields_of,
+    judge_batch,
+)
+"""All that parameters could be meant for."""
 
 
 if __name__ == "__main__":

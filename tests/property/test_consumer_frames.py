@@ -27,6 +27,10 @@ PARAMS = st.fixed_dictionaries(
         "to_version": st.integers() | JSON,
         "digits": st.text(alphabet="0123456789*#ABCD,E") | JSON,
         "stats": JSON,
+        "request_id": st.text(max_size=140) | JSON,
+        "response": st.sampled_from(["approve", "reject"]) | JSON,
+        "text": st.text(max_size=30) | st.just("x" * 2001) | JSON,
+        "message_id": st.text(max_size=140) | JSON,
     },
 )
 MESSAGES = st.fixed_dictionaries({"jsonrpc": st.just("2.0")}, optional={"id": JSON, "method": NAMES, "params": PARAMS | JSON})
