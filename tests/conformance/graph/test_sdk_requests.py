@@ -16,7 +16,7 @@ from pagecalls.switchboard.base import (
     EndRequest,
     MediaUpdateRequest,
 )
-from pagecalls.types import CallId, Platform, Psid, SdpType, Session, Track, TrackLabel
+from pagecalls.types import CallId, MessageId, Platform, Psid, SdpType, Session, Track, TrackLabel
 from tests.asgi_client import Reply
 from tests.conformance.graph.world import ANSWER, APP, CALL_ID, OFFER, PAGE, World
 
@@ -55,6 +55,16 @@ async def test_reading_a_permission(world: World) -> None:
     assert body["data"][0]["permission"]["status"] == "NO_PERMISSION"
 
 
+async def test_sending_a_message(world: World) -> None:
+    now = world.clock.now()
+    await world.store.write(lambda tx: tx.note_contact(PAGE.id, Psid("2002"), now))
+    reply = await replay(world, "message")
+    assert reply.status == 200
+    message = await world.store.read(lambda tx: tx.message(MessageId(reply.json["message_id"])))
+    assert message is not None
+    assert [button.expires_at for button in message.buttons] == [now + 3 * 86_400]
+
+
 async def test_subscribing_on_the_page(world: World) -> None:
     assert (await replay(world, "read_subscribed")).json == {"data": []}
     assert (await replay(world, "subscribe_page")).json == {"success": True}
@@ -88,6 +98,6 @@ def test_every_recording_is_used() -> None:
     used = {
         "connect", "accept", "reject", "terminate", "media_update", "permission", "read_subscribed", "subscribe_page",
         "unsubscribe_page", "subscribe_app", "read_subscriptions", "unsubscribe_app", "read_page", "read_settings",
-        "change_settings",
+        "change_settings", "message",
     }  # fmt: skip
     assert {path.stem for path in RECORDED.glob("*.http")} == used
