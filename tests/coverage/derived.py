@@ -11,16 +11,19 @@ from enum import Enum
 
 import msgspec
 
+from pagecalls.call.messages import Template
 from pagecalls.call.settings import Day, RingTarget
 from pagecalls.call.states import Action, CallState, DeadlineKind, EndReason
 from pagecalls.call.transitions import TABLE
 from pagecalls.consumer.messages import Method, Notice
+from pagecalls.consumer.protocol import Answer
 from pagecalls.errors import UnknownCall
 from pagecalls.graph.auth import Scope
 from pagecalls.graph.envelope import ROWS, Key, error_object
+from pagecalls.graph.messages import MessagingType
 from pagecalls.graph.openapi.contract import REQUEST, RESPONSE, Member
 from pagecalls.graph.routes import APP_EDGES, PAGE_EDGES
-from pagecalls.graph.schemas import CallBody, PermissionBody, SdpObject, SessionBody, SettingsBody
+from pagecalls.graph.schemas import CallBody, PermissionBody, SdpObject, SentBody, SessionBody, SettingsBody
 from pagecalls.graph.subscriptions import WebhookObject
 from pagecalls.graph.versions import SERVED
 from pagecalls.store.base import TokenKind, WebhookKind
@@ -38,6 +41,9 @@ ENUMS: tuple[type[Enum], ...] = (
     EndReason,
     Method,
     Notice,
+    Answer,
+    Template,
+    MessagingType,
     Scope,
     TokenKind,
     WebhookKind,
@@ -47,7 +53,7 @@ ENUMS: tuple[type[Enum], ...] = (
 )
 """Closed sets that a client sends or sees."""
 
-ANSWERS = (CallBody, SessionBody, SdpObject, PermissionBody, SettingsBody)
+ANSWERS = (CallBody, SessionBody, SdpObject, PermissionBody, SettingsBody, SentBody)
 """Bodies whose members the contract lists one by one."""
 
 

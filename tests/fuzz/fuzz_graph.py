@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import msgspec
 
 from pagecalls.call.hours import is_open
-from pagecalls.call.settings import CallHours
 from pagecalls.call.messages import AUDIO_CALL
+from pagecalls.call.settings import CallHours
 from pagecalls.errors import CallerError, PeerError
 from pagecalls.graph.batch_plan import read_members, waits
 from pagecalls.graph.calls import accept_request, connect_request, end_request, media_update_request

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pagecalls.store.base import Consumer, Transaction
-from pagecalls.types import Platform
-from tests.conformance.graph.world import OTHER_PAGE, OTHER_PAGE_TOKEN, PAGE, PSID, World, error_of, facts
+from dataclasses import replace
+
+from pagecalls.call.settings import CallSettings
+from tests.conformance.graph.world import PAGE, PSID, World, error_of, facts
 
 PATH = f"/v26.0/{PAGE.id}/messenger_call_permissions"
 
@@ -61,14 +62,17 @@ async def test_errors(world: World) -> None:
     assert error_of(reply)["message"] == "(#100) No matching user found"
 
 
-async def test_a_page_that_is_not_eligible_may_call_nobody(world: World) -> None:
-    """It may read what it has, and is told that `connect` would not be let through."""
+async def test_while_calling_is_off(world: World) -> None:
+    await world.permissions.grant(PAGE.id, PSID, 60)
+    await world.store.write(lambda tx: tx.put_call_settings(PAGE.id, CallSettings(audio_enabled=False)))
+    assert facts(await world.get(PATH, psid=PSID)) == (403, 2018389, 1893056)
+    assert facts(await world.get(PATH, psid="404")) == (403, 2018389, 1893056)
+    assert facts(await world.get(PATH)) == (400, 100, 9905010)
 
-    def known(tx: Transaction) -> None:
-        tx.put_consumer(Consumer(PSID, OTHER_PAGE.id, Platform.MESSENGER, "Ada"))
-        tx.put_permission(OTHER_PAGE.id, PSID, world.clock.now() + 60)
 
-    await world.store.write(known)
-    body = (await world.get(f"/v26.0/{OTHER_PAGE.id}/messenger_call_permissions", OTHER_PAGE_TOKEN, psid=PSID)).json
+async def test_a_page_that_takes_no_calls_may_not_call(world: World) -> None:
+    await world.permissions.grant(PAGE.id, PSID, 60)
+    await world.store.write(lambda tx: tx.put_page(replace(PAGE, is_calling_eligible=False)))
+    body = (await world.get(PATH, psid=PSID)).json
     assert body["permission"]["status"] == "has_permission"
-    assert body["actions"][1] == {"action_name": "start_call", "can_perform": False, "can_perform_action": False}
+    assert [action["can_perform"] for action in body["actions"]] == [False, False]

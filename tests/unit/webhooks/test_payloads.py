@@ -136,3 +136,15 @@ def test_call_settings_update(hours: CallHours | None, shown: str) -> None:
         '{"object":"page","entry":[{"id":"2001","time":1671644824,"call_settings":{"audio_enabled":true,"icon_enabled":false,'
         f'"video_enabled":true,"call_routing":"PARTNERS"{shown}}}}}]}}'
     )
+
+
+def test_call_permission_reply() -> None:
+    """On the entry itself, with no second copy (12, row 21); seconds are whole."""
+    approved = payloads.call_permission_reply(Platform.MESSENGER, PageId("1001"), Psid("2002"), 1672249624.9, 1671644824.9)
+    assert approved == (
+        b'{"object":"page","entry":[{"id":"1001","time":1671644824,"sender":{"id":"2002"},"recipient":{"id":"1001"},'
+        b'"timestamp":1671644824,"call_permission_reply":{"response":"approve","expiration_timestamp":1672249624}}]}'
+    )
+    rejected = json.loads(payloads.call_permission_reply(Platform.INSTAGRAM, PageId("1001"), Psid("2002"), None, 1.0))
+    assert rejected["object"] == "instagram"
+    assert rejected["entry"][0]["call_permission_reply"] == {"response": "reject"}
