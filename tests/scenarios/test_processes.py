@@ -46,8 +46,10 @@ class Host:
 
 
 @asynccontextmanager
-async def a_host(folder: Path, app: BusinessApp, options: Sequence[str] = ()) -> AsyncIterator[Host]:
-    async with serving(folder, app.url, options) as server:
+async def a_host(
+    folder: Path, app: BusinessApp, options: Sequence[str] = (), log: list[str] | None = None
+) -> AsyncIterator[Host]:
+    async with serving(folder, app.url, options, log) as server:
         dev = server.dev
         app.use(dev.base_url, dev.page.id, dev.page.access_token, dev.app.secret, dev.verify_token)
         device = ConsumerDevice()

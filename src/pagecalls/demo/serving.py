@@ -34,8 +34,10 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(folder: Path, webhook: str, options: Sequence[str] = ()) -> AsyncIterator[Served]:
+async def serving(folder: Path, webhook: str, options: Sequence[str] = (), log: list[str] | None = None) -> AsyncIterator[Served]:
     """`pagecalls serve` with its data in `folder`, ready; ended on the way out. Raises `NotServing`.
+
+    `log` gets the lines of its log when it has ended.
 
     The process finds its modules where this one does, installed or not.
     """
@@ -59,7 +61,9 @@ async def serving(folder: Path, webhook: str, options: Sequence[str] = ()) -> As
         yield Served(msgspec.json.decode(ready, type=DevFile), process.pid)
     finally:
         await end(process)
-        await errors
+        lines = (await errors).decode(errors="replace").splitlines()
+        if log is not None:
+            log += lines
 
 
 async def end(process: asyncio.subprocess.Process) -> None:

@@ -103,13 +103,15 @@ class Rendering:
         """The envelope of `error`."""
         swap = self.options.swap_codes
         members = error_object(error, self.ids.request_id, swap)
+        codes = (members["code"], members.get("error_subcode", "-"), self.ids.request_id)
+        log.info("request refused with code %s, subcode %s, fbtrace_id %s", *codes, extra={"trace_id": self.ids.request_id})
         headers = {**self._headers(), **error_headers(error, swap)}
         status = 200 if self.presentation.hides_status else find_row(error, swap).http
         return Response(status, self._encode(error_body(members, self.is_page_edge)), headers, release)
 
     def unexpected(self, release: Release = nothing) -> Response:
         """In an `except` block: the fault to the log, E_INTERNAL to the client."""
-        log.exception("unexpected fault, fbtrace_id %s", self.ids.request_id, extra={"fbtrace_id": self.ids.request_id})
+        log.exception("unexpected fault, fbtrace_id %s", self.ids.request_id, extra={"trace_id": self.ids.request_id})
         return self.failure(InternalFault(), release)
 
     def preflight(self) -> Response:

@@ -240,7 +240,13 @@ class Calls:
         """For people: a new state, and tracks that a side has no codec for."""
         if before is None or before.call.state is not call.state:
             self.entered[call.state] += 1
-            self.journal.note("call", call.id, state=call.state.value, reason=call.end_reason.value if call.end_reason else None)
+            self.journal.note(
+                "call",
+                call.id,
+                page_id=call.page_id,
+                state=call.state.value,
+                reason=call.end_reason.value if call.end_reason else None,
+            )
         if media is not asked:
             for side in Side:
                 if labels := unreadable(asked, media, side):

@@ -40,7 +40,7 @@ class Journal:
         """Write a fact down."""
         self._seq += 1
         self._entries.append({"seq": self._seq, "at": self._clock.now(), "kind": kind, "call_id": call_id, "facts": facts})
-        log.info("%s %s %s", kind, call_id or "-", facts)
+        log.info("%s %s %s", kind, call_id or "-", facts, extra={"call_id": call_id, "page_id": facts.get("page_id")})
         self._news.set()
         self._news = asyncio.Event()
 

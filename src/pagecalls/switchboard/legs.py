@@ -138,7 +138,7 @@ class Legs:
             commands.append(self.engine.call_route(routing(call_id, media)))
         for outcome in await asyncio.gather(*commands, return_exceptions=True):
             if isinstance(outcome, EngineError):
-                log.warning("the engine refused the media of %s: %s", call_id, outcome)
+                log.warning("the engine refused the media of %s: %s", call_id, outcome, extra={"call_id": call_id})
                 if outcome.code in GONE:
                     self.on_lost(call_id)
             elif isinstance(outcome, BaseException):

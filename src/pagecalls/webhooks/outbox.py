@@ -256,7 +256,7 @@ class Courier:
         next_at = await self._store.write(lambda transaction: _recorded(transaction, row, outcome, now))
         if outcome.ok:
             self.counters.delivered += 1
-            _log.info("Webhook %s of call %s was delivered to app %s.", row.event_id, row.call_id, row.app_id)
+            _log.info("Webhook %s of call %s was delivered to app %s.", row.event_id, row.call_id, row.app_id, extra=_about(row))
             return True
         self.counters.failed += 1
         self.counters.given_up += next_at is None
@@ -264,13 +264,15 @@ class Courier:
             "Webhook %s of call %s was not taken by app %s: %s. %s.",
             *(row.event_id, row.call_id, row.app_id, outcome.status or outcome.error),
             "It is given up" if next_at is None else f"Next attempt in {next_at - now:.0f} s",
+            extra=_about(row),
         )
         return next_at is None
 
     async def _drop(self, row: OutboxRow) -> None:
         await self._store.write(lambda transaction: transaction.outbox_failed(row.id, row.attempts, None))
         self.counters.unwanted += 1
-        _log.info("Webhook %s was dropped: app %s has no active subscription to %s.", row.event_id, row.app_id, row.object)
+        facts = (row.event_id, row.app_id, row.object)
+        _log.info("Webhook %s was dropped: app %s has no active subscription to %s.", *facts, extra=_about(row))
 
     def _measure(self, in_flight: int) -> None:
         self.counters.in_flight += in_flight
@@ -282,6 +284,11 @@ class Courier:
             hook()
         except Exception:
             _log.exception("A hook of the courier failed.")
+
+
+def _about(row: OutboxRow) -> dict[str, str | None]:
+    """What its log lines are found by."""
+    return {"call_id": row.call_id, "app_id": row.app_id}
 
 
 def _due(transaction: Transaction, now: float) -> tuple[list[OutboxKey], float | None]:
