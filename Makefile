@@ -38,11 +38,12 @@ fmt: $(VENV)/.installed ## format Python and Rust
 	$(BIN)/ruff check --fix --quiet src tests bench examples
 	$(CARGO) fmt --all
 
-lint: $(VENV)/.installed ## ruff, rustfmt and clippy, all strict
+lint: $(VENV)/.installed ## ruff, rustfmt and clippy, all strict; what is in deploy/
 	$(BIN)/ruff format --check src tests bench examples
 	$(BIN)/ruff check src tests bench examples
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --all-targets --locked --quiet -- -D warnings
+	@BIN=$(BIN) tools/lint-deploy
 
 types: $(VENV)/.installed ## mypy --strict
 	$(BIN)/mypy
@@ -92,6 +93,8 @@ bench-full: install build-load ## the same with every ceiling and 90 s at rest, 
 lock: ## pin the dependencies again (needs uv)
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --upgrade \
 	    pyproject.toml requirements/dev.in -o requirements/dev.lock
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --upgrade \
+	    pyproject.toml --constraints requirements/dev.lock -o requirements/run.lock
 	$(CARGO) update
 
 clean: ## remove what was built

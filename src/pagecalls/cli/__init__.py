@@ -10,6 +10,7 @@ from pagecalls.cli.config import config
 from pagecalls.cli.consumer import consumer
 from pagecalls.cli.demo import demo
 from pagecalls.cli.page import page
+from pagecalls.cli.ready import ready
 from pagecalls.cli.serve import serve
 from pagecalls.cli.token import token
 from pagecalls.cli.user import user
@@ -26,3 +27,4 @@ main.add_command(demo)
 main.add_command(config)
 for group in (app, page, user, token, consumer):
     main.add_command(group)
+main.add_command(ready)

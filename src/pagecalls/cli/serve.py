@@ -20,6 +20,7 @@ from pagecalls.dev import DevFile
 from pagecalls.logs import LogFormat, LogLevel, start_logging
 from pagecalls.media.launch import EngineStartError
 from pagecalls.media.protocol import EngineError
+from pagecalls.notify import READY, notify
 from pagecalls.operator_file import OPERATOR_FILE
 from pagecalls.server import DEV_FILE, Addresses, listen, running, serve_until_stopped
 from pagecalls.settings import Settings, SettingsError
@@ -78,6 +79,7 @@ async def _serve(settings: Settings, as_json: bool) -> None:
 
 
 def _announce(addresses: Addresses, settings: Settings, as_json: bool) -> None:
+    notify(READY, os.environ)
     if as_json:
         ready = addresses.dev or {"base_url": addresses.base_url, "media": addresses.media}
         sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
