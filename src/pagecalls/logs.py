@@ -28,7 +28,7 @@ _NAMES = (
 _NAMED = re.compile(
     rf"""((?:{_NAMES})["']?\s*[=:]\s*["']?(?:sha-\d+\s+)?|\b(?:Bearer|OAuth)\s+)([^\s"'&,;{{}}<]+)""", re.IGNORECASE
 )
-_BARE = re.compile(r"\bEAA[0-9A-Za-z]{8,}|\b\d{5,}\|[0-9A-Za-z]{16,}|\b(?:[0-9A-F]{2}:){15,}[0-9A-F]{2}\b", re.IGNORECASE)
+_BARE = re.compile(r"\bEAA[0-9A-Za-z_-]{8,}|\b\d{5,}\|[0-9A-Za-z]{16,}|\b(?:[0-9A-F]{2}:){15,}[0-9A-F]{2}\b", re.IGNORECASE)
 """What is a secret under any name: a Page's or user's token, an app's token, a certificate's fingerprint."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from pagecalls.clock import SystemClock
+from pagecalls.demo.business import BusinessApp
 from pagecalls.dev import APP_ID, PAGE_ID
 from pagecalls.media.fake import FakeEngine
 from pagecalls.server import NoDevelopment, Server, listen, running
@@ -115,3 +116,20 @@ def test_production_listens_anywhere_and_takes_nothing_of_development(tmp_path: 
     for name in ("admin_token", "consumer_key"):
         with pytest.raises(SettingsError, match=f"{name} is too easy to guess"):
             production(tmp_path, **{name: "short"}).check()
+
+
+@pytest.mark.parametrize(
+    ("mode", "networks"), [(Mode.PRODUCTION, ()), (Mode.PRODUCTION, ("127.0.0.0/8",)), (Mode.DEVELOPMENT, ())]
+)
+async def test_webhooks_to_this_machine_must_be_allowed(
+    tmp_path: Path, app: BusinessApp, mode: Mode, networks: tuple[str, ...]
+) -> None:
+    settings = Settings(mode=mode, port=0, udp_port=0, data_dir=tmp_path / "data", webhook_networks=networks)
+    async with a_site(settings) as site:
+        token = site.file["admin_token"]
+        _, made = await site.ask("POST", "/_pagecalls/apps", token, {"name": "Desk"})
+        app.use(site.server.addresses.base_url, "0", "", made["app"]["secret"], "verify")
+        wanted = {"object": "page", "callback_url": app.url, "fields": "calls", "verify_token": "verify"}
+        owner = f"{made['app']['id']}|{made['app']['secret']}"
+        status, _ = await site.ask("POST", f"/v26.0/{made['app']['id']}/subscriptions", owner, wanted)
+        assert status == (400 if mode is Mode.PRODUCTION and not networks else 200)

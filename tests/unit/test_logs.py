@@ -40,6 +40,7 @@ def record(message: str, *arguments: object, **extra: object) -> logging.LogReco
         f'"ice_pwd": "{HASH}"',
         f'"pwd":"{HASH}"',
         f"token EAA{HASH} was refused",
+        "token was refused: EAAZ-belvbxvqbJ5qt2q1BPEpBysJX9E6uv3dKMNw13CylVv2K_oxNpAzYGNGdK4smR",
         f"314159265358979|{HASH}",
         "a=fingerprint:sha-256 " + ":".join([HASH[:2]] * 32),
         "value " + ":".join(["AB"] * 32),

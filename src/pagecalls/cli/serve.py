@@ -85,6 +85,9 @@ def _announce(addresses: Addresses, settings: Settings, as_json: bool) -> None:
         sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
         sys.stdout.flush()
         return
+    if addresses.dev is None and not sys.stdout.isatty():
+        # A service's output is its log, and the log has said it.
+        return
     console = Console(highlight=False)
     console.print(Text("Page Calls is ready. Ctrl-C stops it.", "bold green"), end="\n\n")
     base_url = addresses.base_url
