@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
 from pagecalls.clock import SystemClock
 from pagecalls.config.load import load
@@ -75,6 +77,25 @@ def test_the_sample_configuration_is_one_for_production(etc: Etc) -> None:
     assert settings.data_dir == Path("/var/lib") / unit("StateDirectory")[0]
     assert settings.consumer_key == "a-key-of-the-operators-own"
     assert (settings.tls_cert, settings.tls_key) == (etc.folder / "tls/fullchain.pem", etc.folder / "tls/privkey.pem")
+
+
+@pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "compose.ports.yaml"]])
+def test_a_container_drains_because_it_cannot_hand_over(etc: Etc, files: list[str]) -> None:
+    """With the image's environment and the composition's over the same sample configuration."""
+    image = dict(re.findall(r"(PAGECALLS_\w+)=(\S+)", (DEPLOY / "Dockerfile").read_text()))
+    services = [yaml.safe_load((DEPLOY / name).read_text())["services"]["server"] for name in files]
+    composed = {name: value for each in services for name, value in each["environment"].items()}
+    given = {name: "203.0.113.7" if value.startswith("${PUBLIC_IP") else value for name, value in composed.items()}
+    settings = load({}, image | given, etc.file).settings
+    assert (settings.mode, settings.on_stop, settings.host) == (Mode.PRODUCTION, OnStop.END, "0.0.0.0")
+    assert str(settings.data_dir) in {volume.partition(":")[2] for volume in services[0]["volumes"]}
+    assert settings.drain_s < 60 * float(services[0]["stop_grace_period"].removesuffix("m"))
+    if len(services) > 1:
+        assert settings.public_ips == ("203.0.113.7",)
+        last = settings.udp_port + settings.workers - 1
+        assert f"{settings.udp_port}-{last}:{settings.udp_port}-{last}/udp" in services[1]["ports"]
+        assert f"{settings.media_tcp_port}:{settings.media_tcp_port}/tcp" in services[1]["ports"]
+        assert f"{settings.port}:{settings.port}/tcp" in services[1]["ports"]
 
 
 def test_the_unit_keeps_what_a_restart_needs() -> None:

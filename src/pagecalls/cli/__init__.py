@@ -1,30 +1,36 @@
-"""The `pagecalls` command. One module per subcommand; this file only lists them."""
+"""The `pagecalls` command. One module per subcommand; this file only lists them.
+
+A command's module is loaded when it is used: a probe that is asked every few seconds should not load a whole server.
+"""
 
 from __future__ import annotations
+
+import importlib
 
 import click
 
 from pagecalls import __version__
-from pagecalls.cli.app import app
-from pagecalls.cli.config import config
-from pagecalls.cli.consumer import consumer
-from pagecalls.cli.demo import demo
-from pagecalls.cli.page import page
-from pagecalls.cli.ready import ready
-from pagecalls.cli.serve import serve
-from pagecalls.cli.token import token
-from pagecalls.cli.user import user
+
+COMMANDS = ("serve", "demo", "config", "ready", "app", "page", "user", "token", "consumer")
+"""Each is the name of a command, of its module in this package, and of the command in it."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """A group whose commands are loaded one by one, in the order of the list."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, if there is one of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pagecalls")
 def main() -> None:
     """A server for Meta's Page Calls API that really carries the calls."""
-
-
-main.add_command(serve)
-main.add_command(demo)
-main.add_command(config)
-for group in (app, page, user, token, consumer):
-    main.add_command(group)
-main.add_command(ready)

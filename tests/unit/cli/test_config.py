@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from pagecalls.cli import main
+from pagecalls.cli import COMMANDS, main
 from pagecalls.config.keys import KEYS
 from pagecalls.settings import Settings
 
@@ -136,3 +138,16 @@ def test_help_shows_every_flag_under_its_heading() -> None:
         assert (f"  {key.flag} " in text) == (not key.is_secret), key.name
     for heading in {key.section.value for key in KEYS}:
         assert f"\n{heading}:\n" in text
+
+
+def test_every_command_is_there_and_a_probe_loads_no_server() -> None:
+    listed = run("--help").output
+    for name in COMMANDS:
+        assert f"\n  {name} " in listed
+        assert run(name, "--help").exit_code == 0
+    assert "No such command" in run("nonsense").output
+    probe = (
+        "import sys, pagecalls.cli.ready; print(*sorted({'pagecalls.server', 'uvicorn', 'aiohttp', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, check=True)
+    assert done.stdout == b"\n"
