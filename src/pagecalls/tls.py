@@ -113,7 +113,9 @@ def read(cert: Path, key: Path) -> Certificate:
         try:
             context.load_cert_chain(chain_file, key_file)
         except ssl.SSLError as error:
-            raise BadCertificate(f"the certificate {cert} cannot be used ({error.reason or error})") from error
+            raise BadCertificate(
+                f"the certificate {cert} cannot be used ({(error.reason or str(error)).lower().replace('_', ' ')})"
+            ) from error
     return Certificate(_names(leaf), leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp(), context)
 
 

@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from pagecalls.cli.flags import config_option, refused
+from pagecalls.clock import SystemClock
 from pagecalls.config import pages
 from pagecalls.config.keys import KEYS, Key
 from pagecalls.config.kinds import written
 from pagecalls.config.load import CONFIG_VARIABLE, Configuration, load
-from pagecalls.settings import SettingsError
+from pagecalls.settings import Settings, SettingsError
 
 
 @click.group()
@@ -35,6 +36,7 @@ def example() -> None:
 def check(config_file: Path | None) -> None:
     """Tell whether `pagecalls serve` would start with this file and this environment. Exit status 1 if not."""
     configuration = _load(config_file)
+    _check_certificate(configuration.settings)
     for warning in configuration.warnings:
         click.echo(f"Warning: {warning}", err=True)
     if configuration.file is None:
@@ -66,6 +68,18 @@ def show(config_file: Path | None, as_json: bool, is_all: bool) -> None:
     for key in shown:
         table.add_row(key.name, _in_words(configuration, key), configuration.source(key))
     Console(highlight=False).print(table)
+
+
+def _check_certificate(settings: Settings) -> None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return
+    # Only here, because it takes a while to load.
+    from pagecalls.tls import Tls
+
+    try:
+        Tls(settings.tls_cert, settings.tls_key, SystemClock().now())
+    except SettingsError as error:
+        raise refused(error) from error
 
 
 def _load(config_file: Path | None) -> Configuration:

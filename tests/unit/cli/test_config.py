@@ -13,8 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pagecalls.cli import COMMANDS, main
+from pagecalls.clock import SystemClock
 from pagecalls.config.keys import KEYS
 from pagecalls.settings import Settings
+from tests.certificates import Authority
 
 KEY = "a-consumer-key-of-the-operator"
 
@@ -62,6 +64,16 @@ def test_a_check(file: Path) -> None:
     assert "Error: several settings cannot work:\n" in bad.output
     assert "prot is no key; did you mean port?" in bad.output
     assert "No file is named" in run("config", "check").output
+
+
+def test_a_check_looks_at_the_certificate_too(tmp_path: Path) -> None:
+    files = Authority(tmp_path, SystemClock().now()).issue("localhost")
+    file = tmp_path / "pagecalls.toml"
+    file.write_text(f'tls_cert = "{files.cert.name}"\ntls_key = "{files.key.name}"\n')
+    assert run("config", "check", "--config", str(file)).exit_code == 0
+    files.key.write_text("no key")
+    bad = run("config", "check", "--config", str(file))
+    assert (bad.exit_code, "holds no private key in PEM" in bad.output) == (1, True)
 
 
 def test_what_is_in_force_and_from_where(file: Path) -> None:
