@@ -247,7 +247,10 @@ async def test_call_settings_are_kept_whole(store: Store) -> None:
     """Of each Page its own; what was never set, derived or always open, stays so."""
     hours = CallHours("Australia/Lord_Howe", (OpenHours(Day.SUNDAY, "0200", "2359"), OpenHours(Day.MONDAY, "0000", "0001")))
     assert await store.read(lambda transaction: transaction.call_settings(PAGE)) is None
-    for settings in (CallSettings(False, False, False, RingTarget.PARTNERS, hours), CallSettings(call_hours=CallHours("UTC"))):
+    for settings in (
+        CallSettings(False, False, False, RingTarget.PARTNERS, hours),
+        CallSettings(call_hours=CallHours("UTC", ())),
+    ):
         await store.write(lambda transaction, settings=settings: transaction.put_call_settings(PAGE, settings))  # type: ignore[misc]
         assert await store.read(lambda transaction: transaction.call_settings(PAGE)) == settings
     assert await store.read(lambda transaction: transaction.call_settings(PageId("2002"))) is None

@@ -42,7 +42,7 @@ class CallHours:
     """When a Page takes calls: in the zone `timezone_id` (IANA), on the days named, each at most once; none is always closed."""
 
     timezone_id: str
-    weekly: tuple[OpenHours, ...] = ()
+    weekly: tuple[OpenHours, ...]
 
 
 @dataclass(frozen=True, slots=True)

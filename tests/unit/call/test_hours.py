@@ -67,4 +67,4 @@ def test_2359_is_the_end_of_the_day() -> None:
 
 def test_days_that_are_not_named_are_closed() -> None:
     assert not is_open(open_on("0000", "2359"), Day.TUESDAY, "1200")
-    assert not any(is_open(CallHours("UTC"), day, "1200") for day in Day)
+    assert not any(is_open(CallHours("UTC", ()), day, "1200") for day in Day)

@@ -45,7 +45,7 @@ def test_the_other_default() -> None:
         (SettingsChange(ring_target=RingTarget.META), {"ring_target": RingTarget.META}),
         (SettingsChange(call_hours=OTHER_HOURS), {"call_hours": OTHER_HOURS}),
         (SettingsChange(call_hours=Hours.REMOVED), {"call_hours": None}),
-        (SettingsChange(call_hours=CallHours("UTC")), {"call_hours": CallHours("UTC", ())}),
+        (SettingsChange(call_hours=CallHours("UTC", ())), {"call_hours": CallHours("UTC", ())}),
         (SettingsChange(True, False, True, RingTarget.META, OTHER_HOURS), None),
         (SettingsChange(), {}),
     ],

@@ -50,6 +50,7 @@ async def test_changing() -> None:
         ({"call_hours": {**HOURS, "weekly": [{**MONDAY, "open_time": "9:00"}]}}, "call_hours.weekly[0][open_time]"),
         ({"call_hours": {**HOURS, "weekly": [{**MONDAY, "day_of_week": "MONTAG"}]}}, "$.call_hours.weekly[0].day_of_week"),
         ({"call_hours": {"timezone_id": "UTC", "weekly": "always"}}, "$.call_hours.weekly"),
+        ({"call_hours": {"timezone_id": "UTC"}}, "weekly"),
     ],
 )
 async def test_what_is_refused(body: dict[str, object], said: str) -> None:

@@ -120,7 +120,7 @@ HOURS = CallHours("Europe/Berlin", (OpenHours(Day.MONDAY, "0900", "1700"), OpenH
     ("hours", "shown"),
     [
         (None, ""),
-        (CallHours("UTC"), ',"call_hours":{"timezone_id":"UTC","weekly_operating_hours":[]}'),
+        (CallHours("UTC", ()), ',"call_hours":{"timezone_id":"UTC","weekly_operating_hours":[]}'),
         (
             HOURS,
             ',"call_hours":{"timezone_id":"Europe/Berlin","weekly_operating_hours":['
