@@ -31,6 +31,10 @@ from pagecalls.call.events import ServerStopping
 from pagecalls.call.settings import default_settings
 from pagecalls.clock import SystemClock
 from pagecalls.consumer.endpoint import ConsumerOptions, build_consumer
+from pagecalls.consumer.identity.claims import JwtRules
+from pagecalls.consumer.identity.devices import JwtOptions, with_jwts
+from pagecalls.consumer.identity.keys import KeyFault
+from pagecalls.consumer.sessions import ConsumerDirectory
 from pagecalls.control.app import build_control
 from pagecalls.control.base import ControlParts
 from pagecalls.data_dir import DATABASE, sole_user
@@ -374,7 +378,7 @@ async def running(
             documents=Documents(hosts),
             consumer=build_consumer(
                 Consumers(calls, messages, permissions),
-                directory,
+                _jwts(settings, directory, clock),
                 clock,
                 ConsumerOptions(
                     dev_mode=settings.mode is Mode.DEVELOPMENT and settings.consumer_key is None,
@@ -406,6 +410,20 @@ async def running(
             yield server
         finally:
             await server.end_calls()
+
+
+def _jwts(settings: Settings, directory: Directory, clock: SystemClock) -> ConsumerDirectory:
+    """The consumers' directory, with the operator's own tokens where they are set up. Raises `SettingsError`."""
+    options = JwtOptions(
+        settings.consumer_jwt_key_file,
+        settings.consumer_jwks_file,
+        settings.consumer_jwks_url,
+        JwtRules(settings.consumer_jwt_issuer, settings.consumer_jwt_audience),
+    )
+    try:
+        return with_jwts(directory, options, clock)
+    except KeyFault as fault:
+        raise SettingsError(str(fault)) from fault
 
 
 async def _development(settings: Settings, store: SqliteStore, now: float) -> dev.DevFile | None:

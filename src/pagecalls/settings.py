@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pagecalls.logs import LogFormat, LogLevel
 
@@ -83,6 +84,11 @@ class Settings:
     webhook_networks: tuple[str, ...] = ()
     admin_token: str | None = field(default=None, repr=False)
     consumer_key: str | None = field(default=None, repr=False)
+    consumer_jwt_key_file: Path | None = None
+    consumer_jwks_file: Path | None = None
+    consumer_jwks_url: str | None = None
+    consumer_jwt_issuer: str | None = None
+    consumer_jwt_audience: str | None = None
     dev_seed: str | None = field(default=None, repr=False)
     engine_binary: Path | None = None
     engine_grace_s: int = 30
@@ -109,6 +115,7 @@ class Settings:
             raise SettingsError("hsts needs a certificate: tls_cert and tls_key")
         if self.on_stop is OnStop.HAND_OVER and self.drain_s:
             raise SettingsError("on_stop = hand_over leaves live calls to the next server and waits for none; drain_s must go")
+        self._check_jwt()
         if self.mode is Mode.PRODUCTION:
             self._check_production()
         elif not self.is_exposed and not is_loopback(self.host):
@@ -116,6 +123,19 @@ class Settings:
                 f"development mode listens on loopback only: anyone who reaches {self.host} could open consumer sessions. "
                 "Add --expose-development if that is what you want"
             )
+
+    def _check_jwt(self) -> None:
+        keys = [key for key in (self.consumer_jwt_key_file, self.consumer_jwks_file, self.consumer_jwks_url) if key is not None]
+        if len(keys) > 1:
+            raise SettingsError("consumer_jwt_key_file, consumer_jwks_file and consumer_jwks_url: one of them is enough")
+        if not keys and (self.consumer_jwt_issuer or self.consumer_jwt_audience):
+            raise SettingsError(
+                "consumer_jwt_issuer and consumer_jwt_audience need a key: consumer_jwt_key_file, consumer_jwks_file or "
+                "consumer_jwks_url"
+            )
+        parts = urlsplit(self.consumer_jwks_url or "")
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            raise SettingsError("consumer_jwks_url must begin with https://, so that nobody on the way can exchange the keys")
 
     def _check_production(self) -> None:
         for name, is_given in (("webhook", self.webhook), ("expose_development", self.is_exposed), ("dev_seed", self.dev_seed)):

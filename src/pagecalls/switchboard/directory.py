@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pagecalls.clock import Clock
 from pagecalls.errors import BadToken, TokenFault, UnknownObject
@@ -34,6 +34,12 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def device_digest(name: str) -> str:
+    """What the store keeps of a device with a voucher. Another function than `digest`, because the name is no secret: nobody can
+    give it as a token and be taken for the device."""
+    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=32, person=b"pagecalls device").hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Bearer:
     """A token that is believed, its app, and the Page that it is for, if any."""
@@ -50,6 +56,21 @@ class NewSession:
     consumer: Consumer
     page: Page
     access_token: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Voucher:
+    """A person for whom the operator's identity system vouches until `expires_at`, Unix seconds.
+
+    `device_name`: the same for the same device. `name` `None`: as it was.
+    """
+
+    device_name: str = field(repr=False)
+    psid: Psid
+    page_id: PageId
+    platform: Platform
+    name: str | None
     expires_at: float
 
 
@@ -136,9 +157,17 @@ class Directory:
             consumer = tx.consumer(token.page_id, token.psid)
             if consumer is None:
                 return None
-            return DeviceIdentity(token.device_id, token.psid, token.page_id, consumer.platform, consumer.name)
+            return _identity(token, consumer)
 
         return await self._store.read(work)
+
+    async def admit(self, voucher: Voucher) -> DeviceIdentity | None:
+        """The device of a person who is vouched for; both are made when they first come.
+
+        `None` if there is no such Page, or if the device was revoked.
+        """
+        known = await self._store.read(lambda tx: _as_vouched(tx, voucher))
+        return known or await self._store.write(lambda tx: _take_in(tx, voucher, self._clock.now()))
 
     # --- subscriptions ------------------------------------------------------------------------------------------------
 
@@ -194,3 +223,35 @@ def _app_token(tx: Transaction, text: str) -> Token | None:
     if app is None or not hmac.compare_digest(app.secret.encode(), secret.encode("utf-8", "surrogatepass")):
         return None
     return Token(digest(text), TokenKind.APP, app.id, None, frozenset())
+
+
+def _as_vouched(tx: Transaction, voucher: Voucher) -> DeviceIdentity | None:
+    """The device, if all that is stored of it and of its person is as the voucher says."""
+    token = tx.consumer_token(device_digest(voucher.device_name))
+    consumer = tx.consumer(voucher.page_id, voucher.psid)
+    if token is None or token.is_revoked or token.expires_at != voucher.expires_at:
+        return None
+    if consumer is None or voucher.name not in (None, consumer.name):
+        return None
+    return _identity(token, consumer)
+
+
+def _take_in(tx: Transaction, voucher: Voucher, now: float) -> DeviceIdentity | None:
+    if tx.page(voucher.page_id) is None:
+        return None
+    owner = (voucher.psid, voucher.page_id)
+    fresh = ConsumerToken(device_digest(voucher.device_name), *owner, DeviceId(secrets.token_hex(8)), voucher.expires_at, now)
+    token = tx.consumer_token(fresh.digest) or fresh
+    if token.is_revoked:
+        return None
+    known = tx.consumer(voucher.page_id, voucher.psid)
+    consumer = known or Consumer(*owner, voucher.platform, voucher.name or "Consumer", now)
+    consumer = replace(consumer, name=voucher.name or consumer.name)
+    if consumer != known:
+        tx.put_consumer(consumer)
+    tx.put_consumer_token(replace(token, expires_at=voucher.expires_at))
+    return _identity(token, consumer)
+
+
+def _identity(token: ConsumerToken, consumer: Consumer) -> DeviceIdentity:
+    return DeviceIdentity(token.device_id, token.psid, token.page_id, consumer.platform, consumer.name)
