@@ -25,7 +25,12 @@ from tests.fuzz.seeds import seeds
 
 ROOT = Path(__file__).parents[2]
 CRATE = ROOT / "crates" / "pagecalls-media" / "fuzz"
-PYTHON = {"sdp": "tests.fuzz.fuzz_sdp", "graph": "tests.fuzz.fuzz_graph", "client": "tests.fuzz.fuzz_client"}
+PYTHON = {
+    "sdp": "tests.fuzz.fuzz_sdp",
+    "graph": "tests.fuzz.fuzz_graph",
+    "client": "tests.fuzz.fuzz_client",
+    "jwt": "tests.fuzz.fuzz_jwt",
+}
 """Targets that are no libFuzzer programs, and their modules."""
 LONGEST_INPUT = 4_096
 SPARE_S = 60

@@ -25,6 +25,8 @@ SKEW_S = 30.0
 
 _JWS = PyJWS(options={"enforce_minimum_key_length": True})
 
+_ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
+
 Digits = Annotated[str, Meta(pattern=r"^[0-9]{1,32}\Z")]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -72,8 +74,7 @@ def looks_like_jwt(text: str) -> bool:
 
 def key_name(text: str) -> str | None:
     """The `kid` that the token asks for, not believed yet. Raises `BadJwt` if the token cannot be read at all."""
-    if len(text) > MAX_CHARS or not text.isascii():
-        raise BadJwt("too long, or no ASCII")
+    _check_text(text)
     try:
         kid = _JWS.get_unverified_header(text).get("kid")
     except (PyJWTError, ValueError, TypeError, RecursionError) as error:
@@ -83,6 +84,7 @@ def key_name(text: str) -> str | None:
 
 def judge(text: str, key: Key, rules: JwtRules, now: float) -> Claims:
     """The claims of a token that `key` has signed and that is good at `now`. Raises `BadJwt`."""
+    _check_text(text)
     payload = _payload(_signed(text, key))
     if not math.isfinite(payload.exp) or payload.exp <= now:
         raise BadJwt("expired")
@@ -95,6 +97,12 @@ def judge(text: str, key: Key, rules: JwtRules, now: float) -> Claims:
     if (rules.audience is not None or audience is not None) and rules.audience not in (audience or ()):
         raise BadJwt("for another audience")
     return Claims(Psid(payload.sub), PageId(payload.page), payload.platform, payload.name, payload.exp, payload.jti)
+
+
+def _check_text(text: str) -> None:
+    if len(text) > MAX_CHARS or not _ALPHABET.issuperset(text):
+        # Padding as well (RFC 7515 section 2): with it the same token would have many texts.
+        raise BadJwt("too long, or with foreign characters")
 
 
 def _signed(text: str, key: Key) -> bytes:

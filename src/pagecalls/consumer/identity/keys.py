@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, SECP521R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -90,8 +91,10 @@ def _read_jwk(member: Mapping[str, object]) -> Key | None:
         jwk = msgspec.convert(member, _Jwk)
         if jwk.kty not in _KINDS or jwk.use != "sig" or "verify" not in jwk.key_ops:
             return None
-        key = _public(PyJWK.from_dict({name: part for name, part in member.items() if name != "d"}).key, jwk.kid)
-    except (msgspec.ValidationError, PyJWTError, KeyFault, ValueError, TypeError, OverflowError):
+        # Without `d` it is a public key, and without `alg` the library takes what the key's kind and curve say.
+        public = {name: part for name, part in member.items() if name not in ("d", "alg")}
+        key = _public(PyJWK.from_dict(public).key, jwk.kid)
+    except (msgspec.ValidationError, PyJWTError, KeyFault, ValueError, TypeError, OverflowError, UnsupportedAlgorithm):
         return None
     if jwk.alg is None:
         return key
