@@ -415,8 +415,8 @@ async def running(
 def _jwts(settings: Settings, directory: Directory, clock: SystemClock) -> ConsumerDirectory:
     """The consumers' directory, with the operator's own tokens where they are set up. Raises `SettingsError`."""
     options = JwtOptions(
-        settings.consumer_jwt_key_file,
-        settings.consumer_jwks_file,
+        settings.consumer_jwt_key,
+        settings.consumer_jwks,
         settings.consumer_jwks_url,
         JwtRules(settings.consumer_jwt_issuer, settings.consumer_jwt_audience),
     )

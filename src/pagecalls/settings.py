@@ -84,8 +84,8 @@ class Settings:
     webhook_networks: tuple[str, ...] = ()
     admin_token: str | None = field(default=None, repr=False)
     consumer_key: str | None = field(default=None, repr=False)
-    consumer_jwt_key_file: Path | None = None
-    consumer_jwks_file: Path | None = None
+    consumer_jwt_key: str | None = field(default=None, repr=False)
+    consumer_jwks: Path | None = None
     consumer_jwks_url: str | None = None
     consumer_jwt_issuer: str | None = None
     consumer_jwt_audience: str | None = None
@@ -125,13 +125,12 @@ class Settings:
             )
 
     def _check_jwt(self) -> None:
-        keys = [key for key in (self.consumer_jwt_key_file, self.consumer_jwks_file, self.consumer_jwks_url) if key is not None]
+        keys = [key for key in (self.consumer_jwt_key, self.consumer_jwks, self.consumer_jwks_url) if key is not None]
         if len(keys) > 1:
-            raise SettingsError("consumer_jwt_key_file, consumer_jwks_file and consumer_jwks_url: one of them is enough")
+            raise SettingsError("consumer_jwt_key, consumer_jwks and consumer_jwks_url: one of them is enough")
         if not keys and (self.consumer_jwt_issuer or self.consumer_jwt_audience):
             raise SettingsError(
-                "consumer_jwt_issuer and consumer_jwt_audience need a key: consumer_jwt_key_file, consumer_jwks_file or "
-                "consumer_jwks_url"
+                "consumer_jwt_issuer and consumer_jwt_audience need a key: consumer_jwt_key, consumer_jwks or consumer_jwks_url"
             )
         parts = urlsplit(self.consumer_jwks_url or "")
         if parts.scheme == "http" and not is_loopback(parts.hostname or ""):

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from pagecalls.call.states import CallState
 from pagecalls.store.base import (
+    App,
     CallButton,
+    Consumer,
     Hold,
     LiveCallExists,
     Message,
@@ -21,7 +23,7 @@ from pagecalls.store.base import (
     WebhookKind,
 )
 from pagecalls.store.sqlite import SqliteStore
-from pagecalls.types import CallId, MessageId
+from pagecalls.types import CallId, MessageId, Platform
 from tests.contract.store_model import ModelStore
 from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSIDS, a_call, a_row, seed
 
@@ -57,6 +59,7 @@ def change_rows(draw: st.DrawFn) -> Step:
     row_id, now, attempts = draw(row_ids), draw(times), draw(st.integers(1, 3))
     next_at = draw(st.none() | times)
     call_id = CallId(draw(call_ids))
+    psid, app_id = draw(st.sampled_from(PSIDS)), draw(st.sampled_from([APP, OTHER_APP]))
 
     def deliver(transaction: Transaction) -> None:
         if transaction.outbox_row(row_id) is not None:
@@ -66,7 +69,19 @@ def change_rows(draw: st.DrawFn) -> Step:
         if transaction.outbox_row(row_id) is not None:
             transaction.outbox_failed(row_id, attempts, next_at)
 
+    def forget(transaction: Transaction) -> None:
+        transaction.erase_consumer(PAGE, psid)
+        transaction.put_consumer(Consumer(psid, PAGE, Platform.MESSENGER, "again"))
+
+    def remove(transaction: Transaction) -> int:
+        owed = transaction.owed_webhooks(app_id)
+        transaction.delete_app(app_id)
+        transaction.put_app(App(app_id, "again", "secret"))
+        return owed
+
     known: list[Step] = [
+        forget,
+        remove,
         lambda transaction: transaction.release_outbox([row_id], now),
         lambda transaction: transaction.release_all_outbox(now),
         lambda transaction: transaction.drop_stale_outbox(call_id),

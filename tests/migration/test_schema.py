@@ -45,6 +45,19 @@ def test_a_new_database_equals_a_migrated_one() -> None:
     migrated.close()
 
 
+def test_a_token_that_was_revoked_says_so_after_the_second_step() -> None:
+    first, second, *_ = migrate.load().migrations
+    connection = connect()
+    connection.executescript(first.script)
+    connection.execute("INSERT INTO apps VALUES ('1', 'Desk', 'secret', 'v26.0', 0)")
+    for digest, is_revoked in (("a", 0), ("b", 1)):
+        connection.execute("INSERT INTO tokens VALUES (?, 'app', '1', NULL, '[]', NULL, ?)", (digest, is_revoked))
+    connection.executescript(second.script)
+    found = connection.execute("SELECT digest, fault, user_id, issued_at FROM tokens ORDER BY digest").fetchall()
+    assert found == [("a", None, None, 0), ("b", "revoked", None, 0)]
+    connection.close()
+
+
 SMALL = Schema("CREATE TABLE t (a, b); CREATE TABLE u (c)", (Migration(1, "CREATE TABLE t (a)"),))
 STEP_TWO = Migration(2, "ALTER TABLE t ADD COLUMN b; CREATE TABLE u (c)")
 

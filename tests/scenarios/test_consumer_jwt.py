@@ -25,9 +25,8 @@ PSID = "5555"
 @pytest.fixture
 async def world(tmp_path: Path, app: BusinessApp) -> AsyncIterator[World]:
     """A server that believes tokens signed with `SECRET`."""
-    file, clock = tmp_path / "secret", SystemClock()
-    file.write_bytes(SECRET)
-    async with a_world(tmp_path / "data", app, clock, FakeEngine(clock), consumer_jwt_key_file=file) as world:
+    clock = SystemClock()
+    async with a_world(tmp_path / "data", app, clock, FakeEngine(clock), consumer_jwt_key=SECRET.decode()) as world:
         yield world
 
 
@@ -134,9 +133,8 @@ async def test_keys_at_an_address_that_change(tmp_path: Path, app: BusinessApp) 
 
 
 async def test_a_key_that_will_not_do_is_told_at_the_start(tmp_path: Path) -> None:
-    file, clock = tmp_path / "secret", SystemClock()
-    file.write_bytes(b"short")
-    settings = Settings(port=0, udp_port=0, data_dir=tmp_path / "data", consumer_jwt_key_file=file)
+    clock = SystemClock()
+    settings = Settings(port=0, udp_port=0, data_dir=tmp_path / "data", consumer_jwt_key="short")
     with listen(settings) as listener, pytest.raises(SettingsError, match="32 bytes"):
         async with running(settings, listener, FakeEngine(clock), clock):
             pass

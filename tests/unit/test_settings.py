@@ -19,6 +19,11 @@ from pagecalls.settings import MAX_WORKERS, OnStop, Settings, SettingsError, def
         (Settings(tls_key=Path("key.pem")), "tls_cert and tls_key are needed together"),
         (Settings(hsts=True), "hsts needs a certificate"),
         (Settings(on_stop=OnStop.HAND_OVER, drain_s=5), "drain_s must go"),
+        (Settings(consumer_jwt_key="k", consumer_jwks=Path("s")), "one of them is enough"),
+        (Settings(consumer_jwks=Path("s"), consumer_jwks_url="https://id.example"), "one of them is enough"),
+        (Settings(consumer_jwt_issuer="https://id.example"), "need a key"),
+        (Settings(consumer_jwt_audience="calls"), "need a key"),
+        (Settings(consumer_jwks_url="http://id.example/keys"), "must begin with https://"),
     ],
 )
 def test_what_cannot_work_is_said(settings: Settings, says: str) -> None:
@@ -28,6 +33,8 @@ def test_what_cannot_work_is_said(settings: Settings, says: str) -> None:
 
 def test_what_works() -> None:
     Settings(udp_port=65_530, workers=6).check()
+    Settings(consumer_jwks_url="http://127.0.0.1:9/keys", consumer_jwt_issuer="i", consumer_jwt_audience="a").check()
+    Settings(consumer_jwks_url="https://id.example/keys").check()
     Settings(udp_port=0, workers=MAX_WORKERS, media_tcp_port=0).check()
     Settings(tls_cert=Path("cert.pem"), tls_key=Path("key.pem"), hsts=True, on_stop=OnStop.HAND_OVER).check()
 

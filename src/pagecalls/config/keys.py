@@ -191,16 +191,16 @@ KEYS = (
     ),
     Key(
         Section.CONSUMERS,
-        "consumer_jwt_key_file",
-        path(),
-        "A key that your identity system signs consumers' tokens (JWT) with: the secret of HS256, or a public key as PEM.",
-        '"/etc/pagecalls/consumers.pem"',
+        "consumer_jwt_key",
+        text(),
+        "The key that checks consumers' tokens (JWT) of your own identity system: the secret of HS256, or a public key as PEM.",
+        is_secret=True,
     ),
     Key(
         Section.CONSUMERS,
-        "consumer_jwks_file",
+        "consumer_jwks",
         path(),
-        "The same as a set of public keys (JWKS). Read again when a token names an unknown key.",
+        "The same as a file with a set of public keys (JWKS). Read again when a token names an unknown key.",
         '"/etc/pagecalls/jwks.json"',
     ),
     Key(

@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 class JwtOptions:
     """At most one of the first three is set; without any there are no JWTs."""
 
-    key_file: Path | None = None
-    jwks_file: Path | None = None
+    key: str | None = field(default=None, repr=False)
+    jwks: Path | None = None
     jwks_url: str | None = None
     rules: JwtRules = field(default_factory=JwtRules)
 
@@ -62,7 +62,7 @@ class JwtDirectory:
 
 
 def with_jwts(directory: Directory, options: JwtOptions, clock: Clock) -> JwtDirectory | Directory:
-    """The directory that the consumer's face asks. Raises `KeyFault`, which names the file."""
+    """The directory that the consumer's face asks. Raises `KeyFault`, which names the setting."""
     source = _source(options, clock)
     return directory if source is None else JwtDirectory(directory, source, options.rules, clock)
 
@@ -70,19 +70,21 @@ def with_jwts(directory: Directory, options: JwtOptions, clock: Clock) -> JwtDir
 def _source(options: JwtOptions, clock: Clock) -> KeySource | None:
     if options.jwks_url is not None:
         return KeySet(from_url(options.jwks_url), clock)
-    path = options.key_file or options.jwks_file
+    if options.key is not None:
+        try:
+            return FixedKey(read_key(options.key.encode()))
+        except KeyFault as fault:
+            raise KeyFault(f"consumer_jwt_key: {fault}") from fault
+    path = options.jwks
     if path is None:
         return None
     try:
-        content = path.read_bytes()
-        if options.key_file is not None:
-            return FixedKey(read_key(content))
-        read_jwks(content)
-        return KeySet(from_file(path), clock)
+        read_jwks(path.read_bytes())
     except OSError as error:
-        raise KeyFault(f"{path} cannot be read ({error.strerror})") from error
+        raise KeyFault(f"consumer_jwks: {path} cannot be read ({error.strerror})") from error
     except KeyFault as fault:
-        raise KeyFault(f"{path}: {fault}") from fault
+        raise KeyFault(f"consumer_jwks: {path}: {fault}") from fault
+    return KeySet(from_file(path), clock)
 
 
 def _voucher(text: str, claims: Claims) -> Voucher:

@@ -46,7 +46,7 @@ class Key:
 
 
 def read_key(content: bytes) -> Key:
-    """The key in a file: a public key as PEM, or else the secret itself, without white space around it. Raises `KeyFault`."""
+    """One key: a public key as PEM, or else the secret itself, without white space around it. Raises `KeyFault`."""
     text = content.strip()
     if not text.startswith(b"-----BEGIN"):
         algorithms = tuple(name for name, size in _HMAC_BYTES.items() if len(text) >= size)
@@ -56,7 +56,7 @@ def read_key(content: bytes) -> Key:
     try:
         material = load_pem_public_key(text)
     except Exception as error:  # OpenSSL's ways to say no are many
-        raise KeyFault("the file holds no public key as PEM (-----BEGIN PUBLIC KEY-----)") from error
+        raise KeyFault("it is no public key as PEM (-----BEGIN PUBLIC KEY-----)") from error
     return _public(material, None)
 
 

@@ -140,18 +140,16 @@ async def test_a_set_in_a_file(tmp_path: Path) -> None:
     site = Site()
     file = tmp_path / "jwks.json"
     file.write_bytes(jwks(jwk("p256", kid="one"), jwk("rsa", kid="two")))
-    jwts = with_jwts(site.directory, JwtOptions(jwks_file=file), site.clock)
+    jwts = with_jwts(site.directory, JwtOptions(jwks=file), site.clock)
     good = signed({**CLAIMS, "exp": site.clock.now() + 60}, private("rsa"), "RS256", {"kid": "two"})
     assert await jwts.device(good) is not None
     assert await jwts.device(signed({**CLAIMS}, private("rsa"), "RS256", {"kid": "one"})) is None
     assert await jwts.device(signed({**CLAIMS}, private("rsa"), "RS256", {"kid": "three"})) is None
 
 
-async def test_a_public_key_in_a_file(tmp_path: Path) -> None:
+async def test_a_public_key() -> None:
     site = Site()
-    file = tmp_path / "key.pem"
-    file.write_bytes(pem("ed25519"))
-    jwts = with_jwts(site.directory, JwtOptions(key_file=file), site.clock)
+    jwts = with_jwts(site.directory, JwtOptions(pem("ed25519").decode()), site.clock)
     assert await jwts.device(signed({**CLAIMS, "exp": site.clock.now() + 60}, private("ed25519"), "EdDSA")) is not None
 
 
@@ -160,11 +158,16 @@ def test_without_a_key_there_are_no_jwts() -> None:
     assert with_jwts(site.directory, JwtOptions(), site.clock) is site.directory
 
 
-@pytest.mark.parametrize("content", [None, b"short"])
-def test_a_file_that_will_not_do_is_named(tmp_path: Path, content: bytes | None) -> None:
-    site, file = Site(), tmp_path / "key"
-    if content is not None:
-        file.write_bytes(content)
-    for options in (JwtOptions(key_file=file), JwtOptions(jwks_file=file)):
-        with pytest.raises(KeyFault, match=str(file)):
-            with_jwts(site.directory, options, site.clock)
+def test_what_will_not_do_is_named(tmp_path: Path) -> None:
+    site, file = Site(), tmp_path / "jwks.json"
+    with pytest.raises(KeyFault, match="consumer_jwt_key: the secret is too short"):
+        with_jwts(site.directory, JwtOptions("short"), site.clock)
+    with pytest.raises(KeyFault, match=f"consumer_jwks: {file} cannot be read"):
+        with_jwts(site.directory, JwtOptions(jwks=file), site.clock)
+    file.write_bytes(b"{}")
+    with pytest.raises(KeyFault, match=f"consumer_jwks: {file}: the set of keys has no list"):
+        with_jwts(site.directory, JwtOptions(jwks=file), site.clock)
+
+
+def test_a_key_stays_out_of_a_repr() -> None:
+    assert "secret" not in repr(JwtOptions(SECRET.decode()))
