@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
+from click.testing import CliRunner, Result
 
 from pagecalls import operator_file
+from pagecalls.cli import main
 from pagecalls.clock import SystemClock
 from pagecalls.demo.business import BusinessApp
 from pagecalls.demo.device import ConsumerDevice
@@ -228,3 +231,24 @@ async def test_the_server_process_reads_its_certificate_again_on_sighup(tmp_path
         assert await asyncio.to_thread(shown, None) == await asyncio.to_thread(shown, "localhost")
         await device.request("call.hangup", call_id=started["call_id"])
         await device.close()
+
+
+async def test_the_operators_commands_trust_the_servers_own_certificate(tmp_path: Path) -> None:
+    """Whatever name it bears: they speak to an address of this machine. Another certificate there gets no token."""
+    async with a_secure(tmp_path, "calls.example") as site:
+        environment = {"PAGECALLS_DATA_DIR": str(site.folder), "PAGECALLS_URL": None, "PAGECALLS_ADMIN_TOKEN": None}
+
+        async def pages() -> Result:
+            return await asyncio.to_thread(CliRunner().invoke, main, ["page", "list", "--json"], env=environment)
+
+        listed = await pages()
+        assert (listed.exit_code, [page["id"] for page in json.loads(listed.output)]) == (0, [site.server.dev.page.id])
+        file = operator_file.read(site.folder)
+        assert file is not None
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        stranger = Authority(elsewhere, site.server.clock.now()).issue("calls.example")
+        operator_file.publish(site.folder, msgspec.structs.replace(file, tls_cert=str(stranger.cert)))
+        refused = await pages()
+        assert refused.exit_code == 1
+        assert "is not to be trusted" in refused.output

@@ -151,7 +151,7 @@ class Operator:
 def _over_http(
     base_url: str, token: str, method: str, target: str, content: bytes | None, trust: ssl.SSLContext | None
 ) -> tuple[int, bytes]:
-    """Raises `_NobodyAnswers`, and `OperatorError` for an address that is none."""
+    """Raises `_NobodyAnswers`, and `OperatorError` for an address that is none, or not to be trusted."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
     if trust is not None:
@@ -166,6 +166,8 @@ def _over_http(
         with refusal:
             return refusal.code, refusal.read()
     except urllib.error.URLError as error:
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            raise OperatorError(f"{base_url} is not to be trusted: {error.reason.verify_message}.") from error
         raise _NobodyAnswers(str(getattr(error.reason, "strerror", None) or error.reason)) from error
     except OSError as error:
         raise _NobodyAnswers(str(error.strerror or error)) from error
