@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from pagecalls.cli import main
 from pagecalls.demo.business import BusinessApp, GraphRefused
 from pagecalls.demo.device import SUBPROTOCOL
-from pagecalls.switchboard.presence import TOKEN_GONE
+from pagecalls.switchboard.base import TOKEN_GONE
 from pagecalls.types import PageId, Psid
 from tests.scenarios.conftest import World
 

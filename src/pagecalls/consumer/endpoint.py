@@ -26,7 +26,7 @@ from pagecalls.consumer.messages import MAX_MESSAGE_BYTES, SUBPROTOCOL
 from pagecalls.consumer.sessions import ConsumerDirectory, ConsumerOptions, Sessions, bearer
 from pagecalls.errors import BadToken, InvalidValue, NoToken, PageCallsError, TokenFault
 from pagecalls.http import HostGuard
-from pagecalls.switchboard.base import ConsumerDoor, DeviceIdentity
+from pagecalls.switchboard.base import TOKEN_GONE, ConsumerDoor, DeviceIdentity
 
 __all__ = ["ConsumerOptions", "Endpoint", "build_consumer"]
 
@@ -84,23 +84,26 @@ class Endpoint:
         """Serve one socket from its upgrade to its end."""
         token = bearer(websocket.scope) or websocket.query_params.get("access_token")
         device = await self._directory.device(token) if token else None
-        if device is None:
+        if device is None or token is None:
             await self._refuse(websocket, 401, BadToken(TokenFault.UNPARSEABLE) if token else NoToken())
         elif SUBPROTOCOL not in websocket.scope.get("subprotocols", []):
             await self._refuse(websocket, 400, InvalidValue("Sec-WebSocket-Protocol", (SUBPROTOCOL,)))
         else:
             await websocket.accept(subprotocol=SUBPROTOCOL)
-            await self._converse(websocket, device)
+            await self._converse(websocket, device, token)
 
     async def _refuse(self, websocket: WebSocket, status: int, cause: PageCallsError) -> None:
         headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
         await _deny(websocket, JSONResponse({"error": dict(self._errors(cause))}, status, headers))
 
-    async def _converse(self, websocket: WebSocket, device: DeviceIdentity) -> None:
+    async def _converse(self, websocket: WebSocket, device: DeviceIdentity, token: str) -> None:
         line = Line(websocket)
         writer = asyncio.create_task(line.pump())
         try:
             if await self._announce(device, line):
+                # Whoever takes a token back closes the line that is in service, and this one may have come a moment too late.
+                if await self._directory.device(token) is None:
+                    line.close(TOKEN_GONE, "this token is no longer good")
                 await self._exchange(websocket, device, line, writer)
             else:
                 await asyncio.wait({writer})

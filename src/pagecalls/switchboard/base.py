@@ -124,6 +124,9 @@ class PermissionFacts:
     can_call: bool
 
 
+TOKEN_GONE = 4003
+"""Close code of a device's socket whose token is no longer good."""
+
 # --- the consumer's side ----------------------------------------------------------------------------------------------
 
 

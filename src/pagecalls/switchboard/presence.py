@@ -6,11 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from pagecalls.call.events import ServerStopping
+from pagecalls.switchboard.base import TOKEN_GONE
 from pagecalls.switchboard.calls import Calls, decoded
 from pagecalls.types import DeviceId, PageId, Psid
-
-TOKEN_GONE = 4003
-"""Close code of a device whose token is no longer good."""
 
 
 class LivePresence:

@@ -130,10 +130,15 @@ class RecordingDoor:
 
 
 class OnePageDirectory:
-    """A `ConsumerDirectory` with one Page and one good token."""
+    """A `ConsumerDirectory` with one Page and one good token, which is good for so many looks."""
+
+    def __init__(self, looks: int | None = None) -> None:
+        self._looks = looks
 
     async def device(self, text: str) -> DeviceIdentity | None:
-        return ADA if text == TOKEN else None
+        if self._looks is not None:
+            self._looks -= 1
+        return ADA if text == TOKEN and (self._looks is None or self._looks >= 0) else None
 
     async def open_session(self, page_id: PageId, platform: Platform, name: str | None, psid: Psid | None) -> NewSession:
         if page_id != PAGE.id:
@@ -142,10 +147,10 @@ class OnePageDirectory:
         return NewSession(consumer, PAGE, "fresh-token", 1_790_000_000.7)
 
 
-def build(door: RecordingDoor, options: ConsumerOptions | None = None) -> ASGIApp:
+def build(door: RecordingDoor, options: ConsumerOptions | None = None, looks: int | None = None) -> ASGIApp:
     """The face over the doubles."""
     return build_consumer(
-        door, OnePageDirectory(), SteppedClock(1_790_000_000.5), options or ConsumerOptions(dev_mode=True), table
+        door, OnePageDirectory(looks), SteppedClock(1_790_000_000.5), options or ConsumerOptions(dev_mode=True), table
     )
 
 

@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from pagecalls.consumer.messages import SUBPROTOCOL
 from pagecalls.errors import Unavailable
+from pagecalls.switchboard.base import TOKEN_GONE
 from pagecalls.types import CallId
 from tests.unit.consumer.support import OFFER, TOKEN, RecordingDoor, ask, build, device, read, serving
 
@@ -161,6 +162,17 @@ async def test_a_newer_connection_replaces_the_older() -> None:
         assert caught.value.rcvd.code == 4001
         await door.until(lambda: door.gone == door.lines[:1])
         assert "result" in await ask(newer, "ping")
+
+
+async def test_a_token_that_is_taken_back_while_its_device_connects() -> None:
+    """It was good when it was looked at, and the line was not in service yet when it was taken back."""
+    door = RecordingDoor()
+    async with serving(build(door, looks=1)) as port, device(port) as socket:
+        with pytest.raises(ConnectionClosed) as caught:
+            await read(socket)
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == TOKEN_GONE
+        await door.until(lambda: door.gone == door.lines)
 
 
 async def test_a_server_that_cannot_take_the_device_says_try_later() -> None:
