@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pagecalls.demo.device import ConsumerDevice
+from pagecalls.demo.device import ConsumerDevice, DeviceRefused
 from pagecalls.switchboard.messages import SHOWN_ON_CONNECT
 
 from .conftest import CHROMIUM, World, offered
@@ -229,3 +229,22 @@ async def test_an_expired_request_is_not_shown(world: World) -> None:
     await ask(world)
     await world.advance(WEEK_S)
     assert await seen(await world.device(), "permission.request") == []
+
+
+# --- with the Page's settings -----------------------------------------------------------------------------------------
+
+
+async def test_a_button_calls_while_the_icon_is_hidden(world: World) -> None:
+    """With or without the message's name; and no longer than the button works (9.3)."""
+    device = await world.device()
+    await say(world, device)
+    await world.app.post(f"/v26.0/{world.page_id}/messenger_call_settings", {"icon_enabled": False})
+    with pytest.raises(DeviceRefused) as hidden:
+        await world.start_call(device)
+    assert hidden.value.data["reason"] == "calling_disabled"
+    message_id = await write(world, templated({"template_type": "call_prompt", "ttl_days": 1}))
+    for call_id in (await call_by(world, device, message_id), None):
+        await device.request("call.hangup", call_id=call_id or await world.start_call(device))
+    await world.advance(DAY_S)
+    with pytest.raises(DeviceRefused):
+        await world.start_call(device)
