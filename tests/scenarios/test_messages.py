@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -81,6 +82,15 @@ async def test_a_button_is_shown_as_long_as_it_works(world: World) -> None:
     assert await ids(await world.device(tablet["access_token"])) == [long]
     await world.advance(DAY_S)
     assert await ids(await world.device(tablet["access_token"])) == []
+
+
+async def test_who_connects_at_that_moment_sees_it_once(world: World) -> None:
+    """Whichever comes first, the device or the message: it is not missed, and does not come twice."""
+    await say(world, await world.device())
+    tokens = [(await world.session(psid=world.psid))["access_token"] for _ in range(8)]
+    for token in tokens:
+        device, message_id = await asyncio.gather(world.device(token), write(world, button()))
+        assert (await ids(device)).count(message_id) == 1
 
 
 async def test_not_everything_comes_at_once(world: World) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from pagecalls.clock import SteppedClock
-from pagecalls.errors import RequestClosed
+from pagecalls.errors import NoSuchConsumer, RequestClosed, UnknownObject
 from pagecalls.media.fake import FakeEngine
 from pagecalls.store.base import (
     App,
@@ -28,7 +28,7 @@ from pagecalls.switchboard.calls import Calls
 from pagecalls.switchboard.devices import Devices
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
-from pagecalls.switchboard.permissions import Permissions
+from pagecalls.switchboard.permissions import Grants, Permissions
 from pagecalls.types import AppId, DeviceId, MessageId, PageId, Platform, Psid
 
 APP, PAGE, PSID, REQUEST = AppId("9001"), PageId("1001"), Psid("2002"), MessageId("m_1")
@@ -94,3 +94,17 @@ async def test_a_refused_answer_changes_nothing(desk: Desk) -> None:
     assert request is not None
     assert request.state is RequestState.REJECTED
     assert await desk.calls.store.read(lambda tx: tx.permission(PAGE, PSID)) is None
+
+
+async def test_grants_need_no_server(desk: Desk) -> None:
+    """As a command uses them on a data directory without one."""
+    grants = Grants(desk.calls.store, desk.calls.clock, Journal(desk.calls.clock))
+    expires_at = await grants.grant(PAGE, PSID, 60)
+    assert expires_at == desk.calls.clock.now() + 60
+    assert await grants.grant(PAGE, PSID, 30) == expires_at
+    assert await grants.revoke(PAGE, PSID) is True
+    for unknown in (grants.grant(PAGE, Psid("404"), 60), grants.revoke(PAGE, Psid("404"))):
+        with pytest.raises(NoSuchConsumer):
+            await unknown
+    with pytest.raises(UnknownObject):
+        await grants.revoke(PageId("404"), PSID)
