@@ -68,15 +68,7 @@ class Messages:
 
     def _store(self, tx: Transaction, caller: Caller, request: SendRequest, message_id: MessageId, now: float) -> _Sent:
         page_id, psid, draft = caller.page_id, request.to, request.draft
-        page = tx.page(page_id)
-        if page is None:
-            raise UnknownObject("post", page_id)
-        if draft.is_calling:
-            must_take_calls(page, effective(tx, page_id, self._calls.default_settings))
-        if tx.consumer(page_id, psid) is None:
-            raise NoSuchConsumer
-        if not is_window_open(tx.last_contact(page_id, psid), now, is_human_agent=request.is_human_agent):
-            raise OutsideWindow
+        page = self._may_write(tx, page_id, request, now)
         asked = None
         if draft.template is Template.CALLING_OPTIN:
             must_be_askable(tx, page_id, psid, now)
@@ -91,6 +83,19 @@ class Messages:
                 tx.add_call_button(CallButton(message_id, page_id, psid, button.title, button.expires_at))
         tx.trim_messages(page_id, psid, KEPT_IN_THREAD)
         return _Sent(page, message, asked)
+
+    def _may_write(self, tx: Transaction, page_id: PageId, request: SendRequest, now: float) -> Page:
+        """Feature and settings, then the person, then the window (1.4, check order)."""
+        page = tx.page(page_id)
+        if page is None:
+            raise UnknownObject("post", page_id)
+        if request.draft.is_calling:
+            must_take_calls(page, effective(tx, page_id, self._calls.default_settings))
+        if tx.consumer(page_id, request.to) is None:
+            raise NoSuchConsumer
+        if not is_window_open(tx.last_contact(page_id, request.to), now, is_human_agent=request.is_human_agent):
+            raise OutsideWindow
+        return page
 
     async def receive(self, device: DeviceIdentity, page_id: PageId, text: str) -> MessageId:
         """A message of the consumer; its id. It opens the Page's window. Raises `InvalidValue`."""
