@@ -4,12 +4,12 @@
     ├── CallerError                 the request cannot be done; the caller can change that
     │   ├── AccessError             token and rights
     │   │   NoToken, BadToken, WrongProof, MissingScope, PageTokenRequired, AppTokenRequired, WrongPage,
-    │   │   CurrentUserUnknown
+    │   │   CurrentUserUnknown, WrongClientSecret, UninspectableToken
     │   ├── AddressError            the path names nothing that we serve
-    │   │   UnknownObject, UnknownAlias, UnknownPath
+    │   │   UnknownObject, UnknownAlias, UnknownPath, UnknownApp
     │   ├── RequestError            the parameters
     │   │   BodyTooLarge, UnreadableBody, MissingParameter, InvalidValue, UnknownField, MalformedFields, UnusableBatch,
-    │   │   CallbackUnverified, UnusableSetting, UnusableTemplate
+    │   │   CallbackUnverified, UnusableSetting, UnusableTemplate, UnusableMetrics, MissingOAuthParameter, UnusableCode
     │   ├── RateError               too much in too short a time; transient
     │   │   AppRateReached, UserRateReached, PageRateReached, UseCaseRateReached
     │   └── CallError               the call, its state or its parties
@@ -85,7 +85,7 @@ class TokenFault(StrEnum):
     UNCONFIRMED = "unconfirmed"
     """The user's account was never confirmed."""
     ROLE_MISSING = "role_missing"
-    """The system user has lost its role."""
+    """The user has lost the role that the token stands for."""
 
 
 SHOWN_OF_TOKEN = 6
@@ -130,7 +130,7 @@ class BadToken(AccessError):
             case TokenFault.UNCONFIRMED:
                 return "Error validating access token: The user's account is not confirmed."
             case TokenFault.ROLE_MISSING:
-                return "Error validating access token: The system user no longer has the role that this token stands for."
+                return "Error validating access token: The user no longer has the role that this token stands for."
             case TokenFault.MALFORMED:
                 return f"Malformed access token {ascii(self.text[:SHOWN_OF_TOKEN])[1:-1]}..."
             case TokenFault.UNPARSEABLE:
@@ -182,6 +182,20 @@ class WrongPage(AccessError):
         return "(#200) This token belongs to another Page."
 
 
+class WrongClientSecret(AccessError):
+    """An app did not prove itself (graph-platform 2.5)."""
+
+    def __str__(self) -> str:
+        return "Error validating client secret."
+
+
+class UninspectableToken(AccessError):
+    """A token asked about by somebody who may not (graph-platform 2.6)."""
+
+    def __str__(self) -> str:
+        return "(#100) Only a token of the same app, given as an app token, or the input_token itself may ask about it."
+
+
 # --- address ----------------------------------------------------------------------------------------------------------
 
 
@@ -224,6 +238,13 @@ class UnknownPath(AddressError):
 
     def __str__(self) -> str:
         return f"Unknown path components: {self.rest}"
+
+
+class UnknownApp(AddressError):
+    """No app has this `client_id` (graph-platform 2.5, code 101)."""
+
+    def __str__(self) -> str:
+        return "Error validating application. Invalid application ID."
 
 
 # --- request ----------------------------------------------------------------------------------------------------------
@@ -369,6 +390,59 @@ class UnusableTemplate(RequestError):
 
     def __str__(self) -> str:
         return f"(#100) Template {self.what} is wrong: {self.fault.value}."
+
+
+class MetricsFault(StrEnum):
+    """What E_METRICS' subcodes 9904001..9904005 name, in that order (messenger-calling 11.3)."""
+
+    IN_PROGRESS = "the call is still in progress"
+    TOO_LATE = "the call ended more than 24 hours ago"
+    ALREADY_SUBMITTED = "there is a report on this call already"
+    BAD_REASON = "end_call_reason"
+    BAD_STATS = "stats"
+
+
+class UnusableMetrics(RequestError):
+    """E_METRICS. `detail` may name the parameter or the value."""
+
+    def __init__(self, fault: MetricsFault, detail: str = "") -> None:
+        super().__init__(fault, detail)
+        self.fault = fault
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"(#100) Metrics cannot be taken: {self.fault.value}{f' ({self.detail})' if self.detail else ''}."
+
+
+class MissingOAuthParameter(RequestError):
+    """A parameter of `/oauth/access_token` (graph-platform 2.5, code 101)."""
+
+    def __init__(self, parameter: str) -> None:
+        super().__init__(parameter)
+        self.parameter = parameter
+
+    def __str__(self) -> str:
+        return f"Missing {self.parameter} parameter."
+
+
+class CodeFault(StrEnum):
+    """Why an authorization code gives no token."""
+
+    UNKNOWN = "is not valid"
+    USED = "has been used"
+    EXPIRED = "has expired"
+    OTHER_REDIRECT = "was made for another redirect_uri"
+
+
+class UnusableCode(RequestError):
+    """An authorization code (graph-platform 2.5)."""
+
+    def __init__(self, fault: CodeFault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"This authorization code {self.fault.value}."
 
 
 # --- rates ------------------------------------------------------------------------------------------------------------

@@ -26,11 +26,13 @@ from pagecalls.switchboard.accounts import Accounts
 from pagecalls.switchboard.base import Release
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
+from pagecalls.switchboard.oauth import OAuthDesk
 from pagecalls.switchboard.people import People, Presence
 from pagecalls.switchboard.permissions import Grants
 from pagecalls.switchboard.registers import InUse
 from pagecalls.switchboard.report import CallReport
 from pagecalls.switchboard.tokens import AccessTokens
+from pagecalls.switchboard.user_pages import UserPages
 from pagecalls.types import AppId, CallId, DeviceId, PageId, Psid
 
 NO_SERVER = "No server runs on this data directory; start it with pagecalls serve."
@@ -39,7 +41,14 @@ NO_SERVER = "No server runs on this data directory; start it with pagecalls serv
 def office(store: Store, clock: Clock, ids: Ids, presence: Presence) -> Office:
     """The services over a store."""
     people = People(store, clock, ids, presence)
-    return Office(Accounts(store, clock, ids, people), AccessTokens(store, clock, ids), people, SERVED)
+    return Office(
+        accounts=Accounts(store, clock, ids, people),
+        tokens=AccessTokens(store, clock, ids),
+        people=people,
+        oauth=OAuthDesk(store, clock),
+        user_pages=UserPages(store),
+        versions=SERVED,
+    )
 
 
 class Absent:

@@ -26,7 +26,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pagecalls import __version__, dev, operator_file
+from pagecalls import __version__, dev, operator_file, token_key
 from pagecalls.call.events import ServerStopping
 from pagecalls.call.settings import default_settings
 from pagecalls.clock import SystemClock
@@ -55,6 +55,7 @@ from pagecalls.settings import CallingDefault, Mode, OnStop, Settings, SettingsE
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.adoption import adopt
 from pagecalls.switchboard.business import Business, DialRules
+from pagecalls.switchboard.call_metrics import MetricsDesk
 from pagecalls.switchboard.call_settings import PageSettings
 from pagecalls.switchboard.calls import Calls
 from pagecalls.switchboard.consumers import Consumers
@@ -64,9 +65,11 @@ from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.media_events import MediaEvents
 from pagecalls.switchboard.messages import Messages
+from pagecalls.switchboard.oauth import OAuthDesk
 from pagecalls.switchboard.permissions import Permissions
 from pagecalls.switchboard.presence import LivePresence
 from pagecalls.switchboard.report import CallReports
+from pagecalls.switchboard.user_tokens import UserTokens
 from pagecalls.tls import Hsts, Tls
 from pagecalls.webhooks.base import Sender
 from pagecalls.webhooks.outbox import Courier
@@ -372,6 +375,9 @@ async def running(
             settings=PageSettings(calls),
             permissions=permissions,
             messages=messages,
+            metrics=MetricsDesk(store, clock, journal),
+            oauth=OAuthDesk(store, clock),
+            users=UserTokens(store, clock, token_key.load_or_make(settings.data_dir)),
         )
         server.app = Router(
             graph=build_graph(services, graph_options),

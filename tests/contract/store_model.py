@@ -19,13 +19,14 @@ from pagecalls.store.base import (
     WebhookKind,
 )
 from pagecalls.types import CallId, Direction, PageId, Psid
-from tests.contract.model_accounts import ModelAccounts
 from tests.contract.model_messages import ModelMessages
+from tests.contract.model_metrics import ModelMetrics
+from tests.contract.model_oauth import ModelOAuth
 
 T = TypeVar("T")
 
 
-class ModelTransaction(ModelAccounts, ModelMessages):
+class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics):
     """Every table is a dictionary of frozen values, so a shallow copy of each is a snapshot."""
 
     def __init__(self) -> None:
@@ -68,6 +69,8 @@ class ModelTransaction(ModelAccounts, ModelMessages):
             if goes:
                 del self.rows[row.id]
         self.calls = {key: each for key, each in self.calls.items() if key not in calls}
+        self.told = {key: each for key, each in self.told.items() if key not in calls}
+        self.reports = {key: each for key, each in self.reports.items() if key not in calls}
         self.devices = {key: each for key, each in self.devices.items() if (each.page_id, each.psid) != pair}
         self.forget_messages(page_id, psid)
         self.contacts.pop(pair, None)

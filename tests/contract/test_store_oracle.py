@@ -8,6 +8,7 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pagecalls.call.metrics import AudioStats, CallEndCause, CallMetrics
 from pagecalls.call.states import CallState
 from pagecalls.store.base import (
     App,
@@ -17,6 +18,7 @@ from pagecalls.store.base import (
     LiveCallExists,
     Message,
     MessageKind,
+    MetricsRecord,
     PermissionRequest,
     RequestState,
     Transaction,
@@ -126,7 +128,25 @@ def change_messages(draw: st.DrawFn) -> Step:
     return draw(st.sampled_from(known))
 
 
-steps = st.one_of(put_calls(), add_rows(), change_rows(), change_messages())
+@st.composite
+def note_apps(draw: st.DrawFn) -> Step:
+    """Who was told of a call, and one report on it; only of calls that are there."""
+    call_id, app = CallId(draw(call_ids)), draw(st.sampled_from([APP, OTHER_APP]))
+    cause, at = draw(st.sampled_from(CallEndCause)), draw(times)
+    metrics = CallMetrics(cause, at, audio_stats=draw(st.none() | st.just(AudioStats(jitter_s=0.5, packets_lost=-1))))
+
+    def note(transaction: Transaction) -> None:
+        if transaction.call(call_id) is not None:
+            transaction.note_told(call_id, [app])
+
+    def report(transaction: Transaction) -> None:
+        if transaction.call(call_id) is not None and transaction.call_metrics(call_id) is None:
+            transaction.add_call_metrics(MetricsRecord(call_id, app, at, metrics))
+
+    return draw(st.sampled_from([note, report]))
+
+
+steps = st.one_of(put_calls(), add_rows(), change_rows(), change_messages(), note_apps())
 units = st.tuples(st.lists(steps, min_size=1, max_size=4), st.booleans())
 
 
@@ -144,6 +164,8 @@ def everything(transaction: Transaction) -> list[object]:
             at = NOW + moment
             seen += [transaction.messages_to_show(PAGE, psid, at, 3), transaction.open_request(PAGE, psid, at)]
             seen += [transaction.requests_sent(PAGE, psid, at), transaction.is_live_button(PAGE, psid, "m_1", at)]
+    seen += [sorted(transaction.told_apps(CallId(f"c_{number}"))) for number in range(1, 5)]
+    seen += [transaction.call_metrics(CallId(f"c_{number}")) for number in range(1, 5)]
     for moment in range(9):
         due = transaction.due_outbox(NOW + moment, 2)
         seen += [sorted(transaction.calls_due(NOW + moment)), due, transaction.next_outbox_at(NOW + moment)]

@@ -12,6 +12,7 @@ from enum import Enum
 import msgspec
 
 from pagecalls.call.messages import Template
+from pagecalls.call.metrics import CallEndCause
 from pagecalls.call.settings import Day, RingTarget
 from pagecalls.call.states import Action, CallState, DeadlineKind, EndReason
 from pagecalls.call.transitions import TABLE
@@ -20,13 +21,15 @@ from pagecalls.consumer.protocol import Answer
 from pagecalls.errors import UnknownCall
 from pagecalls.graph.auth import Scope
 from pagecalls.graph.envelope import ROWS, Key, error_object
+from pagecalls.graph.features import Feature, FeatureStatus
 from pagecalls.graph.messages import MessagingType
+from pagecalls.graph.oauth import GrantType
 from pagecalls.graph.openapi.contract import REQUEST, RESPONSE, Member
-from pagecalls.graph.routes import APP_EDGES, PAGE_EDGES
+from pagecalls.graph.routes import APP_EDGES, FIXED_PATHS, PAGE_EDGES, USER_EDGES
 from pagecalls.graph.schemas import CallBody, PermissionBody, SdpObject, SentBody, SessionBody, SettingsBody
 from pagecalls.graph.subscriptions import WebhookObject
 from pagecalls.graph.versions import SERVED
-from pagecalls.store.base import TokenKind, WebhookKind
+from pagecalls.store.base import PageTask, TokenKind, WebhookKind
 from pagecalls.types import Direction, Platform, SdpType, TrackLabel, TrackStatus
 
 ENUMS: tuple[type[Enum], ...] = (
@@ -50,6 +53,11 @@ ENUMS: tuple[type[Enum], ...] = (
     WebhookObject,
     RingTarget,
     Day,
+    CallEndCause,
+    Feature,
+    FeatureStatus,
+    GrantType,
+    PageTask,
 )
 """Closed sets that a client sends or sees."""
 
@@ -81,8 +89,9 @@ def _state_rows() -> Iterator[str]:
 
 
 def _edges() -> Iterator[str]:
-    for node, edges in (("page", PAGE_EDGES), ("app", APP_EDGES)):
+    for node, edges in (("page", PAGE_EDGES), ("app", APP_EDGES), ("user", USER_EDGES)):
         yield from (f"{verb} /{{{node}_id}}/{edge}".rstrip("/") for edge, verbs in edges.items() for verb in verbs)
+    yield from (f"{verb} /{'/'.join(path)}".rstrip("/") for path, verbs in FIXED_PATHS.items() for verb in verbs)
 
 
 def _versions() -> Iterator[str]:

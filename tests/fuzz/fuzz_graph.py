@@ -7,18 +7,21 @@ mutates the samples below; a failure prints the seed that brings it back, and le
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 
 import msgspec
 
 from pagecalls.call.hours import is_open
 from pagecalls.call.messages import AUDIO_CALL
+from pagecalls.call.metrics import CallMetrics
 from pagecalls.call.settings import CallHours
 from pagecalls.errors import CallerError, PeerError
 from pagecalls.graph.batch_plan import read_members, waits
 from pagecalls.graph.calls import accept_request, connect_request, end_request, media_update_request
 from pagecalls.graph.decoding import file_names, parse_body, parse_query
 from pagecalls.graph.messages import send_request
+from pagecalls.graph.metrics import read_metrics
 from pagecalls.graph.params import Params
 from pagecalls.graph.rendering import Presentation
 from pagecalls.graph.request import parse_address
@@ -49,6 +52,14 @@ _SETTINGS = {
     "call_routing": {"ring_target": "PARTNERS"},
     "call_hours": {"timezone_id": "Europe/Berlin", "weekly_operating_hours": _DAYS},
 }
+_METRICS = {
+    "call_id": "c_1",
+    "end_call_reason": "Hangup_Call",
+    "call_ended_time": 1790000000123,
+    "first_audio_packet_received_time": "20260921T141320Z",
+    "audio_stats": {"jitter_sec": 0.5, "packets_lost": -1, "round_trip_time_ms": "80", "call_ended_time": 1e11},
+    "video_stats": {"frames": 900},
+}
 _BATCH = [
     {"method": "POST", "relative_url": "1/calls", "body": "action=terminate&call_id=c_1", "name": "a"},
     {"relative_url": "?ids={result=a:$.data.*.id}&fields=id", "depends_on": "a", "headers": [{"name": "x", "value": "y"}]},
@@ -76,6 +87,8 @@ SAMPLES = (
     b"\x00\x01session[sdp]=v%3D0&session[sdp_type]=offer&tracks[0][msid]=x&tracks[1][label]=y&from_version=1&tracks[]=z",
     b"\x00\x02" + (_PART + _FILE).encode(),
     b"\x00\x03" + json.dumps({"batch": json.dumps(_BATCH)}).encode(),
+    b"\x00\x00" + json.dumps(_METRICS).encode(),
+    b"\x00\x01call_ended_time=2026-09-21T14:13:20.5%2B02:00&end_call_reason=webrtcerror&audio_stats=%7B%22jitter%22:%22.5%22%7D",
     b"\x01id,name,subscribed_apps.limit(5).after(QV_-){id,fields{name}},x{y{z}}",
     b"\x02/v26.0/me%2Fx//calls/",
     *(b"\x00\x00" + json.dumps({**_TO, "message": message}).encode() for message in (*_MESSAGES, {"text": "Hello"})),
@@ -134,6 +147,19 @@ def judge_message(params: Params) -> None:
         raise AssertionError("an empty message")
 
 
+def judge_metrics(params: Params) -> None:
+    """A report whose figures are finite, whose times are times, and which can be written down and read again."""
+    metrics = read_metrics(params)
+    times = [metrics.ended_at, metrics.first_audio_at, metrics.first_video_at]
+    figures = [] if metrics.audio_stats is None else [*msgspec.to_builtins(metrics.audio_stats).values()][:-1]
+    if not all(each is None or 0 <= each < 1e12 for each in times):
+        raise AssertionError("a time that is none")
+    if not all(each is None or math.isfinite(each) for each in figures):
+        raise AssertionError("a figure that is none")
+    if msgspec.json.decode(msgspec.json.encode(metrics), type=CallMetrics) != metrics:
+        raise AssertionError("a report that is not what was stored")
+
+
 def judge_batch(params: Params) -> None:
     """A batch whose order can be kept and whose references can be filled."""
     members = read_members(params)
@@ -159,6 +185,7 @@ READERS = (
     media_update_request,
     judge_settings,
     judge_message,
+    judge_metrics,
     fields_of,
     judge_batch,
 )

@@ -99,6 +99,10 @@ ROWS: tuple[Row, ...] = (
 SHARED_ROWS: tuple[Row, ...] = (
     Row("E_SIZE", e.BodyTooLarge, 1),
     Row("E_FIELDS", e.MalformedFields, 2500),
+    Row("E_APP_ID", e.MissingParameter, 101),
+    Row("E_CLIENT_SECRET", e.WrongClientSecret, 1),
+    Row("E_CODE", e.UnusableCode, 100),
+    Row("E_INSPECT", e.UninspectableToken, 100),
 )
 """Cases with a code of `ROWS` and no subcode; see `_told_apart`."""
 
@@ -157,6 +161,14 @@ def _told_apart(facts: e.ErrorFacts) -> type[e.GraphError] | None:
             return e.UnknownPath  # likewise
         case e.ErrorFacts(code=2500, subcode=None) if "Syntax error" in facts.message:
             return e.MalformedFields
+        case e.ErrorFacts(code=1, subcode=None) if "client secret" in facts.message:
+            return e.WrongClientSecret
+        case e.ErrorFacts(code=101) if facts.message.startswith("Missing "):
+            return e.MissingParameter
+        case e.ErrorFacts(code=100, subcode=None) if facts.message.startswith("This authorization code"):
+            return e.UnusableCode
+        case e.ErrorFacts(code=100, subcode=None) if "input_token" in facts.message:
+            return e.UninspectableToken
         case _:
             return None
 

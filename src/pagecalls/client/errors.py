@@ -10,11 +10,11 @@
     └── GraphError                  the API refused
         ├── AuthError               token and rights
         │   ├── NoToken, CurrentUserUnknown, WrongProof, MissingScope, PageTokenRequired, AppTokenRequired, WrongPage,
-        │   │   PermissionDenied, MissingCapability
+        │   │   PermissionDenied, MissingCapability, WrongClientSecret, UninspectableToken
         │   └── BadToken            ExpiredToken, RevokedToken, InvalidatedToken, AppNotAuthorized, AccountBlocked, RoleMissing
         ├── AddressError            UnknownObject, UnknownAlias, UnknownPath, UnknownApp
         ├── RequestError            BodyTooLarge, UnreadableBody, MissingParameter, InvalidValue, MalformedFields,
-        │                           CallbackUnverified, TemplateError, SettingsError, MetricsError
+        │                           CallbackUnverified, TemplateError, SettingsError, MetricsError, UnusableCode
         ├── DescriptionError        the offer or answer that was sent: MalformedSdp, UnusableConnection
         ├── CallError               the call, its state or its parties
         │   ├── CallingClosedError  CallingNotAllowed, CallingOff, BusinessCallsOff
@@ -198,6 +198,14 @@ class MissingCapability(AuthError):
     """Code 3: the app is not enabled for this."""
 
 
+class WrongClientSecret(AuthError):
+    """The app did not prove itself (graph-platform 2.5)."""
+
+
+class UninspectableToken(AuthError):
+    """A token asked about by somebody who may not (graph-platform 2.6)."""
+
+
 class AddressError(GraphError):
     """The path names nothing that the server has."""
 
@@ -272,8 +280,27 @@ class SettingsError(RequestError):
         return next((fault for fault in SettingFault if fault.value == self.subcode), None)
 
 
+class MetricsFault(Enum):
+    """What is wrong with a report on a call: the subcodes of E_METRICS."""
+
+    IN_PROGRESS = 9904001
+    TOO_LATE = 9904002
+    ALREADY_SUBMITTED = 9904003
+    BAD_REASON = 9904004
+    BAD_STATS = 9904005
+
+
 class MetricsError(RequestError):
     """E_METRICS."""
+
+    @property
+    def fault(self) -> MetricsFault | None:
+        """Which; `None` from a server that does not say."""
+        return next((fault for fault in MetricsFault if fault.value == self.subcode), None)
+
+
+class UnusableCode(RequestError):
+    """An authorization code that is unknown, used, expired or made for another address (graph-platform 2.5)."""
 
 
 class DescriptionError(GraphError):

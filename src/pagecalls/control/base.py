@@ -19,10 +19,12 @@ from pagecalls.clock import Clock
 from pagecalls.http import HostGuard, Response
 from pagecalls.switchboard.accounts import Accounts
 from pagecalls.switchboard.base import Release
+from pagecalls.switchboard.oauth import OAuthDesk
 from pagecalls.switchboard.people import People
 from pagecalls.switchboard.registers import InUse, NoSuch, OperatorFault, Taken
 from pagecalls.switchboard.report import CallReport
 from pagecalls.switchboard.tokens import AccessTokens
+from pagecalls.switchboard.user_pages import UserPages
 from pagecalls.types import AppId, CallId, PageId, Psid
 
 T = TypeVar("T")
@@ -78,6 +80,8 @@ class Office:
     accounts: Accounts
     tokens: AccessTokens
     people: People
+    oauth: OAuthDesk
+    user_pages: UserPages
     versions: frozenset[str]
 
 

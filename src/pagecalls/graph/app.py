@@ -23,11 +23,24 @@ from pagecalls.graph.options import GraphOptions, TraceIds
 from pagecalls.graph.params import Params
 from pagecalls.graph.rendering import Presentation, Rendering
 from pagecalls.graph.request import Address, Incoming, Request, incoming, overridden, parse_address, read_request
-from pagecalls.graph.routes import APP_EDGES, CRASH_REPORTS, PAGE_EDGES, AppRoute, PageRoute, Verbs, use_case
+from pagecalls.graph.routes import (
+    APP_EDGES,
+    CRASH_REPORTS,
+    FIXED_PATHS,
+    PAGE_EDGES,
+    USER_EDGES,
+    AppRoute,
+    OpenRoute,
+    PageRoute,
+    TokenRoute,
+    UserRoute,
+    Verbs,
+    use_case,
+)
 from pagecalls.graph.schemas import SUCCESS
 from pagecalls.graph.selection import Shape, fields_of, select_answer
 from pagecalls.graph.versions import Version, default_version
-from pagecalls.graph.visit import Answer, AppVisit, PageVisit, Services
+from pagecalls.graph.visit import Answer, AppVisit, OpenVisit, PageVisit, Services, TokenVisit, UserVisit
 from pagecalls.http import ClientGone, Json, JsonObject, Response, parse_json
 from pagecalls.store.base import Page, TokenKind
 from pagecalls.switchboard.base import Caller
@@ -132,15 +145,24 @@ class _Exchange:
             return await self._batch(request), False
         if not address.node and not (request.readable().has("ids") and request.method == "GET"):
             raise UnknownPath("/")
+        is_reading = request.method == "GET"
+        if any(isinstance(route, OpenRoute) for route in verbs.values()):
+            return await self._openly(request, verbs), is_reading
         identity = await self._identify(request)
         self._spend(request, identity)
+        return await self._with_token(request, identity, verbs), is_reading
+
+    async def _with_token(self, request: Request, identity: auth.Identity, verbs: Verbs) -> Answer:
+        address = request.address
         if not address.node:
-            answer = await self._several(request, identity)
-        elif self._rendering.is_page_edge:
-            answer = await self._on_page(request, identity, verbs)
-        else:
-            answer = await self._on_app(request, identity, verbs)
-        return answer, request.method == "GET"
+            return await self._several(request, identity)
+        if (address.node, address.edge) in FIXED_PATHS:
+            return await self._on_token(request, identity, verbs)
+        if self._rendering.is_page_edge:
+            return await self._on_page(request, identity, verbs)
+        if address.edge in USER_EDGES:
+            return await self._on_user(request, identity, verbs)
+        return await self._on_app(request, identity, verbs)
 
     def _find_address(self) -> Address:
         self._rendering.version = self._arrived.default_version or self._rendering.version
@@ -151,15 +173,19 @@ class _Exchange:
         return address
 
     def _find_edge(self, address: Address) -> Verbs:
-        verbs = PAGE_EDGES.get(address.edge)
+        fixed = FIXED_PATHS.get((address.node, address.edge))
+        verbs = fixed or PAGE_EDGES.get(address.edge)
         if verbs is None:
-            verbs = APP_EDGES.get(address.edge)
+            verbs = APP_EDGES.get(address.edge) or USER_EDGES.get(address.edge)
             self._rendering.is_page_edge = verbs is None
         if verbs is None:
             raise UnknownPath("/" + "/".join((address.edge, *address.rest)))
         if address.rest:
             raise UnknownPath("/" + "/".join(address.rest))
         self.edge = address.edge or "node"
+        if fixed is not None:
+            self._rendering.is_page_edge = False
+            self.edge = address.edge or address.node
         return verbs
 
     async def _read(self, address: Address, query: JsonObject) -> Request:
@@ -181,24 +207,31 @@ class _Exchange:
         token = identity.token
         is_page = token.kind in (TokenKind.PAGE, TokenKind.SYSTEM_USER)
         platform = request.params.values.get("platform")
+        node = request.address.node
+        is_users = not request.address.edge and auth.is_users_node(identity, node)
         spender = Spender(
             app_id=identity.app.id,
             page_id=token.page_id if is_page else None,
             use_case=use_case(request.address.edge, platform if isinstance(platform, str) else None),
             user=token.digest if token.kind in (TokenKind.USER, TokenKind.SYSTEM_USER) else None,
-            node=(request.address.node or None) if self._rendering.is_page_edge else None,
+            node=(node or None) if self._rendering.is_page_edge and not is_users else None,
         )
         self._rendering.usage, refused = self._meter.spend(spender, may_refuse=self.action not in _ENDINGS)
         if refused is not None:
             raise refused
 
     async def _on_page(self, request: Request, identity: auth.Identity, verbs: Verbs) -> Answer:
+        if not request.address.edge and auth.is_users_node(identity, request.address.node):
+            return await self._on_user(request, identity, USER_EDGES[""])
         page = await auth.find_page(self._services.directory, identity, request.method, request.address.node)
+        identity = await auth.on_page(self._services.users, identity, page)
         route = verbs.get(request.method)
         if not isinstance(route, PageRoute):
             raise UnknownObject(request.method, request.address.node)
         if route.admits_app and identity.token.kind is TokenKind.APP:
             caller = Caller(identity.app.id, page.id)
+        elif route.admits_users:
+            caller = await auth.page_reader(self._services.users, identity, page)
         else:
             caller = auth.page_caller(identity, page, *route.scopes)
         answer = await route.handler(self._page_visit(identity, caller, page, request.readable(), self._arrived.url))
@@ -211,6 +244,30 @@ class _Exchange:
             raise UnknownObject(request.method, request.address.node)
         answer = await route.handler(AppVisit(self._services, identity, request.readable(), self._arrived.url))
         return _cut(answer, request.params, route.shape) if request.method == "GET" else answer
+
+    async def _on_user(self, request: Request, identity: auth.Identity, verbs: Verbs) -> Answer:
+        node, edge = request.address.node, request.address.edge
+        if edge and auth.is_own_page(identity, node):
+            raise UnknownPath(f"/{edge}")
+        user = await auth.find_user(self._services.users, identity, request.method, node)
+        route = verbs.get(request.method)
+        if not isinstance(route, UserRoute):
+            raise UnknownObject(request.method, node)
+        node_url = f"{self._arrived.origin}/{self._rendering.version.served}/{user.id}"
+        return await route.handler(UserVisit(self._services, identity, user, request.readable(), self._arrived.url, node_url))
+
+    async def _on_token(self, request: Request, identity: auth.Identity, verbs: Verbs) -> Answer:
+        route = verbs.get(request.method)
+        if not isinstance(route, TokenRoute):
+            raise UnknownObject(request.method, request.address.node)
+        return await route.handler(TokenVisit(self._services, identity, request.readable()))
+
+    async def _openly(self, request: Request, verbs: Verbs) -> Answer:
+        """A path that needs no token and looks at none."""
+        route = verbs.get(request.method)
+        if not isinstance(route, OpenRoute):
+            raise UnknownObject(request.method, request.address.node)
+        return await route.handler(OpenVisit(self._services, request.readable()))
 
     async def _several(self, request: Request, identity: auth.Identity) -> Answer:
         """`/?ids=a,b`: each node under its id; if one cannot be read, none is (graph-platform 3.3)."""

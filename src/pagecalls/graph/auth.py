@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pagecalls.errors import (
@@ -25,9 +25,10 @@ from pagecalls.errors import (
 from pagecalls.graph.params import Params
 from pagecalls.graph.request import Credentials, Request
 from pagecalls.http import Json
-from pagecalls.store.base import App, Page, Token, TokenKind
+from pagecalls.store.base import App, Page, Token, TokenKind, User
 from pagecalls.switchboard.base import Caller
 from pagecalls.switchboard.directory import Directory
+from pagecalls.switchboard.user_tokens import UserTokens
 from pagecalls.types import AppId, PageId
 
 PROOF_TIME_S = 300.0
@@ -40,6 +41,7 @@ class Scope(StrEnum):
 
     MESSAGING = "pages_messaging"
     MANAGE_METADATA = "pages_manage_metadata"
+    SHOW_LIST = "pages_show_list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,54 @@ def page_caller(identity: Identity, page: Page, *scopes: Scope) -> Caller:
     if scopes and token.scopes.isdisjoint(scope.value for scope in scopes):
         raise MissingScope(scopes[0].value)
     return Caller(identity.app.id, page.id)
+
+
+def need_scope(identity: Identity, scope: Scope) -> None:
+    """Raises `MissingScope`."""
+    if scope.value not in identity.token.scopes:
+        raise MissingScope(scope.value)
+
+
+async def on_page(users: UserTokens, identity: Identity, page: Page) -> Identity:
+    """The same token as one of this Page, if it is a system user's who has a task on it (ruling 16)."""
+    token = identity.token
+    if token.kind is not TokenKind.SYSTEM_USER or token.page_id is not None or not await users.reaches(token, page.id):
+        return identity
+    return replace(identity, token=replace(token, page_id=page.id), page=page)
+
+
+async def page_reader(users: UserTokens, identity: Identity, page: Page) -> Caller:
+    """The right to read the Page's own node: as `page_caller`, and a user's who reaches the Page and may list theirs."""
+    token = identity.token
+    may_list = token.kind is TokenKind.USER and Scope.SHOW_LIST.value in token.scopes
+    if may_list and await users.reaches(token, page.id):
+        return Caller(identity.app.id, page.id)
+    return page_caller(identity, page)
+
+
+def is_users_node(identity: Identity, node: str) -> bool:
+    """Whether the path names the user whose token asks: `me`, or their id."""
+    token = identity.token
+    is_user = token.kind in (TokenKind.USER, TokenKind.SYSTEM_USER) and token.user_id is not None
+    return is_user and node in (ME, token.user_id)
+
+
+def is_own_page(identity: Identity, node: str) -> bool:
+    """Whether the path names the Page that the token is for."""
+    return identity.page is not None and node in (ME, identity.page.id)
+
+
+async def find_user(users: UserTokens, identity: Identity, method: str, node: str) -> User:
+    """The user that the path names; nobody else's node is seen. Raises `CurrentUserUnknown`, `UnknownAlias`, `UnknownObject`."""
+    token = identity.token
+    if node == ME and token.kind is TokenKind.APP:
+        raise CurrentUserUnknown
+    if node != ME and not _is_id(node):
+        raise UnknownAlias(node)
+    user = await users.user(token.user_id) if token.user_id is not None and is_users_node(identity, node) else None
+    if user is None:
+        raise UnknownObject(method, node)
+    return user
 
 
 def app_caller(identity: Identity, method: str, node: str) -> AppId:

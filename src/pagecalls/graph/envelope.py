@@ -27,6 +27,7 @@ from pagecalls.errors import (
     CallingOff,
     CallRateReached,
     ClosedHow,
+    CodeFault,
     ConnectionFault,
     ConsumerBusy,
     ConsumerUnavailable,
@@ -37,6 +38,8 @@ from pagecalls.errors import (
     MalformedFields,
     MalformedSdp,
     MediaConflict,
+    MetricsFault,
+    MissingOAuthParameter,
     MissingParameter,
     MissingScope,
     NoLinkedNumber,
@@ -59,19 +62,24 @@ from pagecalls.errors import (
     TemplateFault,
     TokenFault,
     Unavailable,
+    UninspectableToken,
     UnknownAlias,
+    UnknownApp,
     UnknownCall,
     UnknownField,
     UnknownObject,
     UnknownPath,
     UnreadableBody,
     UnusableBatch,
+    UnusableCode,
     UnusableConnection,
+    UnusableMetrics,
     UnusableSetting,
     UnusableTemplate,
     UseCase,
     UseCaseRateReached,
     UserRateReached,
+    WrongClientSecret,
     WrongPage,
     WrongProof,
     WrongState,
@@ -157,6 +165,16 @@ TEMPLATE_SUBCODES: Mapping[TemplateFault, int] = MappingProxyType(
     }
 )
 
+METRICS_SUBCODES: Mapping[MetricsFault, int] = MappingProxyType(
+    {
+        MetricsFault.IN_PROGRESS: 9904001,
+        MetricsFault.TOO_LATE: 9904002,
+        MetricsFault.ALREADY_SUBMITTED: 9904003,
+        MetricsFault.BAD_REASON: 9904004,
+        MetricsFault.BAD_STATS: 9904005,
+    }
+)
+
 ROWS: Mapping[Key, Row] = MappingProxyType(
     {
         NoToken: Row("E_NO_TOKEN", 400, 104),
@@ -175,9 +193,12 @@ ROWS: Mapping[Key, Row] = MappingProxyType(
         PageTokenRequired: Row("E_TOKEN_KIND", 403, 210),
         AppTokenRequired: Row("E_APP_TOKEN", 400, 15),
         WrongPage: Row("E_WRONG_PAGE", 403, 200, 9905004),
+        WrongClientSecret: Row("E_CLIENT_SECRET", 400, 1),
+        UninspectableToken: Row("E_INSPECT", 400, 100),
         UnknownObject: Row("E_NO_PAGE, E_METHOD", 400, 100, 33, ErrorType.GRAPH_METHOD),
         UnknownAlias: Row("E_ALIAS", 404, 803),
         UnknownPath: Row("E_VERSION", 400, 2500, 9905005),
+        UnknownApp: Row("E_APP_ID", 400, 101),
         BodyTooLarge: Row("E_SIZE", 413, 1),
         UnreadableBody: Row("E_BODY", 400, 100, 9905012),
         MissingParameter: Row("E_MISSING", 400, 100, 9905010),
@@ -188,6 +209,9 @@ ROWS: Mapping[Key, Row] = MappingProxyType(
         CallbackUnverified: Row("E_CALLBACK", 400, 2200),
         **{(UnusableSetting, fault): Row("E_SETTINGS", 400, 100, subcode) for fault, subcode in SETTING_SUBCODES.items()},
         **{(UnusableTemplate, fault): Row("E_TEMPLATE", 400, 100, subcode) for fault, subcode in TEMPLATE_SUBCODES.items()},
+        **{(UnusableMetrics, fault): Row("E_METRICS", 400, 100, subcode) for fault, subcode in METRICS_SUBCODES.items()},
+        MissingOAuthParameter: Row("E_APP_ID", 400, 101),
+        **{(UnusableCode, fault): Row("E_CODE", 400, 100) for fault in CodeFault},
         AppRateReached: Row("E_APP_RATE", 403, 4, is_transient=True),
         UserRateReached: Row("E_USER_RATE", 400, 17, is_transient=True),
         PageRateReached: Row("E_PAGE_RATE", 400, 32, is_transient=True),
@@ -239,6 +263,8 @@ def row_key(error: PageCallsError) -> Key:
     match error:
         case BadToken() | UnusableConnection() | UnusableSetting() | UnusableTemplate():
             return (type(error), error.fault)
+        case UnusableMetrics() | UnusableCode():
+            return (type(error), error.fault)
         case CallEnded() | RequestClosed():
             return (type(error), error.how)
         case UseCaseRateReached():
@@ -279,7 +305,7 @@ def error_headers(error: PageCallsError, swap_codes: bool = False) -> dict[str, 
     row = find_row(error, swap_codes)
     if row.type is not ErrorType.OAUTH:
         return {}
-    what = "invalid_token" if row.code == 190 else "invalid_request"
+    what = "invalid_token" if row.code == 190 else "invalid_code" if isinstance(error, UnusableCode) else "invalid_request"
     text = header_safe(str(error)[:_HEADER_TEXT_LIMIT]).replace('"', '\\"')
     return {"www-authenticate": f'OAuth "Facebook Platform" "{what}" "{text}"'}
 

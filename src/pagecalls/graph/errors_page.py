@@ -10,7 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pagecalls import errors
-from pagecalls.errors import ConnectionFault, EndedHow, PageCallsError, SettingFault, TokenFault, UseCase
+from pagecalls.errors import (
+    CodeFault,
+    ConnectionFault,
+    EndedHow,
+    MetricsFault,
+    PageCallsError,
+    SettingFault,
+    TokenFault,
+    UseCase,
+)
 from pagecalls.graph.envelope import find_row
 
 _HEAD = """# Errors
@@ -50,9 +59,12 @@ def examples() -> Iterator[PageCallsError]:
     yield errors.PageTokenRequired()
     yield errors.AppTokenRequired()
     yield errors.WrongPage()
+    yield errors.WrongClientSecret()
+    yield errors.UninspectableToken()
     yield errors.UnknownObject("post", "123")
     yield errors.UnknownAlias("shop")
     yield errors.UnknownPath("/123/calls")
+    yield errors.UnknownApp()
     yield errors.BodyTooLarge()
     yield errors.UnreadableBody("application/json")
     yield errors.MissingParameter("action")
@@ -65,6 +77,9 @@ def examples() -> Iterator[PageCallsError]:
     )
     yield from (errors.UnusableSetting(_SETTINGS[fault], fault) for fault in SettingFault)
     yield from (errors.UnusableTemplate("message[attachment][payload]", fault) for fault in errors.TemplateFault)
+    yield from (errors.UnusableMetrics(fault) for fault in MetricsFault)
+    yield errors.MissingOAuthParameter("client_id")
+    yield from (errors.UnusableCode(fault) for fault in CodeFault)
     yield errors.AppRateReached()
     yield errors.UserRateReached()
     yield errors.PageRateReached()

@@ -8,13 +8,13 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from pagecalls.errors import UseCase
-from pagecalls.graph import calls, messages, pages, permissions, settings, subscriptions
+from pagecalls.graph import calls, features, messages, metrics, oauth, pages, permissions, settings, subscriptions, users
 from pagecalls.graph.auth import Scope
 from pagecalls.graph.permissions import CALL_PERMISSION
 from pagecalls.graph.selection import Shape
 from pagecalls.graph.settings import MESSENGER_CALL_SETTINGS
 from pagecalls.graph.subscriptions import SUBSCRIBED_APP, SUBSCRIPTION
-from pagecalls.graph.visit import AppHandler, PageHandler
+from pagecalls.graph.visit import AppHandler, OpenHandler, PageHandler, TokenHandler, UserHandler
 
 CRASH_REPORTS = "instruments"
 """Where the platform's SDK sends its crash reports, without a token; swallowed (graph-platform 9.1)."""
@@ -22,7 +22,8 @@ CRASH_REPORTS = "instruments"
 
 @dataclass(frozen=True, slots=True)
 class PageRoute:
-    """One verb of a Page edge. `or_scope`: will do as well as `scope`. `admits_app`: so will an app's own token.
+    """One verb of a Page edge. `or_scope`: will do as well as `scope`. `admits_app`: so will an app's own token. `admits_users`:
+    so will that of a user who reaches the Page.
 
     `shape`: what entries of the answer hold, for an edge that `fields` cuts down. The Page's own node knows its fields itself.
     """
@@ -30,6 +31,7 @@ class PageRoute:
     handler: PageHandler
     scope: Scope | None
     admits_app: bool = False
+    admits_users: bool = False
     shape: Shape | None = None
     or_scope: Scope | None = None
 
@@ -47,12 +49,33 @@ class AppRoute:
     shape: Shape | None = None
 
 
-Route: TypeAlias = PageRoute | AppRoute
+@dataclass(frozen=True, slots=True)
+class UserRoute:
+    """One verb of a user's node or edge; their own token is needed. The handlers know their fields themselves."""
+
+    handler: UserHandler
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRoute:
+    """One verb of a path that names no node; any token will do."""
+
+    handler: TokenHandler
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRoute:
+    """One verb of a path that names no node; no token is looked at."""
+
+    handler: OpenHandler
+
+
+Route: TypeAlias = PageRoute | AppRoute | UserRoute | TokenRoute | OpenRoute
 Verbs: TypeAlias = Mapping[str, Route]
 
 PAGE_EDGES: Mapping[str, Verbs] = MappingProxyType(
     {
-        "": {"GET": PageRoute(pages.read_page, None)},
+        "": {"GET": PageRoute(pages.read_page, None, admits_users=True)},
         "calls": {"POST": PageRoute(calls.act, Scope.MESSAGING)},
         "messages": {"POST": PageRoute(messages.send_message, Scope.MESSAGING)},
         "messenger_call_permissions": {"GET": PageRoute(permissions.read_permission, Scope.MESSAGING, shape=CALL_PERMISSION)},
@@ -62,6 +85,8 @@ PAGE_EDGES: Mapping[str, Verbs] = MappingProxyType(
             ),
             "POST": PageRoute(settings.change_settings, Scope.MESSAGING, or_scope=Scope.MANAGE_METADATA),
         },
+        "call_metrics": {"POST": PageRoute(metrics.submit_metrics, Scope.MESSAGING)},
+        "business_messaging_feature_status": {"POST": PageRoute(features.read_features, Scope.MESSAGING)},
         "subscribed_apps": {
             "POST": PageRoute(subscriptions.subscribe_page, Scope.MANAGE_METADATA),
             "GET": PageRoute(subscriptions.read_subscribed_apps, Scope.MANAGE_METADATA, shape=SUBSCRIBED_APP),
@@ -80,7 +105,31 @@ APP_EDGES: Mapping[str, Verbs] = MappingProxyType(
     }
 )
 
-_MESSENGER_EDGES = frozenset({"calls", "messages", "messenger_call_permissions", "messenger_call_settings"})
+USER_EDGES: Mapping[str, Verbs] = MappingProxyType(
+    {
+        "": {"GET": UserRoute(users.read_user)},
+        users.ACCOUNTS: {"GET": UserRoute(users.read_accounts)},
+    }
+)
+
+FIXED_PATHS: Mapping[tuple[str, str], Verbs] = MappingProxyType(
+    {
+        ("oauth", "access_token"): {"GET": OpenRoute(oauth.issue_token), "POST": OpenRoute(oauth.issue_token)},
+        ("debug_token", ""): {"GET": TokenRoute(oauth.inspect_token)},
+    }
+)
+"""Paths whose words name no node and no edge of one."""
+
+_MESSENGER_EDGES = frozenset(
+    {
+        "business_messaging_feature_status",
+        "call_metrics",
+        "calls",
+        "messages",
+        "messenger_call_permissions",
+        "messenger_call_settings",
+    }
+)
 
 
 def use_case(edge: str, platform: str | None) -> UseCase:

@@ -12,12 +12,15 @@ from pagecalls.clock import Clock
 from pagecalls.graph.auth import Identity
 from pagecalls.graph.params import Params
 from pagecalls.http import Json, nothing
-from pagecalls.store.base import Page
+from pagecalls.store.base import Page, User
 from pagecalls.switchboard.base import BusinessDoor, Caller, Release
+from pagecalls.switchboard.call_metrics import MetricsDesk
 from pagecalls.switchboard.call_settings import PageSettings
 from pagecalls.switchboard.directory import Directory
 from pagecalls.switchboard.messages import Messages
+from pagecalls.switchboard.oauth import OAuthDesk
 from pagecalls.switchboard.permissions import Permissions
+from pagecalls.switchboard.user_tokens import UserTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,9 @@ class Services:
     clock: Clock
     permissions: Permissions
     messages: Messages
+    metrics: MetricsDesk
+    oauth: OAuthDesk
+    users: UserTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +74,37 @@ class AppVisit:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class UserVisit:
+    """A request on a user's node, with that user's own token. `url` as in `PageVisit`; `node_url`: the node's own address."""
+
+    services: Services
+    identity: Identity
+    user: User
+    params: Params
+    url: str
+    node_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenVisit:
+    """A request that is about no node, with any token."""
+
+    services: Services
+    identity: Identity
+    params: Params
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVisit:
+    """A request that needs no token."""
+
+    services: Services
+    params: Params
+
+
 PageHandler: TypeAlias = Callable[[PageVisit], Awaitable[Answer]]
 AppHandler: TypeAlias = Callable[[AppVisit], Awaitable[Answer]]
+UserHandler: TypeAlias = Callable[[UserVisit], Awaitable[Answer]]
+TokenHandler: TypeAlias = Callable[[TokenVisit], Awaitable[Answer]]
+OpenHandler: TypeAlias = Callable[[OpenVisit], Awaitable[Answer]]

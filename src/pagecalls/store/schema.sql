@@ -136,6 +136,29 @@ CREATE INDEX tokens_app ON tokens (app_id);
 CREATE INDEX tokens_page ON tokens (page_id);
 CREATE INDEX tokens_user ON tokens (user_id);
 
+-- Which users reach which Pages, and codes that an app turns into a user's token.
+
+CREATE TABLE user_pages (
+    user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    page_id TEXT NOT NULL REFERENCES pages (id) ON DELETE CASCADE,
+    tasks TEXT NOT NULL,
+    PRIMARY KEY (user_id, page_id)
+) WITHOUT ROWID;
+
+CREATE INDEX user_pages_page ON user_pages (page_id);
+
+CREATE TABLE oauth_codes (
+    digest TEXT PRIMARY KEY NOT NULL,
+    app_id TEXT NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
+    user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    scopes TEXT NOT NULL,
+    redirect_uri TEXT,
+    expires_at REAL NOT NULL,
+    is_used INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX oauth_codes_expiry ON oauth_codes (expires_at);
+
 -- Consumers and permissions.
 
 -- A person is erased by these, without a walk over all tokens, calls and webhooks.
@@ -198,6 +221,22 @@ CREATE INDEX permission_requests_age ON permission_requests (sent_at);
 CREATE UNIQUE INDEX permission_requests_open ON permission_requests (page_id, psid) WHERE state = 'open';
 
 -- Metrics.
+
+-- `call_apps`: the apps that a `connect` was written for, because its outbox row may be gone when one of them reports on the
+-- call. Both tables go with their call, and outlive their app. `body` is JSON.
+
+CREATE TABLE call_apps (
+    call_id TEXT NOT NULL REFERENCES calls (id) ON DELETE CASCADE,
+    app_id TEXT NOT NULL,
+    PRIMARY KEY (call_id, app_id)
+) WITHOUT ROWID;
+
+CREATE TABLE call_metrics (
+    call_id TEXT PRIMARY KEY NOT NULL REFERENCES calls (id) ON DELETE CASCADE,
+    app_id TEXT NOT NULL,
+    reported_at REAL NOT NULL,
+    body TEXT NOT NULL
+) WITHOUT ROWID;
 
 -- Deliveries.
 

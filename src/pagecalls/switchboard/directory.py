@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import secrets
 from dataclasses import dataclass, field, replace
 
 from pagecalls.clock import Clock
-from pagecalls.errors import BadToken, TokenFault, UnknownObject
+from pagecalls.errors import UnknownObject
 from pagecalls.store.base import (
     App,
     AppSubscription,
@@ -18,20 +17,16 @@ from pagecalls.store.base import (
     PageSubscription,
     Store,
     Token,
-    TokenKind,
     Transaction,
 )
 from pagecalls.switchboard.base import CallbackVerifier, DeviceIdentity
+from pagecalls.switchboard.credentials import digest as digest
+from pagecalls.switchboard.credentials import fault_of, find_token, unknown
 from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid
 
 DAY_S = 24 * 3600.0
 CONSUMER_TOKEN_S = 30 * DAY_S
 PAGE_SCOPES = frozenset({"pages_messaging", "pages_manage_metadata", "pages_show_list"})
-
-
-def digest(token: str) -> str:
-    """What the store keeps of a token: SHA-256 of its UTF-8 text, hex."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def device_digest(name: str) -> str:
@@ -94,27 +89,20 @@ class Directory:
     # --- tokens -------------------------------------------------------------------------------------------------------
 
     async def bearer(self, text: str) -> Bearer:
-        """Who bears the token `text`: a stored one, or an app token `<app id>|<app secret>`. Raises `BadToken`."""
+        """Who bears the token `text`: see `find_token`. Raises `BadToken`."""
 
-        def work(tx: Transaction) -> Bearer | None:
-            token = tx.token(digest(text)) or _app_token(tx, text)
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> Bearer:
+            token = find_token(tx, text)
             app = tx.app(token.app_id) if token is not None else None
             if token is None or app is None:
-                return None
+                raise unknown(text)
+            if (fault := fault_of(tx, token, now)) is not None:
+                raise fault
             return Bearer(token, app, tx.page(token.page_id) if token.page_id is not None else None)
 
-        found = await self._store.read(work)
-        if found is None:
-            # No token has blanks or control characters: a header that was put together wrongly does.
-            is_whole = text.isprintable() and " " not in text
-            raise BadToken(TokenFault.UNPARSEABLE) if is_whole else BadToken(TokenFault.MALFORMED, text=text)
-        token = found.token
-        if token.fault is not None:
-            raise BadToken(token.fault, app_id=token.app_id)
-        now = self._clock.now()
-        if token.expires_at is not None and token.expires_at <= now:
-            raise BadToken(TokenFault.EXPIRED, token.expires_at, now)
-        return found
+        return await self._store.read(work)
 
     async def page(self, page_id: PageId) -> Page | None:
         """The Page, if there is one."""
@@ -215,14 +203,6 @@ class Directory:
     async def unsubscribe_page(self, app_id: AppId, page_id: PageId) -> None:
         """Drop the app's fields on the Page."""
         await self._store.write(lambda tx: tx.delete_page_subscription(app_id, page_id))
-
-
-def _app_token(tx: Transaction, text: str) -> Token | None:
-    app_id, separator, secret = text.partition("|")
-    app = tx.app(AppId(app_id)) if separator else None
-    if app is None or not hmac.compare_digest(app.secret.encode(), secret.encode("utf-8", "surrogatepass")):
-        return None
-    return Token(digest(text), TokenKind.APP, app.id, None, frozenset())
 
 
 def _as_vouched(tx: Transaction, voucher: Voucher) -> DeviceIdentity | None:

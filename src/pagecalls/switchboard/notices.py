@@ -65,7 +65,10 @@ class Notices:
         for kind, audience, render in _events(call, effects, offer, now):
             event_id = self._ids.event_id()
             body = render(event_id)
-            rows += [_row(call, kind, app, event_id, body, now, is_held) for app in _receivers(tx, call, audience)]
+            receivers = _receivers(tx, call, audience)
+            rows += [_row(call, kind, app, event_id, body, now, is_held) for app in receivers]
+            if kind is WebhookKind.CONNECT:
+                tx.note_told(call.id, receivers)
         if any(isinstance(effect, NotifyTerminate) for effect in effects):
             tx.drop_stale_outbox(call.id)
         return Written(tx.add_outbox(rows), is_held)

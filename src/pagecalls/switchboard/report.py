@@ -1,10 +1,11 @@
-"""One call for an operator's eyes: its state and the figures of its legs, while it lives and for a while after."""
+"""One call for an operator's eyes: its state, the figures of its legs, and what its app reported of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from pagecalls.call.model import Call
+from pagecalls.store.base import MetricsRecord, Transaction
 from pagecalls.switchboard.calls import Calls
 from pagecalls.switchboard.figures import LegFigures
 from pagecalls.types import CallId
@@ -12,10 +13,14 @@ from pagecalls.types import CallId
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """The call as it is stored, and what the engine told of its legs; empty before the first figures and long after the end."""
+    """The call as it is stored, and what the engine told of its legs; empty before the first figures and long after the end.
+
+    `metrics`: the app's own report, if it has sent one.
+    """
 
     call: Call
     legs: tuple[LegFigures, ...]
+    metrics: MetricsRecord | None = None
 
 
 class CallReports:
@@ -26,5 +31,10 @@ class CallReports:
 
     async def call_report(self, call_id: CallId) -> CallReport | None:
         """`None`: there is no such call."""
-        live = await self._calls.load(call_id)
-        return CallReport(live.call, self._calls.legs.figures.of(call_id)) if live is not None else None
+
+        def work(tx: Transaction) -> tuple[Call, MetricsRecord | None] | None:
+            record = tx.call(call_id)
+            return (record.call, tx.call_metrics(call_id)) if record is not None else None
+
+        found = await self._calls.store.read(work)
+        return CallReport(found[0], self._calls.legs.figures.of(call_id), found[1]) if found is not None else None

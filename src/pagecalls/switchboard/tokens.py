@@ -14,6 +14,7 @@ from pagecalls.store.base import Store, Token, TokenFilter, TokenKind, Transacti
 from pagecalls.switchboard.directory import PAGE_SCOPES, digest
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.registers import NoSuch, Unfit, known_app, known_page, known_user
+from pagecalls.switchboard.user_pages import reach
 from pagecalls.types import AppId, PageId, UserId
 
 REASONS = tuple(fault for fault in TokenFault if fault not in (TokenFault.UNPARSEABLE, TokenFault.MALFORMED, TokenFault.EXPIRED))
@@ -76,6 +77,8 @@ class AccessTokens:
                 known_page(tx, order.page_id)
             if order.user_id is not None:
                 known_user(tx, order.user_id)
+            if order.page_id is not None and order.user_id is not None:
+                reach(tx, order.user_id, order.page_id)  # a user's Page token is good for as long as they reach the Page
             tx.put_token(token)
             return NewToken(token, text)
 

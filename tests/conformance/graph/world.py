@@ -27,6 +27,7 @@ from pagecalls.switchboard.base import (
     EndRequest,
     MediaUpdateRequest,
 )
+from pagecalls.switchboard.call_metrics import MetricsDesk
 from pagecalls.switchboard.call_settings import PageSettings
 from pagecalls.switchboard.calls import Calls
 from pagecalls.switchboard.devices import Devices
@@ -34,7 +35,9 @@ from pagecalls.switchboard.directory import Directory, digest
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.messages import Messages
+from pagecalls.switchboard.oauth import OAuthDesk
 from pagecalls.switchboard.permissions import Permissions
+from pagecalls.switchboard.user_tokens import UserTokens
 from pagecalls.types import AppId, CallId, PageId, Platform, Psid
 from tests.asgi_client import Reply, exchange
 
@@ -133,6 +136,7 @@ class World:
     services: Services
     calls: Calls
     permissions: Permissions
+    journal: Journal
 
     @classmethod
     async def open(cls, **options: Any) -> World:
@@ -155,9 +159,12 @@ class World:
             settings=PageSettings(calls),
             permissions=permissions,
             messages=messages,
+            metrics=MetricsDesk(store, clock, calls.journal),
+            oauth=OAuthDesk(store, clock),
+            users=UserTokens(store, clock, b"key"),
         )
         app = build_graph(services, GraphOptions(on_request=on_request, rev=77, **options))
-        return cls(store, directory, door, verifier, clock, app, seen, services, calls, permissions)
+        return cls(store, directory, door, verifier, clock, app, seen, services, calls, permissions, calls.journal)
 
     async def ask(self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Reply:
         """A request exactly as given."""

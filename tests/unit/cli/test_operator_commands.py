@@ -125,6 +125,25 @@ def test_the_life_of_a_token(shell: Shell) -> None:
     assert shell.failure("token", "show", handle) == f"Error: There is no token {handle}.\n"
 
 
+def test_the_pages_of_a_user_and_a_code(shell: Shell) -> None:
+    shell.json("app", "create", "Desk", "--id", "777")
+    shell.json("page", "create", "Tea House", "--id", "888")
+    shell.json("user", "create", "Ada", "--id", "9")
+    assert "pagecalls user reach 9 PAGE" in shell.text("user", "pages", "9")
+    assert "all" in shell.text("user", "reach", "9", "888")
+    told = shell.json("user", "reach", "9", "888", "--task", "messaging", "--task", "MANAGE")
+    assert told == {"page_id": "888", "tasks": ["MESSAGING", "MANAGE"]}
+    assert rows(shell.text("user", "pages", "9")) == [["888", "MESSAGING, MANAGE"]]
+    made = shell.json("user", "code", "9", "--app", "777", "--page", "888", "--scope", "pages_messaging", "--expires-in", "1h")
+    assert set(made) == {"code", "expires_at"}
+    text = shell.text("user", "code", "9", "--app", "777", "--redirect-uri", "https://desk.example/")
+    assert "The code is shown this once." in text
+    assert shell.json("user", "pages", "9") == [told]
+    assert shell.text("user", "leave", "9", "888", "--yes") == "User 9 no longer reaches Page 888.\n"
+    assert "888" in shell.failure("user", "leave", "9", "888", "--yes")
+    assert shell.failure("user", "code", "9", "--app", "404") == "Error: There is no app 404.\n"
+
+
 def test_tokens_of_the_other_kinds(shell: Shell) -> None:
     shell.json("app", "create", "Desk", "--id", "777")
     user = shell.json("user", "create", "Ada")["id"]

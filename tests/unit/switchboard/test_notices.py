@@ -68,6 +68,15 @@ async def test_all_apps_or_the_owner(store: SqliteStore) -> None:
     ]
 
 
+async def test_who_got_the_connect_is_kept(store: SqliteStore) -> None:
+    """For the report on a call that nobody took (messenger-calling 11.3); other events say nothing about that."""
+    await store.write(lambda tx: notices().write(tx, CALL, (NotifyStatus("ringing"),), None, 1000.0))
+    assert await store.read(lambda tx: tx.told_apps(CALL.id)) == frozenset()
+    await store.write(lambda tx: tx.delete_page_subscription(OTHER, PAGE))
+    await store.write(lambda tx: notices().write(tx, CALL, (NotifyConnect(),), None, 1000.0))
+    assert await store.read(lambda tx: tx.told_apps(CALL.id)) == {OWNER}
+
+
 async def test_an_offer_in_a_response_needs_no_webhook(store: SqliteStore) -> None:
     written = await store.write(lambda tx: notices().write(tx, CALL, (), Offer(1, "v=0", Carrier.RESPONSE), 1000.0))
     assert written.ids == []

@@ -74,8 +74,10 @@ def _edge(edge: Edge) -> JsonObject:
         "summary": edge.summary,
         "description": edge.text,
         "parameters": [*(_parameter(each, "path") for each in edge.places), *(_parameter(each, "query") for each in edge.query)],
-        "responses": {str(row.status): _answer(row) for row in edge.answers},
+        "responses": {str(row.status): _answer(row, edge.is_page_edge) for row in edge.answers},
     }
+    if not edge.needs_token:
+        found["security"] = []
     if edge.body is not None:
         content: JsonObject = {"schema": _reference(edge.body.name)}
         if edge.examples:
@@ -91,12 +93,12 @@ def _parameter(member: Member, place: str) -> JsonObject:
     return found | {"schema": schema}
 
 
-def _answer(row: AnswerRow) -> JsonObject:
+def _answer(row: AnswerRow, is_page_edge: bool = True) -> JsonObject:
     schema = _reference(row.schema.name)
     if row.schema is contract.ERROR:
-        schema = {"allOf": [schema, _reference(WRAPPED)]}
+        schema = {"allOf": [schema, _reference(WRAPPED)]} if is_page_edge else _reference(WRAPPED)
     content: JsonObject = {"schema": schema}
-    if row.schema in (contract.RESPONSE, contract.ERROR) and row.status in examples.ANSWERS:
+    if is_page_edge and row.schema in (contract.RESPONSE, contract.ERROR) and row.status in examples.ANSWERS:
         content["example"] = examples.ANSWERS[row.status]
     return {"description": row.text, "content": {contract.CONTENT_TYPE: content}}
 

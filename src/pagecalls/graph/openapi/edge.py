@@ -16,7 +16,7 @@ from pagecalls.http import JsonObject
 class Edge:
     """One verb of one edge. `body` `None`: it takes no body. `examples`: bodies that can be sent in development mode.
 
-    `places`: what stands in the path between braces.
+    `places`: what stands in the path between braces. Off Page edges errors stand under `error` alone (ruling 2).
     """
 
     path: str
@@ -30,6 +30,8 @@ class Edge:
     body: Schema | None = None
     examples: tuple[JsonObject, ...] = ()
     places: tuple[Member, ...] = (contract.PAGE_ID,)
+    is_page_edge: bool = True
+    needs_token: bool = True
 
     @property
     def answers(self) -> tuple[AnswerRow, ...]:

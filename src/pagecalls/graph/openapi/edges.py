@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pagecalls.graph.openapi import messages, permissions, settings
+from pagecalls.graph.openapi import messages, metrics, permissions, settings, tokens
 from pagecalls.graph.openapi.edge import Edge
 
-EDGES: tuple[Edge, ...] = (*permissions.EDGES, *messages.EDGES, *settings.EDGES)
+EDGES: tuple[Edge, ...] = (*permissions.EDGES, *messages.EDGES, *settings.EDGES, *metrics.EDGES, *tokens.EDGES)

@@ -32,6 +32,12 @@ from pagecalls.store.base.messages import MessageKind as MessageKind
 from pagecalls.store.base.messages import MessageRows as MessageRows
 from pagecalls.store.base.messages import PermissionRequest as PermissionRequest
 from pagecalls.store.base.messages import RequestState as RequestState
+from pagecalls.store.base.metrics import MetricsRecord as MetricsRecord
+from pagecalls.store.base.metrics import MetricsRows as MetricsRows
+from pagecalls.store.base.oauth import OAuthCode as OAuthCode
+from pagecalls.store.base.oauth import OAuthRows as OAuthRows
+from pagecalls.store.base.oauth import PageTask as PageTask
+from pagecalls.store.base.oauth import UserPage as UserPage
 from pagecalls.store.base.outbox import Hold as Hold
 from pagecalls.store.base.outbox import OutboxKey as OutboxKey
 from pagecalls.store.base.outbox import OutboxRow as OutboxRow
@@ -44,9 +50,11 @@ T = TypeVar("T")
 
 class Transaction(
     AccountRows,
+    OAuthRows,
     ConsumerRows,
     SettingsRows,
     MessageRows,
+    MetricsRows,
     CallRows,
     OutboxRows,
     Protocol,

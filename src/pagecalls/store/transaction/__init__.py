@@ -9,15 +9,19 @@ from pagecalls.store.transaction.accounts import SqliteAccounts
 from pagecalls.store.transaction.calls import SqliteCalls
 from pagecalls.store.transaction.consumers import SqliteConsumers
 from pagecalls.store.transaction.messages import SqliteMessages
+from pagecalls.store.transaction.metrics import SqliteMetrics
+from pagecalls.store.transaction.oauth import SqliteOAuth
 from pagecalls.store.transaction.outbox import SqliteOutbox
 from pagecalls.store.transaction.settings import SqliteSettings
 
 
 class SqliteTransaction(
     SqliteAccounts,
+    SqliteOAuth,
     SqliteConsumers,
     SqliteSettings,
     SqliteMessages,
+    SqliteMetrics,
     SqliteCalls,
     SqliteOutbox,
 ):

@@ -1,0 +1,98 @@
+"""`/_pagecalls/users/{id}/pages` and `/_pagecalls/oauth/codes`."""
+
+from __future__ import annotations
+
+import pytest
+
+from pagecalls.store.base import PageTask
+from pagecalls.switchboard.credentials import digest
+from pagecalls.switchboard.directory import PAGE_SCOPES
+from pagecalls.types import UserId
+from tests.unit.control.support import PAGE, Desk, refused
+
+CODES = "/_pagecalls/oauth/codes"
+APP, USER = "9001", "3001"
+PAGES = f"/_pagecalls/users/{USER}/pages"
+
+
+async def a_desk() -> Desk:
+    desk = Desk()
+    await desk.ask("POST", "/_pagecalls/apps", {"name": "Desk", "id": APP})
+    await desk.ask("POST", "/_pagecalls/users", {"name": "Ada", "id": USER})
+    return desk
+
+
+async def test_a_code() -> None:
+    desk = await a_desk()
+    now = desk.clock.now()
+    reply = await desk.ask("POST", CODES, {"app_id": APP, "user_id": USER})
+    assert (reply.status, reply.json["expires_at"]) == (200, int(now + 600))
+    kept = await desk.store.read(lambda tx: tx.oauth_code(digest(reply.json["code"])))
+    assert kept is not None
+    assert (kept.app_id, kept.user_id, kept.scopes, kept.redirect_uri, kept.is_used) == (APP, USER, PAGE_SCOPES, None, False)
+    assert (await desk.ask("GET", PAGES)).json["data"] == []
+
+    whole = {"scopes": ["pages_messaging"], "page_id": PAGE.id, "redirect_uri": "https://desk.example/", "lifetime_s": 60}
+    reply = await desk.ask("POST", CODES, {"app_id": APP, "user_id": USER, **whole})
+    kept = await desk.store.read(lambda tx: tx.oauth_code(digest(reply.json["code"])))
+    assert kept is not None
+    assert (kept.scopes, kept.redirect_uri, kept.expires_at) == (
+        frozenset({"pages_messaging"}),
+        "https://desk.example/",
+        now + 60,
+    )
+    assert [each["page_id"] for each in (await desk.ask("GET", PAGES)).json["data"]] == [PAGE.id]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"user_id": USER},
+        {"app_id": APP},
+        {"app_id": APP, "user_id": USER, "lifetime_s": 0},
+        {"app_id": APP, "user_id": USER, "lifetime_s": 86_401},
+        {"app_id": APP, "user_id": USER, "scopes": ["pages messaging"]},
+        {"app_id": APP, "user_id": USER, "scopes": "pages_messaging"},
+        {"app_id": APP, "user_id": USER, "colour": "blue"},
+    ],
+)
+async def test_a_code_that_makes_no_sense(body: object) -> None:
+    assert refused(await (await a_desk()).ask("POST", CODES, body)) == (400, "bad_request")
+
+
+@pytest.mark.parametrize("unknown", [{"app_id": "404"}, {"user_id": "404"}, {"page_id": "404"}])
+async def test_a_code_for_nobody(unknown: dict[str, str]) -> None:
+    reply = await (await a_desk()).ask("POST", CODES, {"app_id": APP, "user_id": USER, **unknown})
+    assert refused(reply) == (404, "not_found")
+    assert "404" in reply.json["error"]["message"]
+
+
+async def test_a_user_reaches_a_page_and_no_longer() -> None:
+    desk = await a_desk()
+    every = [task.value for task in PageTask]
+    assert (await desk.ask("POST", PAGES, {"page_id": PAGE.id})).json == {"page": {"page_id": PAGE.id, "tasks": every}}
+    again = await desk.ask("POST", PAGES, {"page_id": PAGE.id, "tasks": ["MESSAGING", "MANAGE", "MESSAGING"]})
+    assert again.json == {"page": {"page_id": PAGE.id, "tasks": ["MESSAGING", "MANAGE"]}}
+    assert (await desk.ask("GET", PAGES)).json == {"data": [again.json["page"]], "next": None}
+    assert (await desk.ask("DELETE", f"{PAGES}/{PAGE.id}")).json == {"success": True}
+    assert refused(await desk.ask("DELETE", f"{PAGES}/{PAGE.id}")) == (404, "not_found")
+    assert (await desk.ask("GET", PAGES)).json == {"data": [], "next": None}
+
+
+async def test_nobody_reaches_nothing() -> None:
+    desk = await a_desk()
+    assert refused(await desk.ask("GET", "/_pagecalls/users/3002/pages")) == (404, "not_found")
+    assert refused(await desk.ask("POST", "/_pagecalls/users/3002/pages", {"page_id": PAGE.id})) == (404, "not_found")
+    assert refused(await desk.ask("POST", PAGES, {"page_id": "1002"})) == (404, "not_found")
+    assert refused(await desk.ask("POST", PAGES, {"page_id": PAGE.id, "tasks": []})) == (400, "bad_request")
+    assert refused(await desk.ask("POST", PAGES, {"page_id": PAGE.id, "tasks": ["RULE"]})) == (400, "bad_request")
+
+
+async def test_a_page_token_for_a_user_lets_them_reach_the_page() -> None:
+    """It would be no good otherwise."""
+    desk = await a_desk()
+    order = {"kind": "page", "app_id": APP, "page_id": PAGE.id, "user_id": USER}
+    assert (await desk.ask("POST", "/_pagecalls/tokens", order)).json["token"]["state"] == "good"
+    reached = await desk.store.read(lambda tx: tx.user_page(UserId(USER), PAGE.id))
+    assert reached is not None
+    assert reached.tasks == tuple(PageTask)
