@@ -12,7 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pagecalls.client.errors import AuthError, CallError, CallOverError, ClientError, Collision, GraphError, TransportError
+from pagecalls.client.grants import Account, Accounts, IssuedToken, TokenFacts, User
 from pagecalls.client.messages import Button, ButtonTemplate, CallButton, CallingOptin, CallPrompt, Element, GenericTemplate
+from pagecalls.client.reports import FeatureRequest, MetricsRequest
 from pagecalls.client.requests import (
     AcceptRequest,
     AnyRequest,
@@ -26,9 +28,30 @@ from pagecalls.client.requests import (
     SetCallSettingsRequest,
     TerminateRequest,
 )
-from pagecalls.client.results import Accepted, Connected, Ended, MediaUpdated, Permission, Result, Sent, SettingsStored
+from pagecalls.client.results import (
+    Accepted,
+    Connected,
+    Ended,
+    Feature,
+    Features,
+    MediaUpdated,
+    Permission,
+    Reported,
+    Result,
+    Sent,
+    SettingsStored,
+)
 from pagecalls.client.settings import ALWAYS_OPEN, AlwaysOpen, CallHours, CallSettings, Day, OpenHours, RingTarget
 from pagecalls.client.sync import Client
+from pagecalls.client.tokens import (
+    AccountsRequest,
+    AppProof,
+    AppTokenRequest,
+    CodeRequest,
+    ExchangeRequest,
+    InspectRequest,
+    UserRequest,
+)
 from pagecalls.types import Direction, Platform, SdpType, Session, Track, TrackLabel, TrackStatus
 
 if TYPE_CHECKING:
@@ -38,8 +61,13 @@ __all__ = [
     "ALWAYS_OPEN",
     "AcceptRequest",
     "Accepted",
+    "Account",
+    "Accounts",
+    "AccountsRequest",
     "AlwaysOpen",
     "AnyRequest",
+    "AppProof",
+    "AppTokenRequest",
     "AsyncClient",
     "AuthError",
     "Button",
@@ -54,6 +82,7 @@ __all__ = [
     "CallingOptin",
     "Client",
     "ClientError",
+    "CodeRequest",
     "Collision",
     "ConnectRequest",
     "Connected",
@@ -61,16 +90,24 @@ __all__ = [
     "Direction",
     "Element",
     "Ended",
+    "ExchangeRequest",
+    "Feature",
+    "FeatureRequest",
+    "Features",
     "GenericTemplate",
     "GraphError",
+    "InspectRequest",
+    "IssuedToken",
     "MediaUpdateRequest",
     "MediaUpdated",
     "MessageRequest",
+    "MetricsRequest",
     "OpenHours",
     "Permission",
     "PermissionRequest",
     "Platform",
     "RejectRequest",
+    "Reported",
     "Request",
     "Result",
     "RingTarget",
@@ -80,10 +117,13 @@ __all__ = [
     "SetCallSettingsRequest",
     "SettingsStored",
     "TerminateRequest",
+    "TokenFacts",
     "Track",
     "TrackLabel",
     "TrackStatus",
     "TransportError",
+    "User",
+    "UserRequest",
 ]
 
 

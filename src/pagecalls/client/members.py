@@ -96,6 +96,18 @@ class Members:
             raise self._wrong(name, "a list")
         return tuple(Members.of(item, f"{self._at(name)}[{index}]") for index, item in enumerate(value))
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts; empty when absent."""
+        value = self.values.get(name)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            raise self._wrong(name, "a list")
+        texts = tuple(item for item in value if isinstance(item, str))
+        if len(texts) < len(value):
+            raise self._wrong(name, "a list of texts")
+        return texts
+
     def required_text(self, name: str) -> str:
         """As `text`; must be there."""
         return self._required(name, self.text(name))

@@ -1,5 +1,7 @@
 """What can be asked of a Page, one class each: the five actions of `POST /{page_id}/calls`, settings, messages, permissions.
 
+Reports and features are in `reports.py`, tokens and users in `tokens.py`.
+
 A request knows its parameters, how its answer is read, and whether it may be sent a second time when the answer to the first got
 lost. It knows no host, no token and no socket.
 """
@@ -44,6 +46,10 @@ class Request(ABC, Generic[R_co]):
     __slots__ = ()
     verb: ClassVar[Verb] = Verb.POST
     edge: ClassVar[str] = "calls"
+
+    def path(self, page: str) -> str:
+        """Below the version. `page` is the Page, encoded."""
+        return f"{page}/{self.edge}"
 
     @property
     @abstractmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from pagecalls.client.grants import Accounts, IssuedToken, TokenFacts, User
 from pagecalls.client.members import Members, WrongShape
 from pagecalls.client.settings import CallSettings
 from pagecalls.types import SdpType, Session
@@ -110,7 +111,48 @@ class Sent:
     message_id: str
 
 
-Result: TypeAlias = Connected | Accepted | Ended | MediaUpdated | Permission | CallSettings | SettingsStored | Sent
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A report on a call was taken."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One feature that was asked about."""
+
+    name: str
+    is_enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Answer of `business_messaging_feature_status`, in the order of asking."""
+
+    entries: tuple[Feature, ...]
+
+    def is_enabled(self, name: str) -> bool:
+        """Whether the feature is open; `False` for one that was not asked about."""
+        return any(entry.is_enabled for entry in self.entries if entry.name == name)
+
+
+Result: TypeAlias = (
+    Connected
+    | Accepted
+    | Ended
+    | MediaUpdated
+    | Permission
+    | CallSettings
+    | SettingsStored
+    | Sent
+    | Reported
+    | Features
+    | IssuedToken
+    | TokenFacts
+    | User
+    | Accounts
+)
 """Any answer."""
 
 
@@ -155,6 +197,12 @@ def sent(body: Members) -> Sent:
     return Sent(psid, body.text("message_id") or recipient.required_text("message_id"))
 
 
+def features(body: Members) -> Features:
+    """Raises `WrongShape`."""
+    entries = body.objects("data")
+    return Features(tuple(Feature(each.required_text("feature"), _is_enabled(each)) for each in entries))
+
+
 def answer_of(body: Members) -> Session | None:
     """The answer, where the body has one. Raises `WrongShape`."""
     return description(_session(body), "sdp_response", SdpType.ANSWER) or description(body, "sdp", SdpType.ANSWER)
@@ -196,6 +244,10 @@ def _renegotiation(body: Members) -> Session | None:
 def _version(body: Members) -> int | None:
     version = _session(body).number("version")
     return body.number("version") if version is None else version
+
+
+def _is_enabled(members: Members) -> bool:
+    return members.required_text("status").upper() == "ENABLED"
 
 
 def _action(members: Members) -> PermittedAction:

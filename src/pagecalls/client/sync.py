@@ -8,13 +8,16 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
 from pagecalls.client.errors import ClientError, NotConnected, ReplyLost, TimedOut, UnreadableReply
 from pagecalls.client.face import CONNECT_TIMEOUT_S, IDLE_CONNECTION_S, LONGEST_REPLY_BYTES, TIMEOUT_S, Face
+from pagecalls.client.grants import Accounts, IssuedToken, TokenFacts, User
+from pagecalls.client.members import Json
 from pagecalls.client.messages import CallingOptin, Content
+from pagecalls.client.reports import CALLING, FeatureRequest, MetricsRequest
 from pagecalls.client.requests import (
     AcceptRequest,
     AnyRequest,
@@ -28,8 +31,28 @@ from pagecalls.client.requests import (
     SetCallSettingsRequest,
     TerminateRequest,
 )
-from pagecalls.client.results import Accepted, Connected, Ended, MediaUpdated, Permission, Result, Sent, SettingsStored
+from pagecalls.client.results import (
+    Accepted,
+    Connected,
+    Ended,
+    Features,
+    MediaUpdated,
+    Permission,
+    Reported,
+    Result,
+    Sent,
+    SettingsStored,
+)
 from pagecalls.client.settings import AlwaysOpen, CallHours, CallSettings, RingTarget
+from pagecalls.client.tokens import (
+    AccountsRequest,
+    AppProof,
+    AppTokenRequest,
+    CodeRequest,
+    ExchangeRequest,
+    InspectRequest,
+    UserRequest,
+)
 from pagecalls.client.wire import DEFAULT_VERSION, GRAPH_HOST, HttpReply, HttpRequest, Origin
 from pagecalls.types import Platform, SdpType, Track
 
@@ -160,6 +183,64 @@ class Client(Face):
     def request_permission(self, to: str, *, human_agent: bool = False) -> Sent:
         """Ask a consumer for permission to call. Raises `RequestRate`, `PermissionAlreadyHeld` and `OutsideWindow`."""
         return self.send_message(to, CallingOptin(), human_agent=human_agent)
+
+    def report(
+        self,
+        call_id: str,
+        reason: str,
+        ended_at: float,
+        *,
+        subreason: str | None = None,
+        first_audio_at: float | None = None,
+        first_video_at: float | None = None,
+        audio_stats: Mapping[str, Json] | None = None,
+        video_stats: Mapping[str, float] | None = None,
+        platform: Platform | None = None,
+    ) -> Reported:
+        """Report on a call that is over, once; the arguments are those of `MetricsRequest`. Raises `MetricsError`."""
+        return self.send(
+            MetricsRequest(
+                call_id=call_id,
+                reason=reason,
+                ended_at=ended_at,
+                subreason=subreason,
+                first_audio_at=first_audio_at,
+                first_video_at=first_video_at,
+                audio_stats=audio_stats,
+                video_stats=video_stats,
+                platform=platform,
+            )
+        )
+
+    def features(self, *names: str) -> Features:
+        """Are these features open to the Page? By default the one that lets it take calls."""
+        return self.send(FeatureRequest(names=names or (CALLING,)))
+
+    # --- tokens and users ---------------------------------------------------------------------------------------------
+
+    def app_token(self, app: AppProof) -> IssuedToken:
+        """The app's own token."""
+        return self.send(AppTokenRequest(app=app))
+
+    def redeem_code(self, app: AppProof, code: str, *, redirect_uri: str | None = None) -> IssuedToken:
+        """A user's token for a code. Never sent twice. Raises `UnusableCode`."""
+        return self.send(CodeRequest(app=app, code=code, redirect_uri=redirect_uri))
+
+    def exchange_token(self, app: AppProof, token: str) -> IssuedToken:
+        """A token that lasts for a user's token that soon ends."""
+        return self.send(ExchangeRequest(app=app, token=token))
+
+    def inspect_token(self, token: str) -> TokenFacts:
+        """What is this token? The client's own must be an app token of the same app, or this one."""
+        return self.send(InspectRequest(token=token))
+
+    def user(self) -> User:
+        """Whom the client's token stands for; it must be a user's."""
+        return self.send(UserRequest())
+
+    def accounts(self, *, after: str | None = None, limit: int | None = None) -> Accounts:
+        """The Pages that the user reaches, each with a Page token."""
+        return self.send(AccountsRequest(after=after, limit=limit))
 
     # --- sending ------------------------------------------------------------------------------------------------------
 

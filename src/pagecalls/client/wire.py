@@ -100,7 +100,7 @@ class Wire:
 
     def encode(self, request: AnyRequest) -> HttpRequest:
         """One request."""
-        path = f"{self._root}/{self._page}/{request.edge}"
+        path = f"{self._root}/{request.path(self._page)}"
         parameters = request.parameters()
         if request.verb is Verb.GET:
             query = {**_texts(parameters), **self._proof}
@@ -149,7 +149,7 @@ class Wire:
         return [self._member_result(request, item) for request, item in zip(requests, value, strict=True)]
 
     def _member(self, request: AnyRequest) -> JsonObject:
-        url = f"{self._page}/{request.edge}"
+        url = request.path(self._page)
         texts = _texts(request.parameters())
         if request.verb is Verb.GET:
             return {"method": request.verb.value, "relative_url": _target(url, texts)}

@@ -7,6 +7,7 @@ import json
 
 from pagecalls.client import webhooks
 from pagecalls.client.errors import ClientError, GraphError, NotExecuted, UnreadableReply
+from pagecalls.client.reports import FeatureRequest, MetricsRequest
 from pagecalls.client.requests import (
     AcceptRequest,
     AnyRequest,
@@ -19,6 +20,7 @@ from pagecalls.client.requests import (
     TerminateRequest,
 )
 from pagecalls.client.settings import CallSettings
+from pagecalls.client.tokens import AccountsRequest, AppProof, AppTokenRequest, InspectRequest, UserRequest
 from pagecalls.client.wire import HttpReply, Wire
 from pagecalls.types import Session
 
@@ -31,6 +33,12 @@ REQUESTS: tuple[AnyRequest, ...] = (
     CallSettingsRequest(),
     SetCallSettingsRequest(audio_enabled=True),
     MessageRequest(to="2002", content="Hello"),
+    MetricsRequest(call_id="c_1", reason="HANGUP_CALL", ended_at=1.0),
+    FeatureRequest(),
+    AppTokenRequest(app=AppProof(app_id="9001", app_secret="s")),
+    InspectRequest(token="EAA"),
+    UserRequest(),
+    AccountsRequest(),
 )
 STATUSES = (200, 400, 403, 413, 500, 503)
 WIRE = Wire("EAApage", "1001", None, "v26.0", "http://127.0.0.1:8080")
@@ -80,7 +88,18 @@ SAMPLES: tuple[bytes, ...] = tuple(
         {"object": "page", "entry": [{"id": "1001", "time": 1, "call_settings": {**_SETTINGS, "call_routing": "META"}}]},
         {"object": "page", "entry": [{"id": "1001", "time": 1, "timestamp": 1, **_REPLY}]},
         _SENT,
-        [{"code": 200, "body": json.dumps(_GOOD)}, {"code": 400, "body": json.dumps({"error": _ERROR})}, *[None] * 6],
+        {"data": [{"feature": "messenger_api_calling", "status": "ENABLED"}]},
+        {"access_token": "EAA", "token_type": "bearer", "expires_in": 5183999},
+        {"data": {"app_id": "9001", "type": "PAGE", "profile_id": "1001", "scopes": ["a"], "is_valid": False, "error": _ERROR}},
+        {
+            "data": [{"id": "1001", "name": "Tea House", "access_token": "EAA", "tasks": ["MANAGE"]}],
+            "paging": {"next": "http://x/", "cursors": {"after": "MTAwMQ"}},
+        },
+        [
+            {"code": 200, "body": json.dumps(_GOOD)},
+            {"code": 400, "body": json.dumps({"error": _ERROR})},
+            *[None] * (len(REQUESTS) - 2),
+        ],
     )
 )
 """One of each kind, for a fuzzer to start from."""

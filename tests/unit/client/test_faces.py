@@ -10,11 +10,12 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 import aiohttp
 import pytest
 
-from pagecalls.client import AsyncClient, Client, Collision, SdpType, TerminateRequest, Track, TrackLabel, sync
+from pagecalls.client import AppProof, AsyncClient, Client, Collision, SdpType, TerminateRequest, Track, TrackLabel, sync
 from pagecalls.client import errors as e
 from pagecalls.client.face import LONGEST_REPLY_BYTES
 from pagecalls.client.results import Ended
@@ -90,6 +91,65 @@ async def test_every_method_sends_its_request(ask: Ask) -> None:
     assert [body.count(b'"action"') for _, body in server.asked] == [1, 1, 1, 1, 1, 0, 0, 0]
     assert [json.loads(body).get("tag") for _, body in server.asked[-2:]] == [None, "HUMAN_AGENT"]
     assert all("Authorization: Bearer EAApage\r\n" in head for head, _ in server.asked)
+
+
+async def test_what_is_read_and_reported_beside_the_calls(ask: Ask) -> None:
+    issued, app = Says({"access_token": "EAAnew", "expires_in": 7200}), AppProof(app_id="9001", app_secret="hush")
+    answers = [
+        Says({"success": True}),
+        Says({"data": [{"feature": "messenger_api_calling", "status": "ENABLED"}]}),
+        *[issued] * 3,
+        Says({"data": {"is_valid": True, "type": "APP"}}),
+        Says({"id": "3001", "name": "Grace"}),
+        Says({"data": []}),
+    ]
+    async with scripted(answers) as server:
+        client = ask.make(server.base_url)
+        await ask(server, "report", "c_1", "HANGUP_CALL", 17.5, audio_stats={"jitter": 0.5}, client=client)
+        features = await ask(server, "features", client=client)
+        await ask(server, "app_token", app, client=client)
+        token = await ask(server, "redeem_code", app, "AQ", redirect_uri="https://x.example/", client=client)
+        await ask(server, "exchange_token", app, "EAAold", client=client)
+        facts = await ask(server, "inspect_token", "EAAold", client=client)
+        user = await ask(server, "user", client=client)
+        accounts = await ask(server, "accounts", after="MQ", limit=5, client=client)
+    assert [unquote(head.partition(" HTTP")[0]) for head, _ in server.asked] == [
+        "POST /v26.0/1001/call_metrics",
+        "POST /v26.0/1001/business_messaging_feature_status",
+        *["POST /v26.0/oauth/access_token"] * 3,
+        "GET /v26.0/debug_token?input_token=EAAold",
+        "GET /v26.0/me?fields=id,name",
+        "GET /v26.0/me/accounts?fields=access_token,name,tasks&after=MQ&limit=5",
+    ]
+    bodies = [json.loads(body) for _, body in server.asked[:5]]
+    assert bodies[0] == {
+        "call_id": "c_1",
+        "end_call_reason": "HANGUP_CALL",
+        "call_ended_time": 17.5,
+        "audio_stats": {"jitter": 0.5},
+    }
+    assert bodies[3] == {"client_id": "9001", "client_secret": "hush", "code": "AQ", "redirect_uri": "https://x.example/"}
+    assert bodies[4]["fb_exchange_token"] == "EAAold"
+    assert features.is_enabled("messenger_api_calling")
+    assert (token.access_token, token.expires_in_s, facts.kind, user.name, accounts.pages) == ("EAAnew", 7200, "APP", "Grace", ())
+    assert "hush" not in repr(app)
+    assert "EAAnew" not in repr(token)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "times"),
+    [
+        ("report", ("c_1", "UNKNOWN", 1.0), 1),
+        ("redeem_code", (AppProof(app_id="9001", app_secret="s"), "AQ"), 1),
+        ("exchange_token", (AppProof(app_id="9001", app_secret="s"), "EAA"), 2),
+        ("features", (), 2),
+    ],
+)
+async def test_which_of_them_are_sent_twice(ask: Ask, method: str, arguments: tuple[Any, ...], times: int) -> None:
+    async with scripted([Trouble.DROP, Trouble.DROP]) as server:
+        with pytest.raises(e.ReplyLost):
+            await ask(server, method, *arguments)
+    assert len(server.asked) == times
 
 
 async def test_all_arguments_of_an_update_arrive(ask: Ask) -> None:
