@@ -11,14 +11,17 @@ from pagecalls.store.base import (
     CallRecord,
     Consumer,
     ConsumerToken,
+    DropReason,
     Hold,
     LiveCallExists,
+    OutboxEntry,
     OutboxKey,
     OutboxRow,
     Transaction,
     WebhookKind,
 )
-from pagecalls.types import CallId, Direction, PageId, Psid
+from pagecalls.types import AppId, CallId, Direction, PageId, Psid
+from tests.contract.model_deliveries import ModelDeliveries
 from tests.contract.model_messages import ModelMessages
 from tests.contract.model_metrics import ModelMetrics
 from tests.contract.model_oauth import ModelOAuth
@@ -26,7 +29,7 @@ from tests.contract.model_oauth import ModelOAuth
 T = TypeVar("T")
 
 
-class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics):
+class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics, ModelDeliveries):
     """Every table is a dictionary of frozen values, so a shallow copy of each is a snapshot."""
 
     def __init__(self) -> None:
@@ -36,7 +39,6 @@ class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics):
         self.permissions: dict[tuple[PageId, Psid], float] = {}
         self.contacts: dict[tuple[PageId, Psid], float] = {}
         self.calls: dict[CallId, CallRecord] = {}
-        self.rows: dict[int, OutboxRow] = {}
         self.last_row = 0
 
     def snapshot(self) -> ModelTransaction:
@@ -44,6 +46,10 @@ class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics):
         for name, table in vars(self).items():
             setattr(twin, name, copy(table))
         return twin
+
+    def delete_app(self, app_id: AppId) -> None:
+        self.forget_receivers(app_id)
+        super().delete_app(app_id)
 
     def owed_page_webhooks(self, page_id: PageId) -> int:
         calls = {each.call.id for each in self.calls.values() if each.call.page_id == page_id}
@@ -185,20 +191,56 @@ class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics):
     def outbox_delivered(self, row_id: int, now: float) -> None:
         row = self.rows[row_id]
         if row.hold is not Hold.DELIVERED:
-            self.rows[row_id] = replace(row, hold=Hold.DELIVERED, attempts=row.attempts + 1)
+            done = replace(row, hold=Hold.DELIVERED, settled_at=now, drop_reason=None)
+            self.rows[row_id] = replace(done, attempts=row.attempts + 1)
 
-    def outbox_failed(self, row_id: int, attempts: int, next_at: float | None) -> None:
+    def outbox_failed(self, row_id: int, next_at: float | None) -> None:
         row = self.rows[row_id]
-        if row.hold is Hold.DELIVERED:
-            return
-        hold = Hold.DROPPED if next_at is None and row.hold is Hold.READY else row.hold
-        self.rows[row_id] = replace(row, attempts=attempts, hold=hold, next_at=row.next_at if next_at is None else next_at)
+        if row.hold is not Hold.DELIVERED:
+            self.rows[row_id] = replace(row, attempts=row.attempts + 1, next_at=row.next_at if next_at is None else next_at)
 
-    def drop_stale_outbox(self, call_id: CallId) -> None:
+    def drop_outbox(self, row_id: int, reason: DropReason, now: float) -> None:
+        row = self.rows[row_id]
+        if row.hold is Hold.READY:
+            self.rows[row_id] = replace(row, hold=Hold.DROPPED, settled_at=now, drop_reason=reason)
+
+    def replay_outbox(self, row_id: int, now: float) -> bool:
+        row = self.rows.get(row_id)
+        if row is None:
+            return False
+        call = [other for other in self.rows.values() if (other.app_id, other.call_id) == (row.app_id, row.call_id)]
+        before = [other for other in call if other.id < row_id] if row.call_id is not None else []
+        if any(other.hold in (Hold.HELD, Hold.READY) for other in [row, *before]):
+            return False
+        self.rows[row_id] = replace(row, replay_at=now)
+        return True
+
+    def replays_outbox(self, per_app: int) -> list[OutboxKey]:
+        found: list[OutboxRow] = []
+        for app_id in sorted(self.app_by_id):
+            found += [row for row in self.rows.values() if row.app_id == app_id and row.replay_at is not None][:per_app]
+        return [OutboxKey(row.id, row.app_id, row.call_id, row.attempts, is_replay=True) for row in found]
+
+    def outbox_replayed(self, row_id: int, is_taken: bool, now: float) -> None:
+        row = self.rows[row_id]
+        if row.hold is Hold.DROPPED and is_taken:
+            row = replace(row, hold=Hold.DELIVERED, settled_at=now, drop_reason=None)
+        self.rows[row_id] = replace(row, attempts=row.attempts + 1, replay_at=None)
+
+    def end_replay(self, row_id: int) -> None:
+        if row_id in self.rows:
+            self.rows[row_id] = replace(self.rows[row_id], replay_at=None)
+
+    def outbox_entries(self, app_id: AppId | None, call_id: CallId | None, before: int, limit: int) -> list[OutboxEntry]:
+        found = [row for row in self.rows.values() if row.id < before and app_id in (None, row.app_id)]
+        found = [row for row in reversed(found) if call_id in (None, row.call_id)][:limit]
+        return [OutboxEntry(row.id, row.app_id, row.call_id, row.kind, row.hold, row.created_at) for row in found]
+
+    def drop_stale_outbox(self, call_id: CallId, now: float) -> None:
         for row in list(self.rows.values()):
             is_open = row.hold in (Hold.HELD, Hold.READY)
             if row.call_id == call_id and is_open and row.attempts > 0 and row.kind is not WebhookKind.TERMINATE:
-                self.rows[row.id] = replace(row, hold=Hold.DROPPED)
+                self.rows[row.id] = replace(row, hold=Hold.DROPPED, settled_at=now, drop_reason=DropReason.CALL_OVER)
 
 
 class ModelStore:

@@ -15,9 +15,12 @@ from pagecalls.errors import TokenFault
 from pagecalls.store.base import (
     App,
     AppSubscription,
+    Attempt,
     CallButton,
     Consumer,
     ConsumerToken,
+    DropReason,
+    FailingReceiver,
     Hold,
     LiveCallExists,
     OutboxKey,
@@ -31,6 +34,7 @@ from pagecalls.store.base import (
     User,
     WebhookKind,
 )
+from pagecalls.store.base.deliveries import KEPT_ATTEMPTS
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.types import AppId, CallId, DeviceId, Direction, PageId, Platform, Psid, UserId
 from tests.contract.store_model import ModelStore
@@ -483,6 +487,12 @@ async def test_calls_are_due_earliest_first_and_only_while_live(store: Store) ->
 # --- outbox -----------------------------------------------------------------------------------------------------------
 
 
+def give_up(transaction: Transaction, row_id: int) -> None:
+    """An attempt failed, and there is no next one."""
+    transaction.outbox_failed(row_id, None)
+    transaction.drop_outbox(row_id, DropReason.SCHEDULE, NOW + 1)
+
+
 async def test_rows_get_growing_ids_and_keep_their_bytes(store: Store) -> None:
     rows = [a_row("e1"), a_row("e2", call_id=None, hold=Hold.HELD)]
     rows[0] = replace(rows[0], body=bytes(range(256)))
@@ -511,7 +521,7 @@ async def test_held_rows_wait_for_their_release(store: Store) -> None:
 async def test_a_release_touches_held_rows_only(store: Store) -> None:
     ids = await store.write(lambda transaction: transaction.add_outbox([a_row("e1"), a_row("e2"), a_row("e3")]))
     await store.write(lambda transaction: transaction.outbox_delivered(ids[0], NOW))
-    await store.write(lambda transaction: transaction.outbox_failed(ids[1], 1, None))
+    await store.write(lambda transaction: give_up(transaction, ids[1]))
     before = await store.read(lambda transaction: [transaction.outbox_row(row_id) for row_id in ids])
     await store.write(lambda transaction: transaction.release_outbox([*ids, 404], NOW + 5))
     assert await store.read(lambda transaction: [transaction.outbox_row(row_id) for row_id in ids]) == before
@@ -520,10 +530,15 @@ async def test_a_release_touches_held_rows_only(store: Store) -> None:
 async def test_outcomes_are_noted(store: Store) -> None:
     ids = await store.write(lambda transaction: transaction.add_outbox([a_row("e1"), a_row("e2"), a_row("e3")]))
     await store.write(lambda transaction: transaction.outbox_delivered(ids[0], NOW))
-    await store.write(lambda transaction: transaction.outbox_failed(ids[1], 1, NOW + 5))
-    await store.write(lambda transaction: transaction.outbox_failed(ids[2], 4, None))
+    await store.write(lambda transaction: transaction.outbox_failed(ids[1], NOW + 5))
+    await store.write(lambda transaction: give_up(transaction, ids[2]))
     rows = await store.read(lambda transaction: [transaction.outbox_row(row_id) for row_id in ids])
-    assert [(row.hold, row.attempts) for row in rows if row] == [(Hold.DELIVERED, 1), (Hold.READY, 1), (Hold.DROPPED, 4)]
+    assert [(row.hold, row.attempts) for row in rows if row] == [(Hold.DELIVERED, 1), (Hold.READY, 1), (Hold.DROPPED, 1)]
+    assert [(row.settled_at, row.drop_reason) for row in rows if row] == [
+        (NOW, None),
+        (None, None),
+        (NOW + 1, DropReason.SCHEDULE),
+    ]
     pending = await store.read(lambda transaction: transaction.pending_outbox())
     assert [(row.id, row.next_at) for row in pending] == [(ids[1], NOW + 5)]
 
@@ -533,10 +548,10 @@ async def test_a_late_outcome_does_not_bring_a_row_back(store: Store) -> None:
 
     def work(transaction: Transaction) -> None:
         transaction.outbox_delivered(ids[0], NOW)
-        transaction.outbox_failed(ids[0], 9, NOW + 5)
-        transaction.outbox_failed(ids[1], 1, None)
-        transaction.outbox_failed(ids[1], 2, NOW + 5)
-        transaction.outbox_failed(ids[2], 1, None)
+        transaction.outbox_failed(ids[0], NOW + 5)
+        give_up(transaction, ids[1])
+        transaction.outbox_failed(ids[1], NOW + 5)
+        give_up(transaction, ids[2])
         transaction.outbox_delivered(ids[2], NOW)
 
     await store.write(work)
@@ -557,9 +572,9 @@ async def test_stale_rows_are_dropped_at_the_end_of_a_call(store: Store) -> None
 
     def work(transaction: Transaction) -> None:
         for row_id in (ids[0], ids[2], ids[3]):
-            transaction.outbox_failed(row_id, 1, NOW + 5)
+            transaction.outbox_failed(row_id, NOW + 5)
         transaction.outbox_delivered(ids[4], NOW)
-        transaction.drop_stale_outbox(CallId("c_1"))
+        transaction.drop_stale_outbox(CallId("c_1"), NOW)
 
     await store.write(work)
     found = await store.read(lambda transaction: [transaction.outbox_row(row_id) for row_id in ids])
@@ -567,10 +582,110 @@ async def test_stale_rows_are_dropped_at_the_end_of_a_call(store: Store) -> None
     assert holds == [Hold.DROPPED, Hold.READY, Hold.READY, Hold.READY, Hold.DELIVERED]
 
 
+async def test_a_settled_row_is_sent_once_more_on_demand(store: Store) -> None:
+    rows = [a_row("taken"), a_row("given up"), a_row("owed"), a_row("behind"), a_row("of no call", call_id=None)]
+    ids = await store.write(lambda transaction: transaction.add_outbox(rows))
+
+    def settle(transaction: Transaction) -> None:
+        transaction.outbox_delivered(ids[0], NOW)
+        give_up(transaction, ids[1])
+        for row_id in ids[3:]:
+            transaction.outbox_delivered(row_id, NOW)
+
+    await store.write(settle)
+    asked = await store.write(lambda transaction: [transaction.replay_outbox(row_id, NOW + 9) for row_id in [*ids, 404]])
+    assert asked == [True, True, False, False, True, False]
+    keys = await store.read(lambda transaction: transaction.replays_outbox(10))
+    assert keys == [OutboxKey(row_id, APP, rows[0].call_id, 1, is_replay=True) for row_id in ids[:2]] + [
+        OutboxKey(ids[4], APP, None, 1, is_replay=True)
+    ]
+    assert await store.read(lambda transaction: transaction.replays_outbox(1)) == keys[:1]
+
+    def replay(transaction: Transaction) -> None:
+        transaction.outbox_replayed(ids[0], False, NOW + 10)
+        transaction.outbox_replayed(ids[1], True, NOW + 10)
+
+    await store.write(replay)
+    found = await store.read(lambda transaction: [transaction.outbox_row(row_id) for row_id in ids[:2]])
+    assert [(row.hold, row.attempts, row.settled_at, row.drop_reason) for row in found if row] == [
+        (Hold.DELIVERED, 2, NOW, None),
+        (Hold.DELIVERED, 2, NOW + 10, None),
+    ]
+    assert [key.id for key in await store.read(lambda transaction: transaction.replays_outbox(10))] == [ids[4]]
+
+
+async def test_rows_are_found_by_app_and_call_newest_first(store: Store) -> None:
+    rows = [a_row(f"e{number}", app_id=OTHER_APP if number % 2 else APP, call_id=f"c_{number % 3}") for number in range(6)]
+    ids = await store.write(lambda transaction: transaction.add_outbox(rows))
+
+    async def found(app_id: AppId | None, call_id: str | None, before: int = 2**60, limit: int = 9) -> list[int]:
+        call = None if call_id is None else CallId(call_id)
+        entries = await store.read(lambda transaction: transaction.outbox_entries(app_id, call, before, limit))
+        return [ids.index(entry.id) for entry in entries]
+
+    assert await found(None, None) == [5, 4, 3, 2, 1, 0]
+    assert await found(APP, None) == [4, 2, 0]
+    assert await found(None, "c_1") == [4, 1]
+    assert await found(APP, "c_1") == [4]
+    assert await found(None, None, ids[4], 2) == [3, 2]
+
+
+async def test_attempts_are_noted_under_the_number_that_was_counted(store: Store) -> None:
+    (row_id,) = await store.write(lambda transaction: transaction.add_outbox([a_row("e1")]))
+
+    def work(transaction: Transaction) -> None:
+        transaction.outbox_failed(row_id, NOW + 5)
+        transaction.add_attempt(row_id, NOW, None, "timeout", "timed out", 20.0, "")
+        transaction.outbox_delivered(row_id, NOW + 6)
+        transaction.add_attempt(row_id, NOW + 6, 200, None, "", 0.5, "thanks")
+        transaction.add_attempt(404, NOW, 200, None, "", 0.5, "")
+
+    await store.write(work)
+    assert await store.read(lambda transaction: transaction.attempts(row_id)) == [
+        Attempt(1, NOW, None, "timeout", "timed out", 20.0, ""),
+        Attempt(2, NOW + 6, 200, None, "", 0.5, "thanks"),
+    ]
+    assert await store.read(lambda transaction: transaction.attempts(404)) == []
+
+
+async def test_the_newest_attempts_are_kept(store: Store) -> None:
+    (row_id,) = await store.write(lambda transaction: transaction.add_outbox([a_row("e1")]))
+
+    def work(transaction: Transaction) -> None:
+        transaction.outbox_delivered(row_id, NOW)
+        for number in range(KEPT_ATTEMPTS + 2):
+            transaction.outbox_replayed(row_id, True, NOW)
+            transaction.add_attempt(row_id, NOW + number, 200, None, "", 0.5, "")
+
+    await store.write(work)
+    kept = await store.read(lambda transaction: [each.number for each in transaction.attempts(row_id)])
+    assert kept == list(range(4, KEPT_ATTEMPTS + 4))
+
+
+async def test_receivers_that_fail(store: Store) -> None:
+    one, two = (
+        FailingReceiver(APP, "page", NOW, 1, "500"),
+        FailingReceiver(OTHER_APP, "page", NOW, 2, "timed out", NOW + 1, NOW + 2),
+    )
+
+    def work(transaction: Transaction) -> None:
+        for receiver in (two, one):
+            transaction.put_failing_receiver(receiver)
+
+    await store.write(work)
+    assert await store.read(lambda transaction: transaction.failing_receivers()) == [one, two]
+    assert await store.read(lambda transaction: transaction.failing_receiver(OTHER_APP, "page")) == two
+    assert await store.read(lambda transaction: transaction.failing_receiver(APP, "instagram")) is None
+    more = replace(one, failures=2)
+    await store.write(lambda transaction: transaction.put_failing_receiver(more))
+    await store.write(lambda transaction: transaction.forget_failures(OTHER_APP, "page"))
+    assert await store.read(lambda transaction: transaction.failing_receivers()) == [more]
+
+
 async def test_due_rows_are_fresh_ones_in_order_and_then_retries(store: Store) -> None:
     rows = [a_row(f"e{number}", app_id=OTHER_APP if number % 2 else APP) for number in range(6)]
     ids = await store.write(lambda transaction: transaction.add_outbox(rows))
-    await store.write(lambda transaction: transaction.outbox_failed(ids[0], 1, NOW + 5))
+    await store.write(lambda transaction: transaction.outbox_failed(ids[0], NOW + 5))
     due = await store.read(lambda transaction: transaction.due_outbox(NOW, 10))
     assert [key.id for key in due] == [ids[2], ids[4], ids[1], ids[3], ids[5]]
     assert due[0] == OutboxKey(ids[2], APP, CallId("c_1"), 0)

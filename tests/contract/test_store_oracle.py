@@ -14,6 +14,8 @@ from pagecalls.store.base import (
     App,
     CallButton,
     Consumer,
+    DropReason,
+    FailingReceiver,
     Hold,
     LiveCallExists,
     Message,
@@ -58,7 +60,7 @@ def add_rows(draw: st.DrawFn) -> Step:
 
 @st.composite
 def change_rows(draw: st.DrawFn) -> Step:
-    row_id, now, attempts = draw(row_ids), draw(times), draw(st.integers(1, 3))
+    row_id, now, is_taken = draw(row_ids), draw(times), draw(st.booleans())
     next_at = draw(st.none() | times)
     call_id = CallId(draw(call_ids))
     psid, app_id = draw(st.sampled_from(PSIDS)), draw(st.sampled_from([APP, OTHER_APP]))
@@ -69,7 +71,10 @@ def change_rows(draw: st.DrawFn) -> Step:
 
     def fail(transaction: Transaction) -> None:
         if transaction.outbox_row(row_id) is not None:
-            transaction.outbox_failed(row_id, attempts, next_at)
+            transaction.outbox_failed(row_id, next_at)
+            transaction.add_attempt(row_id, now, 500, None, "", 0.25, "no")
+            if next_at is None:
+                transaction.drop_outbox(row_id, DropReason.SCHEDULE, now)
 
     def forget(transaction: Transaction) -> None:
         transaction.erase_consumer(PAGE, psid)
@@ -81,12 +86,24 @@ def change_rows(draw: st.DrawFn) -> Step:
         transaction.put_app(App(app_id, "again", "secret"))
         return owed
 
+    def replayed(transaction: Transaction) -> None:
+        row = transaction.outbox_row(row_id)
+        if row is not None and row.replay_at is not None:
+            transaction.outbox_replayed(row_id, is_taken, now)
+            transaction.add_attempt(row_id, now, None, "timeout", "timed out", 20.0, "")
+
+    receiver = FailingReceiver(draw(st.sampled_from([APP, OTHER_APP])), "page", now, 3, "500", next_at)
     known: list[Step] = [
         forget,
         remove,
         lambda transaction: transaction.release_outbox([row_id], now),
         lambda transaction: transaction.release_all_outbox(now),
-        lambda transaction: transaction.drop_stale_outbox(call_id),
+        lambda transaction: transaction.drop_stale_outbox(call_id, now),
+        lambda transaction: transaction.replay_outbox(row_id, now),
+        lambda transaction: transaction.put_failing_receiver(receiver),
+        lambda transaction: transaction.forget_failures(receiver.app_id, "page"),
+        replayed,
+        lambda transaction: transaction.end_replay(row_id),
         deliver,
         fail,
     ]
@@ -153,6 +170,10 @@ units = st.tuples(st.lists(steps, min_size=1, max_size=4), st.booleans())
 def everything(transaction: Transaction) -> list[object]:
     seen: list[object] = [transaction.pending_outbox(), transaction.next_deadline(), transaction.live_calls()]
     seen += [transaction.outbox_row(row_id) for row_id in range(1, 12)]
+    seen += [transaction.attempts(row_id) for row_id in range(1, 12)]
+    seen += [transaction.replays_outbox(2), transaction.failing_receivers(), transaction.failing_receiver(APP, "page")]
+    for call_id in (None, CallId("c_1"), CallId("c_2")):
+        seen += [transaction.outbox_entries(app_id, call_id, 7, 3) for app_id in (None, APP, OTHER_APP)]
     seen += [transaction.is_untried(CallId(f"c_{number}"), kind) for number in range(1, 5) for kind in WebhookKind]
     seen += [transaction.call(CallId(f"c_{number}")) for number in range(1, 5)]
     seen += [transaction.live_call(PAGE, psid) for psid in PSIDS]

@@ -114,7 +114,9 @@ CREATE TABLE outbox (
     hold TEXT NOT NULL,
     next_at REAL NOT NULL,
     attempts INTEGER NOT NULL,
-    delivered_at REAL
+    settled_at REAL,
+    drop_reason TEXT,
+    replay_at REAL
 );
 
 CREATE INDEX outbox_ready ON outbox (id) WHERE hold = 'ready';
@@ -122,7 +124,6 @@ CREATE INDEX outbox_fresh ON outbox (app_id, id) WHERE hold = 'ready' AND attemp
 CREATE INDEX outbox_retries ON outbox (app_id, next_at) WHERE hold = 'ready' AND attempts > 0;
 CREATE INDEX outbox_next ON outbox (next_at) WHERE hold = 'ready';
 CREATE INDEX outbox_held ON outbox (app_id, call_id, id) WHERE hold = 'held';
-CREATE INDEX outbox_call ON outbox (call_id) WHERE hold IN ('held', 'ready');
 
 -- Accounts.
 
@@ -238,6 +239,33 @@ CREATE TABLE call_metrics (
     body TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- Deliveries.
+-- Deliveries. One row for each attempt to deliver an outbox row. `receivers` has those that have failed since their last success.
+
+CREATE TABLE deliveries (
+    outbox_id INTEGER NOT NULL REFERENCES outbox (id) ON DELETE CASCADE,
+    attempt INTEGER NOT NULL,
+    at REAL NOT NULL,
+    status INTEGER,
+    failure TEXT,
+    error TEXT NOT NULL,
+    latency_s REAL NOT NULL,
+    answer TEXT NOT NULL,
+    PRIMARY KEY (outbox_id, attempt)
+) WITHOUT ROWID;
+
+CREATE TABLE receivers (
+    app_id TEXT NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
+    object TEXT NOT NULL,
+    failing_since REAL NOT NULL,
+    failures INTEGER NOT NULL,
+    last TEXT NOT NULL,
+    alerted_at REAL,
+    disabled_at REAL,
+    PRIMARY KEY (app_id, object)
+) WITHOUT ROWID;
+
+CREATE INDEX outbox_app ON outbox (app_id);
+CREATE INDEX outbox_settled ON outbox (settled_at) WHERE settled_at IS NOT NULL;
+CREATE INDEX outbox_replays ON outbox (app_id) WHERE replay_at IS NOT NULL;
 
 -- Upkeep.

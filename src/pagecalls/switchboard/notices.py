@@ -70,7 +70,7 @@ class Notices:
             if kind is WebhookKind.CONNECT:
                 tx.note_told(call.id, receivers)
         if any(isinstance(effect, NotifyTerminate) for effect in effects):
-            tx.drop_stale_outbox(call.id)
+            tx.drop_stale_outbox(call.id, now)
         return Written(tx.add_outbox(rows), is_held)
 
     def written(self, call_id: CallId, written: Written) -> list[int]:

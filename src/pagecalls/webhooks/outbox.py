@@ -1,7 +1,8 @@
 """The courier: takes due rows out of the outbox, sends them, records what came of it.
 
-`lanes.py` keeps the order of first attempts; retries run beside the lanes. Lanes do not wait for each other, and an app has its
-own share of requests in flight, so a slow receiver delays only itself.
+`lanes.py` keeps the order of first attempts; retries run beside the lanes. Lanes do not wait for each other, and `places.py`
+gives each app its own share of requests in flight, so a slow receiver delays only itself. What an operator wants sent once more
+goes in lanes of its own, a few rows at a time, and changes nothing for what is owed.
 
 What is due lives in the store and is looked up there again after every change; memory holds what is being worked on, about `PAGE`
 fresh rows and `PAGE` retries of each app at most. A row is read again just before it is sent, so one that was dropped meanwhile
@@ -15,25 +16,33 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 
 from pagecalls.clock import Clock
-from pagecalls.store.base import Hold, OutboxKey, OutboxRow, Store, Transaction
+from pagecalls.store.base import FailingReceiver, OutboxKey, OutboxRow, Store
 from pagecalls.types import AppId
-from pagecalls.webhooks import signing
+from pagecalls.webhooks import records, signing
 from pagecalls.webhooks.base import Outcome, Sender
+from pagecalls.webhooks.failing import News, Turn
 from pagecalls.webhooks.lanes import Lanes
-from pagecalls.webhooks.retry import next_attempt
+from pagecalls.webhooks.places import Places
+from pagecalls.webhooks.records import Letter
 
 _log = logging.getLogger(__name__)
 
 PER_APP = 64
 """Requests in flight for one app."""
 
-IN_ALL = 512
-"""Requests in flight for all apps: more than one app can use."""
+OWN = 8
+"""Of these, requests that an app may have in flight whatever the others do."""
+
+IN_COMMON = 448
+"""Requests in flight of all apps beyond their own ones: more than one app can use."""
+
+REPLAYS_PER_APP = 8
+"""Of an app's requests in flight, those that send something once more: they leave room for what is owed."""
 
 PAGE = 256
 """Due rows of one kind that are taken from one app at a time."""
@@ -57,18 +66,17 @@ class CourierCounters:
     """Rows dropped after a failed attempt, by schedule or because their call is over."""
     unwanted: int = 0
     """Rows dropped because their app has no active subscription any more."""
+    replayed: int = 0
+    """Attempts that sent a row once more, whatever came of it; they count as nothing else."""
     in_flight: int = 0
     queued: int = 0
     """Rows taken from the store that wait for their turn or for a free request."""
+    alerts: list[FailingReceiver] = field(default_factory=list)
+    """Receivers that the operator is told of, as of the last look."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Letter:
-    """A row with where it goes. `url` is `None` when nobody wants it any more."""
-
-    row: OutboxRow
-    url: str | None = field(repr=False)
-    secret: str = field(repr=False)
+_Claim = tuple[int, bool]
+"""A row that is being worked on, and whether it is sent once more."""
 
 
 class Courier:
@@ -76,7 +84,8 @@ class Courier:
 
     `start` once, `wake` whenever rows were released or the clock was moved, `stop` at the end.
 
-    `on_attempt` is called just before a request, `on_outcome` just after it; neither may block.
+    `on_attempt` is called just before a request, `on_outcome` just after it, `on_news` when an operator is to hear of a receiver.
+    None may block.
     """
 
     def __init__(
@@ -87,9 +96,11 @@ class Courier:
         *,
         on_attempt: Callable[[OutboxRow], None],
         on_outcome: Callable[[OutboxRow, Outcome], None],
+        on_news: Callable[[News], None] = lambda _: None,
         counters: CourierCounters | None = None,
         per_app: int = PER_APP,
-        in_all: int = IN_ALL,
+        own: int = OWN,
+        in_common: int = IN_COMMON,
     ) -> None:
         self.counters = counters if counters is not None else CourierCounters()
         self._store = store
@@ -97,15 +108,16 @@ class Courier:
         self._clock = clock
         self._on_attempt = on_attempt
         self._on_outcome = on_outcome
-        self._per_app = per_app
-        self._in_all = asyncio.Semaphore(in_all)
-        self._of_app: dict[AppId, asyncio.Semaphore] = {}
-        self._claimed: set[int] = set()
-        self._finished: set[int] = set()
+        self._on_news = on_news
+        self._places = Places(per_app=per_app, own=own, common=in_common)
+        self._replays_of: dict[AppId, asyncio.Semaphore] = {}
+        self._claimed: set[_Claim] = set()
+        self._finished: set[_Claim] = set()
         """Rows whose claim ended since the last look began; what that look has read about them may be old."""
         self._lanes = Lanes()
+        self._replay_lanes = Lanes()
         self._attempts: set[asyncio.Task[None]] = set()
-        self._resting: list[tuple[float, int, OutboxKey]] = []
+        self._resting: list[tuple[float, _Claim, OutboxKey]] = []
         self._woken = asyncio.Event()
         self._moved = asyncio.Event()
         self._looks_begun = 0
@@ -173,18 +185,26 @@ class Courier:
     async def _look(self) -> float | None:
         """Take what is due. Returns when to look again if nobody wakes us."""
         now = self._clock.now()
-        due, next_at = await self._store.read(lambda transaction: _due(transaction, now))
-        self._has_backlog = len(due) >= PAGE
+        due = await self._store.read(lambda transaction: records.due(transaction, now, PAGE))
+        self._has_backlog = len(due.keys) >= PAGE
+        self.counters.alerts = due.alerted
+        if due.alert_at is not None and due.alert_at <= now:
+            self._spread(await self._store.write(lambda transaction: records.raise_alerts(transaction, now)))
         while self._resting and self._resting[0][0] <= now:
             self._begin(heapq.heappop(self._resting)[2])
-        self._begin(*self._lanes.open(now))
-        for key in due:
-            if key.id not in self._claimed and key.id not in self._finished:
-                self._claimed.add(key.id)
-                self._begin(*([key] if key.attempts else self._lanes.add(key)))
+        self._begin(*self._lanes.open(now), *self._replay_lanes.open(now))
+        for key in due.keys:
+            if _claim(key) not in self._claimed and _claim(key) not in self._finished:
+                self._claimed.add(_claim(key))
+                is_retry = key.attempts > 0 and not key.is_replay
+                self._begin(*([key] if is_retry else self._lanes_of(key).add(key)))
         self._measure(0)
-        moments = (next_at, self._lanes.next_at(), self._resting[0][0] if self._resting else None)
+        gates = (self._lanes.next_at(), self._replay_lanes.next_at())
+        moments = (due.next_at, due.alert_at, *gates, self._resting[0][0] if self._resting else None)
         return min((moment for moment in moments if moment is not None), default=None)
+
+    def _lanes_of(self, key: OutboxKey) -> Lanes:
+        return self._replay_lanes if key.is_replay else self._lanes
 
     async def _wait_until(self, at: float | None) -> None:
         timeout_s = None if at is None else max(_SHORTEST_WAIT_S, at - self._clock.now())
@@ -211,34 +231,37 @@ class Courier:
         except Exception:
             # Our fault, most likely the disk's. The row keeps its claim and its place, and goes on from here.
             _log.exception("Webhook row %d could not be handled.", key.id)
-            heapq.heappush(self._resting, (self._clock.now() + _REST_S, key.id, key))
+            heapq.heappush(self._resting, (self._clock.now() + _REST_S, _claim(key), key))
             self.wake()
             return
-        self._claimed.discard(key.id)
-        self._finished.add(key.id)
+        self._claimed.discard(_claim(key))
+        self._finished.add(_claim(key))
         self._measure(0)
         if is_settled:
-            self._begin(*self._lanes.settle(key))
+            self._begin(*self._lanes_of(key).settle(key))
         if self._has_backlog or not is_settled:
             self.wake()
 
     async def _in_turn(self, key: OutboxKey) -> bool:
         """Whether the row is settled: acknowledged, dropped, or not to be sent now. Otherwise it will be tried again."""
-        # The app's own share comes first: a row that waits for it must not hold a place that other apps could use.
-        own = self._of_app.setdefault(key.app_id, asyncio.Semaphore(self._per_app))
-        async with own, self._in_all:
+        async with self._replay_turn(key), self._places.place(key.app_id):
             if self._is_stopping:
                 return False
-            letter = await self._store.read(lambda transaction: _letter(transaction, key))
+            letter = await self._store.read(lambda transaction: records.letter(transaction, key))
             if letter is None:
                 return True
             if letter.url is None:
-                await self._drop(letter.row)
+                await self._drop(letter, key)
                 return True
-            if self._lanes.begin(key, self._clock.now()):
+            if self._lanes_of(key).begin(key, self._clock.now()):
                 self.wake()
             outcome = await self._send(letter.row, letter.url, letter.secret)
-            return await self._record(letter.row, outcome)
+            return await self._record(letter.row, key, outcome)
+
+    def _replay_turn(self, key: OutboxKey) -> AbstractAsyncContextManager[None]:
+        if not key.is_replay:
+            return nullcontext()
+        return self._replays_of.setdefault(key.app_id, asyncio.Semaphore(REPLAYS_PER_APP))
 
     async def _send(self, row: OutboxRow, url: str, secret: str) -> Outcome:
         self.counters.attempts += 1
@@ -251,9 +274,16 @@ class Courier:
         self._tell(lambda: self._on_outcome(row, outcome))
         return outcome
 
-    async def _record(self, row: OutboxRow, outcome: Outcome) -> bool:
+    async def _record(self, row: OutboxRow, key: OutboxKey, outcome: Outcome) -> bool:
         now = self._clock.now()
-        next_at = await self._store.write(lambda transaction: _recorded(transaction, row, outcome, now))
+        result = await self._store.write(lambda transaction: records.recorded(transaction, row, key, outcome, now))
+        self._spread(result.news)
+        if key.is_replay:
+            self.counters.replayed += 1
+            what = outcome.status or outcome.error
+            _log.info("Webhook %s was sent once more to app %s: %s.", row.event_id, row.app_id, what, extra=_about(row))
+            return True
+        next_at = result.next_at
         if outcome.ok:
             self.counters.delivered += 1
             _log.info("Webhook %s of call %s was delivered to app %s.", row.event_id, row.call_id, row.app_id, extra=_about(row))
@@ -268,11 +298,26 @@ class Courier:
         )
         return next_at is None
 
-    async def _drop(self, row: OutboxRow) -> None:
-        await self._store.write(lambda transaction: transaction.outbox_failed(row.id, row.attempts, None))
-        self.counters.unwanted += 1
+    async def _drop(self, letter: Letter, key: OutboxKey) -> None:
+        row, now = letter.row, self._clock.now()
+        await self._store.write(lambda transaction: records.drop(transaction, letter, key, now))
+        self.counters.unwanted += not key.is_replay
         facts = (row.event_id, row.app_id, row.object)
-        _log.info("Webhook %s was dropped: app %s has no active subscription to %s.", *facts, extra=_about(row))
+        _log.info("Webhook %s is not sent: app %s has no active subscription to %s.", *facts, extra=_about(row))
+
+    def _spread(self, news: Iterable[News]) -> None:
+        """Tell the operator, and look again, so that the gauge knows."""
+        for each in news:
+            level = logging.INFO if each.turn is Turn.RECOVERED else logging.ERROR
+            receiver = each.receiver
+            _log.log(
+                level,
+                "%s: the receiver of app %s for %s. Failures since its last success: %d, the last one: %s.",
+                *(_WORDS[each.turn], receiver.app_id, receiver.object, receiver.failures, receiver.last),
+                extra={"app_id": receiver.app_id},
+            )
+            self._tell(lambda each=each: self._on_news(each))  # type: ignore[misc]
+            self.wake()
 
     def _measure(self, in_flight: int) -> None:
         self.counters.in_flight += in_flight
@@ -291,29 +336,12 @@ def _about(row: OutboxRow) -> dict[str, str | None]:
     return {"call_id": row.call_id, "app_id": row.app_id}
 
 
-def _due(transaction: Transaction, now: float) -> tuple[list[OutboxKey], float | None]:
-    return transaction.due_outbox(now, PAGE), transaction.next_outbox_at(now)
+_WORDS = {
+    Turn.ALERT: "Webhooks fail",
+    Turn.RECOVERED: "Webhooks arrive again",
+    Turn.DISABLED: "Webhooks are switched off",
+}
 
 
-def _letter(transaction: Transaction, key: OutboxKey) -> _Letter | None:
-    """The row as it stands now; `None` if it is not to be sent any more."""
-    row = transaction.outbox_row(key.id)
-    if row is None or row.hold is not Hold.READY:
-        return None
-    app = transaction.app(row.app_id)
-    wanted = [each for each in transaction.app_subscriptions(row.app_id) if each.is_active and each.object == row.object]
-    if app is None or not wanted:
-        return _Letter(row, None, "")
-    return _Letter(row, wanted[0].callback_url, app.secret)
-
-
-def _recorded(transaction: Transaction, row: OutboxRow, outcome: Outcome, now: float) -> float | None:
-    """Write down what came of an attempt. Returns when the next one is due, if there is one."""
-    if outcome.ok:
-        transaction.outbox_delivered(row.id, now)
-        return None
-    record = None if row.call_id is None else transaction.call(row.call_id)
-    call_is_over = record is not None and not record.call.state.is_live
-    next_at = next_attempt(row.kind, row.attempts + 1, row.created_at, now, call_is_over)
-    transaction.outbox_failed(row.id, row.attempts + 1, next_at)
-    return next_at
+def _claim(key: OutboxKey) -> _Claim:
+    return key.id, key.is_replay

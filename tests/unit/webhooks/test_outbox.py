@@ -16,8 +16,9 @@ from pagecalls.store.sqlite import SqliteStore
 from pagecalls.types import AppId, CallId
 from pagecalls.webhooks import lanes, retry, signing
 from pagecalls.webhooks.base import Failure, Outcome
+from pagecalls.webhooks.failing import News
 from pagecalls.webhooks.fake import FakeSender
-from pagecalls.webhooks.outbox import Courier, CourierCounters
+from pagecalls.webhooks.outbox import IN_COMMON, OWN, PER_APP, Courier, CourierCounters
 from tests.contract.store_samples import APP, OTHER_APP, a_call, a_row, seed
 
 URL = {APP: "http://receiver.example/one", OTHER_APP: "http://receiver.example/two"}
@@ -34,14 +35,18 @@ class Bench:
         self.counters = CourierCounters()
         self.attempted: list[str] = []
         self.outcomes: list[tuple[str, int | None]] = []
+        self.news: list[News] = []
         self.courier = Courier(
             self.store,
             self.sender,
             self.clock,
             on_attempt=lambda row: self.attempted.append(row.event_id),
             on_outcome=lambda row, outcome: self.outcomes.append((row.event_id, outcome.status)),
+            on_news=self.news.append,
             counters=self.counters,
-            **limits,
+            per_app=limits.get("per_app", PER_APP),
+            own=limits.get("own", OWN),
+            in_common=limits.get("in_common", IN_COMMON),
         )
 
     async def begin(self) -> None:
@@ -226,7 +231,7 @@ async def test_a_row_that_was_dropped_is_not_sent_again(bench: Bench) -> None:
     bench.sender.script(URL[APP], BAD)
     (row_id,) = await bench.add(a_row("connect"))
     await bench.courier.idle()
-    await bench.store.write(lambda transaction: transaction.drop_stale_outbox(CallId("c_1")))
+    await bench.store.write(lambda transaction: transaction.drop_stale_outbox(CallId("c_1"), bench.clock.now()))
     await bench.move(60)
     assert bench.sent() == ["connect"]
     assert (await bench.row(row_id)).hold is Hold.DROPPED
@@ -245,7 +250,7 @@ async def test_a_row_that_is_dropped_while_it_waits_for_its_turn_is_not_sent() -
     bench.courier.wake()
     await bench.look_around()
     assert bench.counters.queued == 1
-    await bench.store.write(lambda transaction: transaction.drop_stale_outbox(CallId("c_2")))
+    await bench.store.write(lambda transaction: transaction.drop_stale_outbox(CallId("c_2"), bench.clock.now()))
     answer.set_result(Outcome(200))
     await bench.courier.idle()
     assert bench.sent() == ["connect", "another"]
@@ -316,7 +321,7 @@ async def test_a_silent_call_does_not_delay_another_call_or_app(bench: Bench) ->
 
 
 async def test_an_app_cannot_use_more_than_its_share() -> None:
-    bench = Bench(per_app=3, in_all=4)
+    bench = Bench(per_app=3, own=1, in_common=3)
     await bench.begin()
     answers = bench.unanswered(*[APP] * 3)
     await bench.add(*(a_row(f"slow {number}", call_id=f"c_{number}") for number in range(10)))

@@ -26,6 +26,9 @@ from pagecalls.store.base.calls import LiveCallExists as LiveCallExists
 from pagecalls.store.base.consumers import Consumer as Consumer
 from pagecalls.store.base.consumers import ConsumerRows as ConsumerRows
 from pagecalls.store.base.consumers import ConsumerToken as ConsumerToken
+from pagecalls.store.base.deliveries import Attempt as Attempt
+from pagecalls.store.base.deliveries import DeliveryRows as DeliveryRows
+from pagecalls.store.base.deliveries import FailingReceiver as FailingReceiver
 from pagecalls.store.base.messages import CallButton as CallButton
 from pagecalls.store.base.messages import Message as Message
 from pagecalls.store.base.messages import MessageKind as MessageKind
@@ -38,7 +41,9 @@ from pagecalls.store.base.oauth import OAuthCode as OAuthCode
 from pagecalls.store.base.oauth import OAuthRows as OAuthRows
 from pagecalls.store.base.oauth import PageTask as PageTask
 from pagecalls.store.base.oauth import UserPage as UserPage
+from pagecalls.store.base.outbox import DropReason as DropReason
 from pagecalls.store.base.outbox import Hold as Hold
+from pagecalls.store.base.outbox import OutboxEntry as OutboxEntry
 from pagecalls.store.base.outbox import OutboxKey as OutboxKey
 from pagecalls.store.base.outbox import OutboxRow as OutboxRow
 from pagecalls.store.base.outbox import OutboxRows as OutboxRows
@@ -57,6 +62,7 @@ class Transaction(
     MetricsRows,
     CallRows,
     OutboxRows,
+    DeliveryRows,
     Protocol,
 ):
     """One unit of work. Every method is synchronous and runs on the store's own thread."""

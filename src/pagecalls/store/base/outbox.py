@@ -18,7 +18,20 @@ class Hold(StrEnum):
     READY = "ready"
     DELIVERED = "delivered"
     DROPPED = "dropped"
-    """Given up after its schedule, or stale (ruling 9)."""
+    """Not owed any more; `DropReason` says why."""
+
+
+class DropReason(StrEnum):
+    """Why a row is not sent any more."""
+
+    SCHEDULE = "schedule"
+    """Every attempt of the schedule failed (graph-platform 7.7)."""
+    CALL_OVER = "call_over"
+    """It was tried, and then its call was over (ruling 9)."""
+    NO_SUBSCRIPTION = "no_subscription"
+    """Its app has no subscription to its object any more."""
+    DISABLED = "disabled"
+    """Its app's subscription was switched off, as its receiver had failed for so long (graph-platform 7.7)."""
 
 
 class WebhookKind(StrEnum):
@@ -37,6 +50,7 @@ class OutboxRow:
     """One webhook for one app. `body` holds the exact bytes of every attempt; `object` finds the app's callback URL.
 
     `id` is 0 until the row is stored; ids grow in the order of writing. `next_at`: Unix seconds of the next attempt.
+    `settled_at`: when it was delivered or dropped. `replay_at`: since when an operator wants it sent once more.
     """
 
     event_id: str
@@ -50,6 +64,9 @@ class OutboxRow:
     next_at: float
     attempts: int = 0
     id: int = 0
+    settled_at: float | None = None
+    drop_reason: DropReason | None = None
+    replay_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +77,19 @@ class OutboxKey:
     app_id: AppId
     call_id: CallId | None
     attempts: int
+    is_replay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """What an outbox row is found by."""
+
+    id: int
+    app_id: AppId
+    call_id: CallId | None
+    kind: WebhookKind
+    hold: Hold
+    created_at: float
 
 
 class OutboxRows(Protocol):
@@ -104,10 +134,35 @@ class OutboxRows(Protocol):
         """The receiver acknowledged; the attempt that did it is counted."""
         ...
 
-    def outbox_failed(self, row_id: int, attempts: int, next_at: float | None) -> None:
-        """Note a failed attempt; `next_at` `None` gives the row up."""
+    def outbox_failed(self, row_id: int, next_at: float | None) -> None:
+        """Count a failed attempt. A READY row is due again at `next_at`, unless that is `None`."""
         ...
 
-    def drop_stale_outbox(self, call_id: CallId) -> None:
+    def drop_outbox(self, row_id: int, reason: DropReason, now: float) -> None:
+        """A READY row is DROPPED."""
+        ...
+
+    def replay_outbox(self, row_id: int, now: float) -> bool:
+        """Have a row sent once more. Whether it will be: it is DELIVERED or DROPPED, and so is every earlier one of its app and
+        call."""
+        ...
+
+    def replays_outbox(self, per_app: int) -> list[OutboxKey]:
+        """Rows that are to be sent once more: of each app at most `per_app`, in order of id."""
+        ...
+
+    def outbox_replayed(self, row_id: int, is_taken: bool, now: float) -> None:
+        """A row was sent once more: the attempt is counted, and a DROPPED row that was taken is DELIVERED."""
+        ...
+
+    def end_replay(self, row_id: int) -> None:
+        """A row is not sent once more after all."""
+        ...
+
+    def outbox_entries(self, app_id: AppId | None, call_id: CallId | None, before: int, limit: int) -> list[OutboxEntry]:
+        """Rows of the app and of the call (`None`: of all) with an id below `before`, the newest first."""
+        ...
+
+    def drop_stale_outbox(self, call_id: CallId, now: float) -> None:
         """HELD or READY rows of the call that were tried at least once and are not `terminate` are DROPPED (ruling 9)."""
         ...

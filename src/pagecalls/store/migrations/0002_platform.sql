@@ -126,6 +126,39 @@ CREATE TABLE call_metrics (
     body TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- Deliveries.
+-- Deliveries. One row for each attempt to deliver an outbox row. `receivers` has those that have failed since their last success.
+
+CREATE TABLE deliveries (
+    outbox_id INTEGER NOT NULL REFERENCES outbox (id) ON DELETE CASCADE,
+    attempt INTEGER NOT NULL,
+    at REAL NOT NULL,
+    status INTEGER,
+    failure TEXT,
+    error TEXT NOT NULL,
+    latency_s REAL NOT NULL,
+    answer TEXT NOT NULL,
+    PRIMARY KEY (outbox_id, attempt)
+) WITHOUT ROWID;
+
+CREATE TABLE receivers (
+    app_id TEXT NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
+    object TEXT NOT NULL,
+    failing_since REAL NOT NULL,
+    failures INTEGER NOT NULL,
+    last TEXT NOT NULL,
+    alerted_at REAL,
+    disabled_at REAL,
+    PRIMARY KEY (app_id, object)
+) WITHOUT ROWID;
+
+-- Rows that were dropped before did not keep when and why: the nearest that is known.
+ALTER TABLE outbox RENAME COLUMN delivered_at TO settled_at;
+ALTER TABLE outbox ADD COLUMN drop_reason TEXT;
+ALTER TABLE outbox ADD COLUMN replay_at REAL;
+UPDATE outbox SET settled_at = created_at, drop_reason = 'schedule' WHERE hold = 'dropped';
+DROP INDEX outbox_call;
+CREATE INDEX outbox_app ON outbox (app_id);
+CREATE INDEX outbox_settled ON outbox (settled_at) WHERE settled_at IS NOT NULL;
+CREATE INDEX outbox_replays ON outbox (app_id) WHERE replay_at IS NOT NULL;
 
 -- Upkeep.

@@ -11,13 +11,17 @@ UPDATE outbox SET hold = 'ready', next_at = :now WHERE id = :id AND hold = 'held
 UPDATE outbox SET hold = 'ready', next_at = ? WHERE hold = 'held'
 
 -- name: pending_outbox
-SELECT event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, id
+SELECT
+    event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, id, settled_at, drop_reason, replay_at
 FROM outbox
 WHERE hold = 'ready'
 ORDER BY id
 
 -- name: outbox_row
-SELECT event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, id FROM outbox WHERE id = ?
+SELECT
+    event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, id, settled_at, drop_reason, replay_at
+FROM outbox
+WHERE id = ?
 
 -- name: is_untried
 SELECT EXISTS (SELECT 1 FROM outbox WHERE call_id = ? AND kind = ? AND hold IN ('held', 'ready') AND attempts = 0)
@@ -56,15 +60,60 @@ LIMIT :per_app
 SELECT min(next_at) FROM outbox WHERE hold = 'ready' AND next_at > ?
 
 -- name: outbox_delivered
-UPDATE outbox SET hold = 'delivered', delivered_at = :now, attempts = attempts + 1 WHERE id = :id AND hold <> 'delivered'
-
--- name: outbox_failed
-UPDATE outbox SET
-    attempts = :attempts,
-    next_at = coalesce(:next_at, next_at),
-    hold = CASE WHEN hold = 'ready' AND :next_at IS NULL THEN 'dropped' ELSE hold END
+UPDATE outbox SET hold = 'delivered', settled_at = :now, drop_reason = NULL, attempts = attempts + 1
 WHERE id = :id AND hold <> 'delivered'
 
+-- name: outbox_failed
+UPDATE outbox SET attempts = attempts + 1, next_at = coalesce(:next_at, next_at) WHERE id = :id AND hold <> 'delivered'
+
+-- name: drop_outbox
+UPDATE outbox SET hold = 'dropped', settled_at = :now, drop_reason = :reason WHERE id = :id AND hold = 'ready'
+
+-- name: replay_outbox
+UPDATE outbox SET replay_at = :now
+WHERE id = :id
+    AND hold IN ('delivered', 'dropped')
+    AND NOT EXISTS (
+        SELECT 1 FROM outbox AS earlier
+        WHERE earlier.call_id = outbox.call_id
+            AND earlier.app_id = outbox.app_id
+            AND earlier.id < outbox.id
+            AND earlier.hold IN ('held', 'ready')
+    )
+
+-- name: apps_with_replays
+SELECT DISTINCT app_id FROM outbox WHERE replay_at IS NOT NULL ORDER BY app_id
+
+-- name: replays_outbox
+SELECT id, app_id, call_id, attempts FROM outbox WHERE replay_at IS NOT NULL AND app_id = :app_id ORDER BY id LIMIT :per_app
+
+-- name: outbox_replayed
+UPDATE outbox SET
+    attempts = attempts + 1,
+    replay_at = NULL,
+    settled_at = CASE WHEN hold = 'dropped' AND :is_taken THEN :now ELSE settled_at END,
+    drop_reason = CASE WHEN hold = 'dropped' AND :is_taken THEN NULL ELSE drop_reason END,
+    hold = CASE WHEN hold = 'dropped' AND :is_taken THEN 'delivered' ELSE hold END
+WHERE id = :id
+
+-- name: end_replay
+UPDATE outbox SET replay_at = NULL WHERE id = ?
+
+-- name: outbox_entries
+SELECT id, app_id, call_id, kind, hold, created_at FROM outbox WHERE id < :before ORDER BY id DESC LIMIT :limit
+
+-- name: outbox_entries_of_app
+SELECT id, app_id, call_id, kind, hold, created_at FROM outbox
+WHERE app_id = :app_id AND id < :before
+ORDER BY id DESC
+LIMIT :limit
+
+-- name: outbox_entries_of_call
+SELECT id, app_id, call_id, kind, hold, created_at FROM outbox
+WHERE call_id = :call_id AND id < :before AND (:app_id IS NULL OR app_id = :app_id)
+ORDER BY id DESC
+LIMIT :limit
+
 -- name: drop_stale_outbox
-UPDATE outbox SET hold = 'dropped'
-WHERE call_id = ? AND hold IN ('held', 'ready') AND attempts > 0 AND kind <> 'terminate'
+UPDATE outbox SET hold = 'dropped', settled_at = :now, drop_reason = 'call_over'
+WHERE call_id = :call_id AND hold IN ('held', 'ready') AND attempts > 0 AND kind <> 'terminate'

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pagecalls.store.transaction.accounts import SqliteAccounts
 from pagecalls.store.transaction.calls import SqliteCalls
 from pagecalls.store.transaction.consumers import SqliteConsumers
+from pagecalls.store.transaction.deliveries import SqliteDeliveries
 from pagecalls.store.transaction.messages import SqliteMessages
 from pagecalls.store.transaction.metrics import SqliteMetrics
 from pagecalls.store.transaction.oauth import SqliteOAuth
@@ -24,5 +25,6 @@ class SqliteTransaction(
     SqliteMetrics,
     SqliteCalls,
     SqliteOutbox,
+    SqliteDeliveries,
 ):
     """Implements `base.Transaction`. Used on the connection's own thread only."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from pagecalls.store.base.outbox import Hold, OutboxKey, OutboxRow, WebhookKind
+from pagecalls.store.base.outbox import DropReason, Hold, OutboxEntry, OutboxKey, OutboxRow, WebhookKind
 from pagecalls.store.codec import Column
 from pagecalls.store.transaction.base import Rows
 from pagecalls.types import AppId, CallId
@@ -65,13 +65,48 @@ class SqliteOutbox(Rows):
         """The receiver acknowledged; the attempt that did it is counted."""
         self._run("outbox_delivered", {"id": row_id, "now": now})
 
-    def outbox_failed(self, row_id: int, attempts: int, next_at: float | None) -> None:
-        """Note a failed attempt; `next_at` `None` gives the row up. A row dropped meanwhile stays dropped."""
-        self._run("outbox_failed", {"id": row_id, "attempts": attempts, "next_at": next_at})
+    def outbox_failed(self, row_id: int, next_at: float | None) -> None:
+        """Count a failed attempt. A row dropped meanwhile stays dropped."""
+        self._run("outbox_failed", {"id": row_id, "next_at": next_at})
 
-    def drop_stale_outbox(self, call_id: CallId) -> None:
+    def drop_outbox(self, row_id: int, reason: DropReason, now: float) -> None:
+        """A READY row is DROPPED."""
+        self._run("drop_outbox", {"id": row_id, "reason": reason.value, "now": now})
+
+    def replay_outbox(self, row_id: int, now: float) -> bool:
+        """Have a settled row sent once more; no earlier one of its app and call may still be owed."""
+        return self._run("replay_outbox", {"id": row_id, "now": now}).rowcount > 0
+
+    def replays_outbox(self, per_app: int) -> list[OutboxKey]:
+        """Rows that are to be sent once more, a page of each app, in order of id."""
+        found: list[OutboxKey] = []
+        for (app_id,) in self._run("apps_with_replays").fetchall():
+            rows = self._run("replays_outbox", {"app_id": app_id, "per_app": per_app})
+            found.extend(OutboxKey(row_id, app, call_id, attempts, is_replay=True) for row_id, app, call_id, attempts in rows)
+        return found
+
+    def outbox_replayed(self, row_id: int, is_taken: bool, now: float) -> None:
+        """A row was sent once more."""
+        self._run("outbox_replayed", {"id": row_id, "is_taken": int(is_taken), "now": now})
+
+    def end_replay(self, row_id: int) -> None:
+        """A row is not sent once more after all."""
+        self._run("end_replay", (row_id,))
+
+    def outbox_entries(self, app_id: AppId | None, call_id: CallId | None, before: int, limit: int) -> list[OutboxEntry]:
+        """The newest first. Work is bounded by `limit`."""
+        page: dict[str, Column] = {"before": before, "limit": limit}
+        if call_id is not None:
+            rows = self._run("outbox_entries_of_call", {**page, "call_id": call_id, "app_id": app_id})
+        elif app_id is not None:
+            rows = self._run("outbox_entries_of_app", {**page, "app_id": app_id})
+        else:
+            rows = self._run("outbox_entries", page)
+        return [OutboxEntry(row[0], row[1], row[2], WebhookKind(row[3]), Hold(row[4]), row[5]) for row in rows]
+
+    def drop_stale_outbox(self, call_id: CallId, now: float) -> None:
         """Rows of the call that were tried already and are not `terminate` are dropped (ruling 9)."""
-        self._run("drop_stale_outbox", (call_id,))
+        self._run("drop_stale_outbox", {"call_id": call_id, "now": now})
 
 
 def _outbox_row(
@@ -86,7 +121,10 @@ def _outbox_row(
     next_at: float,
     attempts: int,
     row_id: int,
+    settled_at: float | None,
+    drop_reason: str | None,
+    replay_at: float | None,
 ) -> OutboxRow:
-    return OutboxRow(
-        event_id, app_id, object_, call_id, WebhookKind(kind), body, created_at, Hold(hold), next_at, attempts, row_id
-    )
+    reason = None if drop_reason is None else DropReason(drop_reason)
+    source = (event_id, app_id, object_, call_id, WebhookKind(kind), body, created_at)
+    return OutboxRow(*source, Hold(hold), next_at, attempts, row_id, settled_at, reason, replay_at)
