@@ -20,8 +20,10 @@ ALLOWED: dict[str, set[str]] = {
     **{name: BOTTOM | {name} for name in CORE},
     **{name: BOTTOM | CORE | {name} for name in PORTS},
     "webhooks": BOTTOM | CORE | {"webhooks", "store.base"},
-    # The join sees the ports' protocols and the pure payloads, never an implementation.
-    "switchboard": BOTTOM | CORE | {"switchboard", "store.base", "media.protocol", "webhooks.base", "webhooks.payloads"},
+    # The join sees the ports' protocols and the pure payloads and signatures, never an implementation.
+    "switchboard": BOTTOM
+    | CORE
+    | {"switchboard", "store.base", "media.protocol", "webhooks.base", "webhooks.payloads", "webhooks.signing"},
     "http": BOTTOM,
     # Faces see the switchboard and its value types, never a port's implementation and never each other.
     **{name: BOTTOM | {"call", "switchboard", "http", "store.base", name} for name in FACES},

@@ -1,6 +1,7 @@
 """The figures on `/metrics`, gathered from the parts when they are asked for, and the sums of what the engine tells of its legs.
 
-No label ever names a call: there are two sides, two directions, and the states and outcomes that the code lists.
+No label ever names a call: there are two sides, two directions, the states and outcomes that the code lists, and receivers that
+fail by their app.
 """
 
 from __future__ import annotations
@@ -66,9 +67,15 @@ class Metrics(Collector):
         webhooks.add_metric(("failed",), self._courier.failed)
         webhooks.add_metric(("given_up",), self._courier.given_up)
         webhooks.add_metric(("unwanted",), self._courier.unwanted)
+        webhooks.add_metric(("replayed",), self._courier.replayed)
         yield webhooks
         yield GaugeMetricFamily("pagecalls_webhooks_in_flight", "Webhook requests under way.", self._courier.in_flight)
         yield GaugeMetricFamily("pagecalls_webhooks_queued", "Webhooks that wait for their turn.", self._courier.queued)
+        labels = ("app", "object")
+        alerts = GaugeMetricFamily("pagecalls_webhook_alert", "1 for a receiver that has failed for 15 minutes.", labels=labels)
+        for receiver in self._courier.alerts:
+            alerts.add_metric((receiver.app_id, receiver.object), 1)
+        yield alerts
 
         if self._tls is not None:
             expiry = self._tls.current.not_after

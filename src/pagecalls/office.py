@@ -23,7 +23,8 @@ from pagecalls.http import HostGuard
 from pagecalls.store.base import Store
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.accounts import Accounts
-from pagecalls.switchboard.base import Release
+from pagecalls.switchboard.base import Release, Trial
+from pagecalls.switchboard.deliveries import Deliveries
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.oauth import OAuthDesk
@@ -72,6 +73,13 @@ class Absent:
         """See `CallbackVerifier`."""
         raise InUse(NO_SERVER)
 
+    async def try_out(self, url: str, verify_token: str, headers: Mapping[str, str], body: bytes) -> Trial:
+        """See `CallbackTester`."""
+        raise InUse(NO_SERVER)
+
+    def wake(self) -> None:
+        """What is to be sent waits for the next server."""
+
     async def after(self, seq: int, wait_s: float) -> Sequence[Mapping[str, object]]:
         """See `control.base.Journal`."""
         raise InUse(NO_SERVER)
@@ -102,7 +110,7 @@ async def without_server(data_dir: Path, admin_token: str) -> AsyncIterator[ASGI
     with sole_user(data_dir):
         store = SqliteStore.open(data_dir / DATABASE)
         try:
-            clock, absent = SystemClock(), Absent(store)
+            clock, absent, ids = SystemClock(), Absent(store), Ids(secrets.SystemRandom())
             yield build_control(
                 ControlParts(
                     admin_token=admin_token,
@@ -111,11 +119,12 @@ async def without_server(data_dir: Path, admin_token: str) -> AsyncIterator[ASGI
                     clock=clock,
                     advance=absent.advance,
                     unready=lambda: "no server runs",
-                    office=office(store, clock, Ids(secrets.SystemRandom()), absent),
+                    office=office(store, clock, ids, absent),
                     permissions=Grants(store, clock, Journal(clock)),
                     journal=absent,
                     calls=absent,
                     settings=absent,
+                    deliveries=Deliveries(store, clock, absent, absent, ids),
                 )
             )
         finally:

@@ -16,7 +16,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -59,6 +59,7 @@ from pagecalls.switchboard.call_metrics import MetricsDesk
 from pagecalls.switchboard.call_settings import PageSettings
 from pagecalls.switchboard.calls import Calls
 from pagecalls.switchboard.consumers import Consumers
+from pagecalls.switchboard.deliveries import Deliveries
 from pagecalls.switchboard.devices import Devices
 from pagecalls.switchboard.directory import Directory
 from pagecalls.switchboard.ids import Ids
@@ -71,10 +72,11 @@ from pagecalls.switchboard.presence import LivePresence
 from pagecalls.switchboard.report import CallReports
 from pagecalls.switchboard.user_tokens import UserTokens
 from pagecalls.tls import Hsts, Tls
-from pagecalls.webhooks.base import Sender
+from pagecalls.webhooks.base import Sender, Trial
 from pagecalls.webhooks.outbox import Courier
 from pagecalls.webhooks.sender import AiohttpSender
 from pagecalls.webhooks.targets import TargetPolicy, networks
+from pagecalls.webhooks.trial import try_callback
 from pagecalls.webhooks.verification import verify_callback
 
 log = logging.getLogger("pagecalls")
@@ -106,14 +108,22 @@ class OwnEngine(MediaEngine, Protocol):
 
 
 class Verifier:
-    """`CallbackVerifier` over a sender."""
+    """`CallbackVerifier` and `CallbackTester` over a sender."""
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
 
     async def verify(self, url: str, verify_token: str) -> None:
         """Raises `CallbackUnverified`."""
-        await verify_callback(self._sender, url, verify_token, secrets.randbelow(2**31 - 1) + 1)
+        await verify_callback(self._sender, url, verify_token, _challenge())
+
+    async def try_out(self, url: str, verify_token: str, headers: Mapping[str, str], body: bytes) -> Trial:
+        """See `try_callback`."""
+        return await try_callback(self._sender, url, verify_token, _challenge(), headers, body)
+
+
+def _challenge() -> int:
+    return secrets.randbelow(2**31 - 1) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,8 +354,16 @@ async def running(
         calls = Calls(store, engine, clock, ids, journal, devices)
         calls.default_settings = default_settings(is_calling_on=settings.calling_default is CallingDefault.ON)
         media_events = MediaEvents(calls)
-        courier = Courier(store, sender, clock, on_attempt=media_events.on_attempt, on_outcome=media_events.on_outcome)
+        courier = Courier(
+            store,
+            sender,
+            clock,
+            on_attempt=media_events.on_attempt,
+            on_outcome=media_events.on_outcome,
+            on_news=lambda news: journal.note(news.turn.value, None, **news.facts),
+        )
         calls.courier = courier
+        calls.notices.escape_slashes = settings.escape_slashes
         await courier.recover(clock.now())
         await adopt(calls, media_events)
         stack.push_async_callback(courier.stop, LAST_WEBHOOKS_S)
@@ -357,7 +375,8 @@ async def running(
 
         registry = CollectorRegistry()
         metrics = Metrics(registry, calls, courier.counters, tls)
-        directory = Directory(store, clock, Verifier(sender))
+        verifier = Verifier(sender)
+        directory = Directory(store, clock, verifier, courier)
         permissions, messages = Permissions(calls, settings.call_rate_per_consumer_24h), Messages(calls)
         rules = DialRules(settings.call_rate_per_consumer_24h, settings.strict_reach)
         limits = default_limits(settings.app_calls_per_hour, settings.page_calls_per_s)
@@ -406,6 +425,7 @@ async def running(
                     journal=journal,
                     calls=CallReports(calls),
                     settings=services.settings,
+                    deliveries=Deliveries(store, clock, courier, verifier, ids),
                 )
             ),
         )

@@ -62,7 +62,7 @@ class Settings:
 
     The limits of graph-platform 8, `None` is off: `app_calls_per_hour` of an app's and its users' tokens, `page_calls_per_s` of a
     Page's own token in each use case, on average over ten seconds. `call_rate_per_consumer_24h` and `strict_reach`: ruling 19.
-    `swap_codes`: ruling 1.
+    `swap_codes`: ruling 1. `escape_slashes`: webhooks as an older platform wrote them (graph-platform 7.6).
 
     `admin_token`: for `/_pagecalls/`; `None`: made at the first start. `consumer_key`: whoever holds it may open consumers'
     sessions; `None`: anybody in development, nobody in production.
@@ -102,6 +102,7 @@ class Settings:
     strict_reach: bool = False
     swap_codes: bool = False
     calling_default: CallingDefault = CallingDefault.ON
+    escape_slashes: bool = False
     log_format: LogFormat = LogFormat.TEXT
     log_level: LogLevel = LogLevel.WARNING
 

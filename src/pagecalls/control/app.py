@@ -19,6 +19,7 @@ from pagecalls.control.base import ControlParts, ControlRequest, Handler, Refusa
 from pagecalls.control.call_settings import change_call_settings, read_call_settings
 from pagecalls.control.calls import read_call
 from pagecalls.control.clock import advance_clock, read_clock
+from pagecalls.control.deliveries import list_alerts, list_deliveries, read_delivery, replay_deliveries, try_callback
 from pagecalls.control.health import health, ready
 from pagecalls.control.journal import read_journal
 from pagecalls.control.metrics import metrics_page
@@ -66,6 +67,11 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = MappingProxyType(
         f"{PREFIX}/journal": {"GET": read_journal},
         f"{PREFIX}/calls/{{id}}": {"GET": read_call},
         f"{PREFIX}/pages/{{id}}/call_settings": {"GET": read_call_settings, "POST": change_call_settings},
+        f"{PREFIX}/deliveries": {"GET": list_deliveries},
+        f"{PREFIX}/deliveries/replay": {"POST": replay_deliveries},
+        f"{PREFIX}/deliveries/test": {"POST": try_callback},
+        f"{PREFIX}/deliveries/{{id}}": {"GET": read_delivery},
+        f"{PREFIX}/alerts": {"GET": list_alerts},
     }
 )
 

@@ -18,7 +18,8 @@ from pagecalls.call.settings import CallSettings, SettingsChange
 from pagecalls.clock import Clock
 from pagecalls.http import HostGuard, Response
 from pagecalls.switchboard.accounts import Accounts
-from pagecalls.switchboard.base import Release
+from pagecalls.switchboard.base import Release, Trial
+from pagecalls.switchboard.deliveries import Alert, DeliveryFilter, DeliveryPage, DeliveryReport, Replayed
 from pagecalls.switchboard.oauth import OAuthDesk
 from pagecalls.switchboard.people import People
 from pagecalls.switchboard.registers import InUse, NoSuch, OperatorFault, Taken
@@ -73,6 +74,34 @@ class CallSettingsOffice(Protocol):
         ...
 
 
+class Deliveries(Protocol):
+    """The switchboard's delivery log."""
+
+    async def page(self, wanted: DeliveryFilter, before: int | None, limit: int) -> DeliveryPage:
+        """See `Deliveries.page`."""
+        ...
+
+    async def delivery(self, row_id: int) -> DeliveryReport | None:
+        """See `Deliveries.delivery`."""
+        ...
+
+    async def replay_ids(self, ids: Sequence[int]) -> Replayed:
+        """See `Deliveries.replay_ids`."""
+        ...
+
+    async def replay(self, wanted: DeliveryFilter) -> Replayed:
+        """See `Deliveries.replay`."""
+        ...
+
+    async def alerts(self) -> Sequence[Alert]:
+        """See `Deliveries.alerts`."""
+        ...
+
+    async def try_out(self, app_id: AppId, object_: str) -> Trial | None:
+        """See `Deliveries.try_out`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """The operator's services. `versions`: what an app's default version can be."""
@@ -104,6 +133,7 @@ class ControlParts:
     journal: Journal
     calls: Calls
     settings: CallSettingsOffice
+    deliveries: Deliveries
 
 
 @dataclass(frozen=True, slots=True)

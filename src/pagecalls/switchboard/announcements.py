@@ -37,7 +37,7 @@ class Announcements:
     def write(self, tx: Transaction, announcement: Announcement, now: float) -> list[int]:
         """The ids of the rows, held. Runs on the store's thread."""
         kind, event_id = announcement.kind, self._calls.ids.event_id()
-        body = announcement.render(event_id)
+        body = self._calls.notices.rendered(announcement.render, event_id)
         return tx.add_outbox(
             OutboxRow(event_id, app, announcement.object_, None, kind, body, now, Hold.HELD, now)
             for app in tx.subscribers(announcement.page_id, announcement.object_, kind.value)

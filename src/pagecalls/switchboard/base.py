@@ -6,7 +6,7 @@ of `pagecalls.errors`; a face turns them into its own envelope.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,8 @@ from pagecalls.call.states import EndReason
 from pagecalls.call.versions import Advance
 from pagecalls.sdp.tracks import MAX_TRACKS as MAX_TRACKS
 from pagecalls.types import AppId, CallId, DeviceId, MessageId, PageId, Platform, Psid, Session, Track
+from pagecalls.webhooks.base import Outcome as Outcome
+from pagecalls.webhooks.base import Trial as Trial
 
 Release = Callable[[], None]
 """Called once, when the response has been handed to the socket or the client is gone (ruling 18). Never raises, never blocks."""
@@ -25,6 +27,14 @@ class CallbackVerifier(Protocol):
 
     async def verify(self, url: str, verify_token: str) -> None:
         """Raises `CallbackUnverified`."""
+        ...
+
+
+class CallbackTester(Protocol):
+    """Tries a callback out."""
+
+    async def try_out(self, url: str, verify_token: str, headers: Mapping[str, str], body: bytes) -> Trial:
+        """One verification, and one request with these headers and bytes."""
         ...
 
 

@@ -19,7 +19,7 @@ from pagecalls.store.base import (
     Token,
     Transaction,
 )
-from pagecalls.switchboard.base import CallbackVerifier, DeviceIdentity
+from pagecalls.switchboard.base import CallbackVerifier, DeviceIdentity, Wakeable
 from pagecalls.switchboard.credentials import digest as digest
 from pagecalls.switchboard.credentials import fault_of, find_token, unknown
 from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid
@@ -81,10 +81,12 @@ class NewApp:
 class Directory:
     """Look-ups and registrations over the store. Every method is one unit of work."""
 
-    def __init__(self, store: Store, clock: Clock, verifier: CallbackVerifier) -> None:
+    def __init__(self, store: Store, clock: Clock, verifier: CallbackVerifier, courier: Wakeable | None = None) -> None:
+        """`courier` hears of new callbacks."""
         self._store = store
         self._clock = clock
         self._verifier = verifier
+        self._courier = courier
 
     # --- tokens -------------------------------------------------------------------------------------------------------
 
@@ -170,8 +172,10 @@ class Directory:
             old = next((s for s in tx.app_subscriptions(subscription.app_id) if s.object == subscription.object), None)
             fields = tuple(dict.fromkeys((*(old.fields if old else ()), *subscription.fields)))
             tx.put_app_subscription(replace(subscription, fields=fields, is_active=True))
+            tx.forget_failures(subscription.app_id, subscription.object)
 
         await self._store.write(work)
+        self._tell_courier()
 
     async def app_subscriptions(self, app_id: AppId) -> list[AppSubscription]:
         """Every object that the app is subscribed to."""
@@ -189,8 +193,14 @@ class Directory:
                     tx.put_app_subscription(replace(old, fields=left))
                 else:
                     tx.delete_app_subscription(app_id, old.object)
+                    tx.forget_failures(app_id, old.object)
 
         await self._store.write(work)
+        self._tell_courier()
+
+    def _tell_courier(self) -> None:
+        if self._courier is not None:
+            self._courier.wake()
 
     async def subscribe_page(self, subscription: PageSubscription) -> None:
         """Replace the app's fields on the Page."""

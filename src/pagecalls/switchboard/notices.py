@@ -39,6 +39,8 @@ class Notices:
 
     def __init__(self, ids: Ids) -> None:
         self._ids = ids
+        self.escape_slashes = False
+        """Write `/` and a few more as escapes (graph-platform 7.6)."""
         self._held: dict[CallId, _Held] = {}
 
     def hold(self, call_id: CallId) -> None:
@@ -64,7 +66,7 @@ class Notices:
         rows: list[OutboxRow] = []
         for kind, audience, render in _events(call, effects, offer, now):
             event_id = self._ids.event_id()
-            body = render(event_id)
+            body = self.rendered(render, event_id)
             receivers = _receivers(tx, call, audience)
             rows += [_row(call, kind, app, event_id, body, now, is_held) for app in receivers]
             if kind is WebhookKind.CONNECT:
@@ -72,6 +74,11 @@ class Notices:
         if any(isinstance(effect, NotifyTerminate) for effect in effects):
             tx.drop_stale_outbox(call.id, now)
         return Written(tx.add_outbox(rows), is_held)
+
+    def rendered(self, render: Render, event_id: str) -> bytes:
+        """The exact bytes of an event, escaped as this server does."""
+        body = render(event_id)
+        return payloads.with_escaped_slashes(body) if self.escape_slashes else body
 
     def written(self, call_id: CallId, written: Written) -> list[int]:
         """The rows are committed. Held ones go with the rest of the call's; returned are those whose holder let go meanwhile."""

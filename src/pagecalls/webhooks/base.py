@@ -6,7 +6,7 @@ A sender knows neither apps nor signatures. It never raises for anything that th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -53,6 +53,23 @@ class Outcome:
     def ok(self) -> bool:
         """Acknowledged: any 2xx (graph-platform 7.7)."""
         return self.status is not None and 200 <= self.status < 300
+
+    def shown(self, characters: int) -> str:
+        """The first characters of the body, fit for a terminal; what cannot be printed is a replacement character."""
+        text = self.body[: 4 * characters].decode("utf-8", "replace")[:characters]
+        return "".join(each if each.isprintable() or each in "\n\t" else "\ufffd" for each in text)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a callback says when it is tried out: to a verification, with why that failed, and to a signed event."""
+
+    url: str = field(repr=False)
+    verification: Outcome
+    unverified: str | None
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    event: Outcome
 
 
 class Sender(Protocol):

@@ -35,6 +35,13 @@ class News:
     turn: Turn
     receiver: FailingReceiver
 
+    @property
+    def facts(self) -> dict[str, str | int | float]:
+        """The same for the journal."""
+        receiver = self.receiver
+        since = {"failing_since": receiver.failing_since, "failures": receiver.failures}
+        return {"app": receiver.app_id, "object": receiver.object, **since, "last": receiver.last}
+
 
 def after_failure(known: FailingReceiver | None, app_id: AppId, object_: str, last: str, now: float) -> FailingReceiver:
     """How the receiver stands after one more failure. Whoever switches it on again after it was disabled begins anew."""

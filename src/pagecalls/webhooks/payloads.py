@@ -134,6 +134,29 @@ def call_settings_update(page_id: PageId, settings: CallSettings, now: float) ->
     return _json({"object": "page", "entry": [{"id": page_id, "time": int(now), "call_settings": item}]})
 
 
+def sample(object_: str, event_id: str, now: float) -> bytes:
+    """An event that nobody need act on, to try a callback: the end of a call of Page 0 that never was."""
+    moment = int(now)
+    item: Item = {
+        "id": "c_test",
+        "event": "terminate",
+        "timestamp": moment,
+        "status": "Completed",
+        "start_time": moment,
+        "end_time": moment,
+        "event_id": event_id,
+    }
+    return _json({"object": object_, "entry": [{"id": "0", "time": moment, "calls": [item]}]})
+
+
+def with_escaped_slashes(body: bytes) -> bytes:
+    """The same JSON with `/`, `<`, `%` and `@` escaped, as an older platform wrote it (graph-platform 7.6). They stand in texts
+    only, so their bytes can be replaced wherever they are."""
+    for plain, escaped in ((b"/", b"\\/"), (b"<", b"\\u003C"), (b"%", b"\\u0025"), (b"@", b"\\u0040")):
+        body = body.replace(plain, escaped)
+    return body
+
+
 def _body(call: Call, item: Item, time: int) -> bytes:
     return _json({"object": object_of(call.platform), "entry": [{"id": call.page_id, "time": time, "calls": [item]}]})
 

@@ -110,15 +110,10 @@ def recorded(transaction: Transaction, row: OutboxRow, key: OutboxKey, outcome: 
         next_at = _failed(transaction, row, now)
     failure = None if outcome.failure is None else outcome.failure.value
     error = outcome.error[:ERROR_CHARACTERS]
-    transaction.add_attempt(row.id, now, outcome.status, failure, error, outcome.latency_s, shown(outcome.body))
+    answer = outcome.shown(ANSWER_CHARACTERS)
+    transaction.add_attempt(row.id, now, outcome.status, failure, error, outcome.latency_s, answer)
     news = _well(transaction, row) if outcome.ok else _unwell(transaction, row, outcome, now)
     return Recorded(next_at, news)
-
-
-def shown(answer: bytes) -> str:
-    """The first characters of an answer, fit for a terminal and for JSON: what cannot be printed is a replacement character."""
-    text = answer[: 4 * ANSWER_CHARACTERS].decode("utf-8", "replace")[:ANSWER_CHARACTERS]
-    return "".join(each if each.isprintable() or each in "\n\t" else "\ufffd" for each in text)
 
 
 def _failed(transaction: Transaction, row: OutboxRow, now: float) -> float | None:

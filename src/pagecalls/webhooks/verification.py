@@ -15,7 +15,11 @@ _SHOWN_CHARACTERS = 100
 
 async def verify_callback(sender: Sender, url: str, verify_token: str, challenge: int) -> None:
     """Return if the receiver echoes `challenge`; raise `CallbackUnverified` otherwise, after 4 s at the latest."""
-    outcome = await sender.get(challenge_url(url, verify_token, challenge), total_timeout_s=VERIFY_TIMEOUT_S)
+    judge(await sender.get(challenge_url(url, verify_token, challenge), total_timeout_s=VERIFY_TIMEOUT_S), challenge)
+
+
+def judge(outcome: Outcome, challenge: int) -> None:
+    """Raise `CallbackUnverified` if the answer is not an echo of `challenge`."""
     if outcome.failure is not None:
         raise CallbackUnverified(f"{_FAILED}: {_curl_words(outcome)}")
     if outcome.status != HTTPStatus.OK:

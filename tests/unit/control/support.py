@@ -21,9 +21,11 @@ from pagecalls.http import HostGuard
 from pagecalls.office import office
 from pagecalls.store.base import Page
 from pagecalls.switchboard.base import Release
+from pagecalls.switchboard.deliveries import Deliveries
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.report import CallReport
 from pagecalls.types import AppId, CallId, DeviceId, PageId, Psid
+from pagecalls.webhooks.base import Failure, Outcome, Trial
 from tests.asgi_client import Reply, exchange
 from tests.contract.store_model import ModelStore
 
@@ -95,6 +97,24 @@ def a_store() -> ModelStore:
 
 
 @dataclass(slots=True)
+class Courier:
+    """Counts how often it is woken."""
+
+    wakes: int = 0
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+
+class Tester:
+    """A callback that does not answer verifications and says no to events."""
+
+    async def try_out(self, url: str, verify_token: str, headers: Mapping[str, str], body: bytes) -> Trial:
+        silence = Outcome(failure=Failure.TIMEOUT, error="timed out", latency_s=4.0)
+        return Trial(url, silence, "no echo", headers, body, Outcome(503, "Busy", b"come \x1b[31mlater", latency_s=0.25))
+
+
+@dataclass(slots=True)
 class Desk:
     """The face, and what the tests turn behind it."""
 
@@ -111,6 +131,7 @@ class Desk:
     store: ModelStore = field(default_factory=a_store)
     presence: Presence = field(default_factory=Presence)
     ids: Ids = field(default_factory=lambda: Ids(random.Random(7)))
+    deliveries: Deliveries | None = None
 
     async def read(self, page_id: PageId) -> CallSettings:
         if page_id != PAGE.id:
@@ -141,6 +162,7 @@ class Desk:
             journal=self.journal,
             calls=self,
             settings=self,
+            deliveries=self.deliveries or Deliveries(self.store, self.clock, Courier(), Tester(), self.ids),
         )
 
     @property
