@@ -1,4 +1,5 @@
-"""Whatever receivers, clock and releases do: no webhook is lost, none changes, and first attempts of a call keep their order."""
+"""Whatever receivers, clock, releases, restarts and operators do: no webhook is lost, none changes, and first attempts of a call
+keep their order."""
 
 from __future__ import annotations
 
@@ -10,15 +11,16 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pagecalls.call.states import CallState
 from pagecalls.clock import SteppedClock
-from pagecalls.store.base import AppSubscription, Hold, OutboxRow, Transaction
+from pagecalls.store.base import AppSubscription, DropReason, Hold, OutboxRow, Transaction, WebhookKind
 from pagecalls.store.sqlite import SqliteStore
-from pagecalls.types import AppId
+from pagecalls.types import AppId, CallId
 from pagecalls.webhooks import signing
 from pagecalls.webhooks.base import Failure, Outcome
 from pagecalls.webhooks.fake import FakeSender
 from pagecalls.webhooks.outbox import Courier
-from tests.contract.store_samples import APP, OTHER_APP, a_row, seed
+from tests.contract.store_samples import APP, OTHER_APP, a_call, a_row, seed
 
 URL = {APP: "http://receiver.example/one", OTHER_APP: "http://receiver.example/two"}
 SECRET = {APP: "secret-one", OTHER_APP: "secret-two"}
@@ -33,7 +35,8 @@ ANSWERS = {
 @dataclass(frozen=True, slots=True)
 class Add:
     app_id: AppId
-    call: int
+    call: int | None
+    kind: WebhookKind
     is_held: bool
 
 
@@ -67,18 +70,45 @@ class Restart:
     """The courier is broken off, and another one takes over."""
 
 
-Step = Add | Release | Script | Speak | Move | Restart
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Some row, and the one after it, are to be sent once more."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The app's subscription goes off or on."""
+
+    app_id: AppId
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The call is over (ruling 9)."""
+
+    call: int
+
+
+Step = Add | Release | Script | Speak | Move | Restart | Replay | Switch | End
 
 apps = st.sampled_from([APP, OTHER_APP])
 answers = st.sampled_from(list(ANSWERS))
+calls = st.integers(0, 2) | st.none()
+kinds = st.sampled_from(WebhookKind)
 steps: st.SearchStrategy[Step] = st.one_of(
-    st.builds(Add, apps, st.integers(0, 2), st.booleans()),
-    st.builds(Add, apps, st.integers(0, 2), st.just(False)),
+    st.builds(Add, apps, calls, kinds, st.booleans()),
+    st.builds(Add, apps, calls, kinds, st.just(False)),
     st.builds(Release),
     st.builds(Script, apps, answers | st.just("silent")),
     st.builds(Speak, answers),
     st.builds(Move, st.sampled_from([0.5, 1.0, 2.5, 3.0, 5.0, 30.0, 700.0])),
     st.builds(Restart),
+    st.builds(Replay, st.integers(0, 20)),
+    st.builds(Switch, apps, st.booleans()),
+    st.builds(End, st.integers(0, 2)),
 )
 
 
@@ -90,6 +120,10 @@ class World:
     silent: list[asyncio.Future[Outcome]] = field(default_factory=list)
     rows: dict[str, OutboxRow] = field(default_factory=dict)
     log: list[tuple[str, float, str, Outcome | None]] = field(default_factory=list)
+    """Attempts (those that send something once more are replays), outcomes of both, and ends of calls."""
+    promised: set[int] = field(default_factory=set)
+    """Rows that were promised to be sent once more."""
+    ever_off: set[AppId] = field(default_factory=set)
     restarts: list[int] = field(default_factory=list)
     """How long `log` was at each restart: what a broken-off courier knew about gates is gone with it."""
 
@@ -102,7 +136,7 @@ class World:
             self.store,
             self.sender,
             self.clock,
-            on_attempt=lambda row: self.log.append(("attempt", self.clock.now(), row.event_id, None)),
+            on_attempt=lambda row: self.log.append((_attempt_word(row), self.clock.now(), row.event_id, None)),
             on_outcome=lambda row, outcome: self.log.append(("outcome", self.clock.now(), row.event_id, outcome)),
         )
 
@@ -123,8 +157,8 @@ class World:
 
     async def do(self, step: Step) -> None:
         match step:
-            case Add(app_id, call, is_held):
-                await self.add(app_id, call, is_held)
+            case Add(app_id, call, kind, is_held):
+                await self.add(app_id, call, is_held, kind)
             case Release():
                 await self.release(self.held[:1])
             case Script(app_id, "silent"):
@@ -143,11 +177,36 @@ class World:
                 self.restarts.append(len(self.log))
                 self.courier = self.new_courier()
                 self.courier.start()
+            case Replay(number):
+                await self.replay([row.id for row in self.rows.values()][number : number + 2])
+            case Switch(app_id, is_active):
+                self.ever_off |= set() if is_active else {app_id}
+                await self.switch(app_id, is_active)
+            case End(call):
+                await self.end_call(CallId(f"c_{call}"))
 
-    async def add(self, app_id: AppId, call: int, is_held: bool) -> None:
+    async def replay(self, ids: list[int]) -> None:
+        now = self.clock.now()
+        taken = await self.store.write(lambda transaction: [transaction.replay_outbox(row_id, now) for row_id in ids])
+        self.promised |= {row_id for row_id, is_taken in zip(ids, taken, strict=True) if is_taken}
+
+    async def switch(self, app_id: AppId, is_active: bool) -> None:
+        subscription = AppSubscription(app_id, "page", URL[app_id], "verify", ("calls",), is_active)
+        await self.store.write(lambda transaction: transaction.put_app_subscription(subscription))
+
+    async def end_call(self, call_id: CallId) -> None:
+        def work(transaction: Transaction) -> None:
+            transaction.put_call(a_call(call_id, state=CallState.COMPLETED))
+            transaction.drop_stale_outbox(call_id, self.clock.now())
+
+        await self.store.write(work)
+        self.log.append(("end", self.clock.now(), call_id, None))
+
+    async def add(self, app_id: AppId, call: int | None, is_held: bool, kind: WebhookKind = WebhookKind.MEDIA_UPDATE) -> None:
         event_id = f"e{len(self.rows)}"
         hold = Hold.HELD if is_held else Hold.READY
-        row = a_row(event_id, app_id=app_id, call_id=f"c_{call}", hold=hold, created_at=self.clock.now())
+        call_id = None if call is None else f"c_{call}"
+        row = a_row(event_id, app_id=app_id, call_id=call_id, kind=kind, hold=hold, created_at=self.clock.now())
         (row_id,) = await self.store.write(lambda transaction: transaction.add_outbox([row]))
         self.rows[event_id] = replace(row, id=row_id)
         if is_held:
@@ -159,7 +218,9 @@ class World:
         self.held = [row_id for row_id in self.held if row_id not in ids]
 
     async def finish(self) -> None:
-        """Everything is released, every receiver answers 200 from now on, and time passes."""
+        """Everything is on and released, every receiver answers 200 from now on, and time passes."""
+        for app_id in URL:
+            await self.switch(app_id, True)
         await self.release(list(self.held))
         for future in self.silent:
             if not future.done():
@@ -175,10 +236,39 @@ class World:
     # --- what must hold ---
 
     async def check(self) -> None:
-        stored = await self.store.read(lambda transaction: [transaction.outbox_row(row.id) for row in self.rows.values()])
-        assert [row.hold for row in stored if row] == [Hold.DELIVERED] * len(self.rows)
+        dropped = [row for row in await self.stored() if row.hold is not Hold.DELIVERED]
+        for row in dropped:
+            self.check_reason(row)
         self.check_bytes()
         self.check_order()
+        await self.replay([row.id for row in dropped])
+        await self.courier.idle()
+        await self.check_log()
+
+    async def stored(self) -> list[OutboxRow]:
+        found = await self.store.read(lambda transaction: [transaction.outbox_row(row.id) for row in self.rows.values()])
+        return [row for row in found if row is not None]
+
+    def check_reason(self, row: OutboxRow) -> None:
+        """Only what nobody wanted, or what was tried before its call was over, was dropped."""
+        assert row.hold is Hold.DROPPED
+        if row.drop_reason is DropReason.CALL_OVER:
+            assert row.attempts > 0
+            assert row.kind is not WebhookKind.TERMINATE
+            assert ("end", row.call_id) in [(what, name) for what, _, name, _ in self.log]
+        else:
+            assert row.drop_reason is DropReason.DISABLED
+            assert row.app_id in self.ever_off
+
+    async def check_log(self) -> None:
+        """Now everything was taken; every attempt has its line, and every promise to send something once more was kept."""
+        for row in await self.stored():
+            assert (row.hold, row.replay_at) == (Hold.DELIVERED, None)
+            attempts = await self.store.read(lambda transaction, row=row: transaction.attempts(row.id))  # type: ignore[misc]
+            assert [attempt.number for attempt in attempts] == list(range(1, row.attempts + 1))
+            was_replayed = "replay" in [what for what, _, event_id, _ in self.log if event_id == row.event_id]
+            assert was_replayed <= (row.id in self.promised)
+            assert was_replayed or row.id not in self.promised or row.app_id in self.ever_off
 
     def check_bytes(self) -> None:
         for request in self.sender.requests:
@@ -190,23 +280,32 @@ class World:
         """Ruling 8, over first attempts: by id within a call, each after a 2xx of the one before or 3 s after that one began."""
         first: dict[str, tuple[float, int]] = {}
         acknowledged: set[str] = set()
+        failed: set[str] = set()
+        over: set[str] = set()
         last: dict[tuple[AppId, object], str] = defaultdict(str)
         for position, (what, at, event_id, outcome) in enumerate(self.log):
+            if what == "end":
+                over.add(event_id)
+            elif what == "outcome":
+                (acknowledged if outcome is not None and outcome.ok else failed).add(event_id)
+            if what != "attempt" or event_id in first:
+                continue
             row = self.rows[event_id]
-            if what == "outcome":
-                acknowledged |= {event_id} if outcome is not None and outcome.ok else set()
-                continue
-            if event_id in first:
-                continue
-            before = last[row.app_id, row.call_id]
+            before = last[row.app_id, row.call_id] if row.call_id is not None else ""
             if before:
                 began_at, began = first[before]
                 assert self.rows[before].id < row.id
                 is_forgotten = any(began < restart <= position for restart in self.restarts)
-                assert before in acknowledged or at >= began_at + 3.0 or is_forgotten
+                is_dropped = before in failed and row.call_id in over
+                assert before in acknowledged or at >= began_at + 3.0 or is_forgotten or is_dropped
             first[event_id] = (at, position)
             last[row.app_id, row.call_id] = event_id
-        assert first.keys() == self.rows.keys()
+        never = {row.event_id for row in self.rows.values() if row.app_id in self.ever_off} - first.keys()
+        assert first.keys() | never == self.rows.keys()
+
+
+def _attempt_word(row: OutboxRow) -> str:
+    return "attempt" if row.replay_at is None else "replay"
 
 
 async def run(script: list[Step]) -> None:

@@ -189,7 +189,7 @@ class Courier:
         self._has_backlog = len(due.keys) >= PAGE
         self.counters.alerts = due.alerted
         if due.alert_at is not None and due.alert_at <= now:
-            self._spread(await self._store.write(lambda transaction: records.raise_alerts(transaction, now)))
+            self._spread(await self._store.write(lambda transaction: records.raise_alerts(transaction, due, now)))
         while self._resting and self._resting[0][0] <= now:
             self._begin(heapq.heappop(self._resting)[2])
         self._begin(*self._lanes.open(now), *self._replay_lanes.open(now))
@@ -278,6 +278,8 @@ class Courier:
         now = self._clock.now()
         result = await self._store.write(lambda transaction: records.recorded(transaction, row, key, outcome, now))
         self._spread(result.news)
+        if not outcome.ok:
+            self.wake()  # the receiver's alert may be next
         if key.is_replay:
             self.counters.replayed += 1
             what = outcome.status or outcome.error

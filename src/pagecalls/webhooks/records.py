@@ -60,21 +60,29 @@ def due(transaction: Transaction, now: float, per_app: int) -> Due:
     """Rows to send, and what is known of receivers."""
     keys = transaction.due_outbox(now, per_app) + transaction.replays_outbox(per_app)
     receivers = transaction.failing_receivers()
-    alerts = [at for at in map(failing.alert_at, receivers) if at is not None]
+    # An app with an attempt under way is judged by what comes of that.
+    busy = {key.app_id for key in keys}
+    alerts = [at for each in receivers if each.app_id not in busy and (at := failing.alert_at(each)) is not None]
     alerted = [each for each in receivers if each.alerted_at is not None]
     return Due(keys, transaction.next_outbox_at(now), min(alerts, default=None), alerted)
 
 
-def raise_alerts(transaction: Transaction, now: float) -> tuple[News, ...]:
+def raise_alerts(transaction: Transaction, due: Due, now: float) -> tuple[News, ...]:
     """Receivers that have failed long enough are told of from now on."""
-    news = []
+    busy = {key.app_id for key in due.keys}
+    news: list[News] = []
     for receiver in transaction.failing_receivers():
-        at = failing.alert_at(receiver)
-        if at is not None and at <= now:
-            told = replace(receiver, alerted_at=now)
-            transaction.put_failing_receiver(told)
-            news.append(News(Turn.ALERT, told))
+        if receiver.app_id not in busy:
+            told = _told(receiver, now)
+            news += told
+            transaction.put_failing_receiver(told[0].receiver if told else receiver)
     return tuple(news)
+
+
+def _told(receiver: FailingReceiver, now: float) -> tuple[News, ...]:
+    """An alert, if it is time for one."""
+    at = failing.alert_at(receiver)
+    return (News(Turn.ALERT, replace(receiver, alerted_at=now)),) if at is not None and at <= now else ()
 
 
 def letter(transaction: Transaction, key: OutboxKey) -> Letter | None:
@@ -144,8 +152,9 @@ def _unwell(transaction: Transaction, row: OutboxRow, outcome: Outcome, now: flo
     known = transaction.failing_receiver(row.app_id, row.object)
     receiver = failing.after_failure(known, row.app_id, row.object, last, now)
     if not failing.is_to_be_disabled(receiver, now):
-        transaction.put_failing_receiver(receiver)
-        return ()
+        told = _told(receiver, now)
+        transaction.put_failing_receiver(told[0].receiver if told else receiver)
+        return told
     receiver = replace(receiver, alerted_at=receiver.alerted_at or now, disabled_at=now)
     transaction.put_failing_receiver(receiver)
     transaction.put_app_subscription(replace(subscription, is_active=False))
