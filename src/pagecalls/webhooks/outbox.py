@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -122,7 +123,9 @@ class Courier:
         self._moved = asyncio.Event()
         self._looks_begun = 0
         self._looks_done = 0
-        self._has_backlog = False
+        self._claims_of: Counter[AppId] = Counter()
+        self._with_more: set[AppId] = set()
+        """Apps of which the last look took a whole page: there may be more."""
         self._is_stopping = False
         self._dispatcher: asyncio.Task[None] | None = None
 
@@ -186,7 +189,7 @@ class Courier:
         """Take what is due. Returns when to look again if nobody wakes us."""
         now = self._clock.now()
         due = await self._store.read(lambda transaction: records.due(transaction, now, PAGE))
-        self._has_backlog = len(due.keys) >= PAGE
+        self._with_more = _apps_with_more(due.keys)
         self.counters.alerts = due.alerted
         if due.alert_at is not None and due.alert_at <= now:
             self._spread(await self._store.write(lambda transaction: records.raise_alerts(transaction, due, now)))
@@ -196,6 +199,7 @@ class Courier:
         for key in due.keys:
             if _claim(key) not in self._claimed and _claim(key) not in self._finished:
                 self._claimed.add(_claim(key))
+                self._claims_of[key.app_id] += 1
                 is_retry = key.attempts > 0 and not key.is_replay
                 self._begin(*([key] if is_retry else self._lanes_of(key).add(key)))
         self._measure(0)
@@ -236,10 +240,12 @@ class Courier:
             return
         self._claimed.discard(_claim(key))
         self._finished.add(_claim(key))
+        self._claims_of[key.app_id] -= 1
         self._measure(0)
         if is_settled:
             self._begin(*self._lanes_of(key).settle(key))
-        if self._has_backlog or not is_settled:
+        is_running_low = key.app_id in self._with_more and self._claims_of[key.app_id] <= PAGE // 2
+        if is_running_low or not is_settled:
             self.wake()
 
     async def _in_turn(self, key: OutboxKey) -> bool:
@@ -343,6 +349,11 @@ _WORDS = {
     Turn.RECOVERED: "Webhooks arrive again",
     Turn.DISABLED: "Webhooks are switched off",
 }
+
+
+def _apps_with_more(keys: Iterable[OutboxKey]) -> set[AppId]:
+    pages = Counter((key.app_id, key.is_replay, key.attempts > 0) for key in keys)
+    return {app_id for (app_id, _, _), count in pages.items() if count >= PAGE}
 
 
 def _claim(key: OutboxKey) -> _Claim:
