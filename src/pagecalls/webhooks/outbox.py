@@ -121,6 +121,7 @@ class Courier:
         self._resting: list[tuple[float, _Claim, OutboxKey]] = []
         self._woken = asyncio.Event()
         self._moved = asyncio.Event()
+        self._must_look = True
         self._looks_begun = 0
         self._looks_done = 0
         self._claims_of: Counter[AppId] = Counter()
@@ -159,6 +160,7 @@ class Courier:
 
     def wake(self) -> None:
         """Look again: rows were released, or the clock moved."""
+        self._must_look = True
         self._woken.set()
 
     async def idle(self) -> None:
@@ -172,18 +174,33 @@ class Courier:
     # --- what is due ---
 
     async def _dispatch(self) -> None:
+        look_at: float | None = None
         while True:
             self._woken.clear()
-            self._finished.clear()
-            self._looks_begun += 1
-            try:
-                due_at = await self._look()
-            except Exception:
-                _log.exception("The outbox could not be read.")
-                due_at = self._clock.now() + _REST_S
-            self._looks_done = self._looks_begun
+            if self._must_look or (look_at is not None and look_at <= self._clock.now()):
+                look_at = await self._look_safely()
+            self._open_gates()
             self._moved.set()
-            await self._wait_until(due_at)
+            await self._wait_until(look_at)
+
+    async def _look_safely(self) -> float | None:
+        self._must_look = False
+        self._finished.clear()
+        self._looks_begun += 1
+        try:
+            return await self._look()
+        except Exception:
+            _log.exception("The outbox could not be read.")
+            return self._clock.now() + _REST_S
+        finally:
+            self._looks_done = self._looks_begun
+
+    def _open_gates(self) -> None:
+        """Whoever has waited long enough: for an event before it, or after a fault of ours."""
+        now = self._clock.now()
+        while self._resting and self._resting[0][0] <= now:
+            self._begin(heapq.heappop(self._resting)[2])
+        self._begin(*self._lanes.open(now), *self._replay_lanes.open(now))
 
     async def _look(self) -> float | None:
         """Take what is due. Returns when to look again if nobody wakes us."""
@@ -193,9 +210,6 @@ class Courier:
         self.counters.alerts = due.alerted
         if due.alert_at is not None and due.alert_at <= now:
             self._spread(await self._store.write(lambda transaction: records.raise_alerts(transaction, due, now)))
-        while self._resting and self._resting[0][0] <= now:
-            self._begin(heapq.heappop(self._resting)[2])
-        self._begin(*self._lanes.open(now), *self._replay_lanes.open(now))
         for key in due.keys:
             if _claim(key) not in self._claimed and _claim(key) not in self._finished:
                 self._claimed.add(_claim(key))
@@ -203,14 +217,15 @@ class Courier:
                 is_retry = key.attempts > 0 and not key.is_replay
                 self._begin(*([key] if is_retry else self._lanes_of(key).add(key)))
         self._measure(0)
-        gates = (self._lanes.next_at(), self._replay_lanes.next_at())
-        moments = (due.next_at, due.alert_at, *gates, self._resting[0][0] if self._resting else None)
-        return min((moment for moment in moments if moment is not None), default=None)
+        return _soonest(due.next_at, due.alert_at)
 
     def _lanes_of(self, key: OutboxKey) -> Lanes:
         return self._replay_lanes if key.is_replay else self._lanes
 
-    async def _wait_until(self, at: float | None) -> None:
+    async def _wait_until(self, look_at: float | None) -> None:
+        """Until somebody wakes us, or until the outbox or a gate is due."""
+        rested_at = self._resting[0][0] if self._resting else None
+        at = _soonest(look_at, self._lanes.next_at(), self._replay_lanes.next_at(), rested_at)
         timeout_s = None if at is None else max(_SHORTEST_WAIT_S, at - self._clock.now())
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -236,7 +251,7 @@ class Courier:
             # Our fault, most likely the disk's. The row keeps its claim and its place, and goes on from here.
             _log.exception("Webhook row %d could not be handled.", key.id)
             heapq.heappush(self._resting, (self._clock.now() + _REST_S, _claim(key), key))
-            self.wake()
+            self._woken.set()
             return
         self._claimed.discard(_claim(key))
         self._finished.add(_claim(key))
@@ -260,7 +275,7 @@ class Courier:
                 await self._drop(letter, key)
                 return True
             if self._lanes_of(key).begin(key, self._clock.now()):
-                self.wake()
+                self._woken.set()  # there is a gate to wait for
             outcome = await self._send(letter.row, letter.url, letter.secret)
             return await self._record(letter.row, key, outcome)
 
@@ -349,6 +364,10 @@ _WORDS = {
     Turn.RECOVERED: "Webhooks arrive again",
     Turn.DISABLED: "Webhooks are switched off",
 }
+
+
+def _soonest(*moments: float | None) -> float | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _apps_with_more(keys: Iterable[OutboxKey]) -> set[AppId]:

@@ -40,7 +40,7 @@ class Places:
             yield
         finally:
             self._give_back(share)
-            self._hand_on(app_id)
+            self._hand_on(app_id, share)
 
     async def _wait(self, app_id: AppId, share: _Share) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -52,7 +52,7 @@ class Places:
                 self._give_back(share)
             elif turn in share.waiting:
                 share.waiting.remove(turn)
-            self._hand_on(app_id)
+            self._hand_on(app_id, share)
             raise
 
     def _take(self, share: _Share) -> bool:
@@ -66,13 +66,13 @@ class Places:
         share.used -= 1
         self._common += share.used >= self._own
 
-    def _hand_on(self, app_id: AppId) -> None:
+    def _hand_on(self, app_id: AppId, own: _Share) -> None:
         """A place is free: the app's own waiters come first, then those of the others, each app in turn."""
-        self._serve(self._shares[app_id], at_most=self._per_app)
+        self._serve(own, at_most=self._per_app)
         hungry = [share for share in self._shares.values() if share.waiting]
         while hungry and self._common > 0:
             hungry = [share for share in hungry if self._serve(share, at_most=1) and share.waiting]
-        if not (share := self._shares[app_id]).used and not share.waiting:
+        if not own.used and not own.waiting and self._shares.get(app_id) is own:
             del self._shares[app_id]
 
     def _serve(self, share: _Share, at_most: int) -> int:

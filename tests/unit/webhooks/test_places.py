@@ -123,6 +123,16 @@ async def test_a_request_that_is_cancelled_before_it_hears_of_it_is_passed_over(
     await crowd.end()
 
 
+async def test_all_may_be_broken_off_at_once() -> None:
+    crowd = Crowd(Places(per_app=1, own=1, common=0))
+    await crowd.come("a1", "a2", "a3", "a4")
+    await crowd.end()
+    assert all(task.cancelled() for task in crowd.tasks.values())
+    await crowd.come("a5")
+    assert crowd.inside[-1] == "a5"
+    await crowd.end()
+
+
 async def test_nothing_is_kept_of_an_app_that_has_left() -> None:
     places = Places(per_app=1, own=1, common=1)
     async with AsyncExitStack() as stack:
