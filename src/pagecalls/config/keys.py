@@ -228,6 +228,7 @@ KEYS = (
         '["10.20.0.0/16"]',
         member="webhook_networks",
     ),
+    Key(Section.WEBHOOKS, "escape_slashes", switch(), "Write /, <, % and @ as escapes in webhooks, as an older platform did."),
     Key(Section.GRAPH, "app_calls_per_hour", LIMIT, "Graph requests of one app with its own or its users' tokens."),
     Key(Section.GRAPH, "page_calls_per_s", LIMIT, "Graph requests with one Page's token."),
     Key(Section.GRAPH, "swap_codes", switch(), "Give the calling errors 2018389 to 2018396 as error_subcode under code 100."),

@@ -9,14 +9,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from pagecalls.control.base import ControlParts, ControlRequest, Refusal, Refused, decode
+from pagecalls.control.lists import limit_of
 from pagecalls.http import Response
 from pagecalls.store.base import Attempt, Hold, OutboxRow, WebhookKind
 from pagecalls.switchboard.base import Outcome
 from pagecalls.switchboard.deliveries import REPLAY_LIMIT, Alert, DeliveryFilter
 from pagecalls.types import AppId, CallId
 
-PAGE = 50
-LONGEST_PAGE = 200
 SHOWN_CHARACTERS = 500
 """Of what a receiver says to a test."""
 
@@ -54,7 +53,7 @@ class TrialRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def list_deliveries(parts: ControlParts, request: ControlRequest) -> Response:
-    """Events, the newest first. `next` is `before` of the following page; it may come with a page that is not full."""
+    """Events, the newest first. A page that is not full may have a `next` too: a search looks at so many rows at a time."""
     query = request.query
     wanted = DeliveryFilter(
         AppId(query["app_id"]) if "app_id" in query else None,
@@ -64,10 +63,9 @@ async def list_deliveries(parts: ControlParts, request: ControlRequest) -> Respo
         _number(request, "since"),
         _number(request, "until"),
     )
-    before = _whole(request, "before", _LARGEST_ID, None)
-    limit = _whole(request, "limit", LONGEST_PAGE, PAGE) or PAGE
-    page = await parts.deliveries.page(wanted, before, limit)
-    return _json({"deliveries": [_entry(row) for row in page.rows], "next": page.next_before})
+    page = await parts.deliveries.page(wanted, _after(request), limit_of(query))
+    following = None if page.next_before is None else str(page.next_before)
+    return _json({"data": [_entry(row) for row in page.rows], "next": following})
 
 
 async def read_delivery(parts: ControlParts, request: ControlRequest) -> Response:
@@ -125,7 +123,7 @@ async def try_callback(parts: ControlParts, request: ControlRequest) -> Response
 
 async def list_alerts(parts: ControlParts, _request: ControlRequest) -> Response:
     """Receivers that have taken nothing for so long that somebody should look."""
-    return _json({"alerts": [_alert(each) for each in await parts.deliveries.alerts()]})
+    return _json({"data": [_alert(each) for each in await parts.deliveries.alerts()], "next": None})
 
 
 def _entry(row: OutboxRow) -> dict[str, object]:
@@ -196,12 +194,12 @@ def _choice(request: ControlRequest, name: str, words: type[E]) -> E | None:
         raise Refused(Refusal.BAD_REQUEST, f"{name} must be one of {', '.join(words)}.") from None
 
 
-def _whole(request: ControlRequest, name: str, most: int, default: int | None) -> int | None:
-    text = request.query.get(name)
+def _after(request: ControlRequest) -> int | None:
+    text = request.query.get("after")
     if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= most):
-        raise Refused(Refusal.BAD_REQUEST, f"{name} must be a whole number from 1 to {most}.")
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text)):
+        raise Refused(Refusal.BAD_REQUEST, "after must be the next of a page before.")
     return int(text)
 
 

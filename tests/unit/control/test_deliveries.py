@@ -62,7 +62,7 @@ class Log:
         return reply.json
 
     async def ids(self, query: str = "") -> list[int]:
-        return [each["id"] for each in (await self.get(f"deliveries{query}"))["deliveries"]]
+        return [each["id"] for each in (await self.get(f"deliveries{query}"))["data"]]
 
     def replays(self) -> list[int]:
         return self.store.write_now(lambda transaction: [key.id for key in transaction.replays_outbox(10_000)])
@@ -72,7 +72,7 @@ async def test_an_event_in_the_list() -> None:
     log = Log()
     (row_id,) = log.add(a_row("e1"))
     assert await log.get("deliveries") == {
-        "deliveries": [
+        "data": [
             {
                 "id": row_id,
                 "event_id": "e1",
@@ -112,11 +112,11 @@ async def test_page_after_page() -> None:
     log = Log()
     ids = log.add(*(a_row(f"e{number}") for number in range(5)))
     page = await log.get("deliveries?limit=2")
-    assert [each["id"] for each in page["deliveries"]] == [ids[4], ids[3]]
-    page = await log.get(f"deliveries?limit=2&before={page['next']}")
-    assert [each["id"] for each in page["deliveries"]] == [ids[2], ids[1]]
-    page = await log.get(f"deliveries?limit=2&before={page['next']}")
-    assert ([each["id"] for each in page["deliveries"]], page["next"]) == ([ids[0]], None)
+    assert [each["id"] for each in page["data"]] == [ids[4], ids[3]]
+    page = await log.get(f"deliveries?limit=2&after={page['next']}")
+    assert [each["id"] for each in page["data"]] == [ids[2], ids[1]]
+    page = await log.get(f"deliveries?limit=2&after={page['next']}")
+    assert ([each["id"] for each in page["data"]], page["next"]) == ([ids[0]], None)
 
 
 async def test_a_search_that_finds_little_says_where_it_stopped() -> None:
@@ -124,12 +124,24 @@ async def test_a_search_that_finds_little_says_where_it_stopped() -> None:
     (wanted,) = log.add(a_row("e0", kind=WebhookKind.TERMINATE))
     ids = log.add(*(a_row("e", call_id=None) for _ in range(SLICE * SLICES)))
     page = await log.get("deliveries?kind=terminate")
-    assert page == {"deliveries": [], "next": ids[0]}
-    assert await log.ids(f"?kind=terminate&before={page['next']}") == [wanted]
+    assert page == {"data": [], "next": str(ids[0])}
+    assert await log.ids(f"?kind=terminate&after={page['next']}") == [wanted]
 
 
 @pytest.mark.parametrize(
-    "query", ["kind=rings", "state=lost", "limit=0", "limit=201", "limit=x", "before=-1", "since=soon", "until=nan", "since=-1"]
+    "query",
+    [
+        "kind=rings",
+        "state=lost",
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "after=-1",
+        "after=0",
+        "since=soon",
+        "until=nan",
+        "since=-1",
+    ],
 )
 async def test_what_cannot_be_looked_for(query: str) -> None:
     assert refused(await Desk().ask("GET", f"/_pagecalls/deliveries?{query}")) == (400, "bad_request")
@@ -278,7 +290,7 @@ async def test_a_callback_that_is_not_there_is_not_tried_out() -> None:
 
 async def test_alerts() -> None:
     log = Log()
-    assert await log.get("alerts") == {"alerts": []}
+    assert await log.get("alerts") == {"data": [], "next": None}
 
     def work(transaction: Transaction) -> None:
         transaction.put_failing_receiver(FailingReceiver(APP, "page", NOW, 7, "500", alerted_at=NOW + 900))
@@ -286,7 +298,7 @@ async def test_alerts() -> None:
 
     log.store.write_now(work)
     assert await log.get("alerts") == {
-        "alerts": [
+        "data": [
             {
                 "app_id": APP,
                 "object": "page",
@@ -297,7 +309,8 @@ async def test_alerts() -> None:
                 "alerted_at": NOW + 900,
                 "disabled_at": None,
             }
-        ]
+        ],
+        "next": None,
     }
 
 
@@ -305,5 +318,5 @@ async def test_why_a_row_was_dropped_is_told() -> None:
     log = Log()
     (row_id,) = log.add(a_row("e1"), taken=False)
     log.store.write_now(lambda transaction: transaction.drop_outbox(row_id, DropReason.DISABLED, NOW + 2))
-    (entry,) = (await log.get("deliveries"))["deliveries"]
+    (entry,) = (await log.get("deliveries"))["data"]
     assert (entry["state"], entry["reason"], entry["settled_at"]) == (Hold.DROPPED, "disabled", NOW + 2)
