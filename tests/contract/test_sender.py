@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from aiohttp import web
 from pagecalls.clock import SystemClock
 from pagecalls.webhooks.base import MAX_RESPONSE_BYTES, Failure, Outcome, Sender
 from pagecalls.webhooks.fake import FakeSender
+from pagecalls.webhooks.names import LOOKUPS, AddrInfo, Lookup, ThreadedNames
 from pagecalls.webhooks.sender import AiohttpSender
 from pagecalls.webhooks.targets import TargetPolicy, networks
 
@@ -191,17 +193,15 @@ async def raw() -> AsyncIterator[Callable[[bytes, bool], Awaitable[str]]]:
         await server.wait_closed()
 
 
-async def test_only_the_wanted_headers_and_no_cookies_are_sent(
-    loopback: LoopbackReceiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    resolve_to(monkeypatch, "127.0.0.1")
+async def test_only_the_wanted_headers_and_no_cookies_are_sent(loopback: LoopbackReceiver, named: Named) -> None:
+    sender = named("127.0.0.1")
     url = loopback.url.replace("127.0.0.1", "receiver.example")
     headers = {"Content-Type": "application/json", "User-Agent": "facebookexternalua", "Accept": "*/*"}
     for _ in range(2):
-        await loopback.sender.post(url, headers, b"{}")
+        await sender.post(url, headers, b"{}")
         sent = loopback.received()[-1][1]
         assert sent.keys() == {"Host", "Content-Type", "User-Agent", "Accept", "Content-Length"}
-    await loopback.sender.get(url)
+    await sender.get(url)
     assert loopback.received()[-1][1].keys() == {"Host", "User-Agent", "Accept"}
 
 
@@ -258,35 +258,121 @@ async def test_a_bad_url(sender: AiohttpSender, url: str) -> None:
     assert (await sender.post(url, {}, b"{}")).failure is Failure.BAD_URL
 
 
-def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """Every name has these addresses."""
+class Names:
+    """Every name has these addresses; counts how often it was asked."""
 
-    async def getaddrinfo(host: str, port: int, **_: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
-        if not addresses:
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+        self.asked = 0
+
+    def __call__(self, host: str, port: int, family: int) -> list[AddrInfo]:
+        self.asked += 1
+        if not self.addresses:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.addresses]
 
 
-async def test_a_name_without_address(sender: AiohttpSender, monkeypatch: pytest.MonkeyPatch) -> None:
-    resolve_to(monkeypatch)
-    assert (await sender.post("http://nowhere.example/", {}, b"{}")).failure is Failure.NAME
+Named = Callable[..., AiohttpSender]
+
+
+@pytest_asyncio.fixture
+async def named() -> AsyncIterator[Named]:
+    """Makes senders to which every name has the given addresses."""
+    made: list[AiohttpSender] = []
+
+    def make(*addresses: str, policy: TargetPolicy = OPEN, lookup: Lookup | None = None) -> AiohttpSender:
+        made.append(AiohttpSender(policy, lookup=lookup or Names(*addresses)))
+        return made[-1]
+
+    yield make
+    for sender in made:
+        await sender.close()
+
+
+async def test_a_name_without_address(named: Named) -> None:
+    assert (await named().post("http://nowhere.example/", {}, b"{}")).failure is Failure.NAME
 
 
 @pytest.mark.parametrize("addresses", [["169.254.169.254"], ["10.0.0.1", "192.168.0.1"]])
-async def test_a_name_that_points_inside(sender: AiohttpSender, monkeypatch: pytest.MonkeyPatch, addresses: list[str]) -> None:
-    resolve_to(monkeypatch, *addresses)
-    outcome = await sender.post("http://innocent.example/", {}, b"{}")
+async def test_a_name_that_points_inside(named: Named, addresses: list[str]) -> None:
+    outcome = await named(*addresses).post("http://innocent.example/", {}, b"{}")
     assert outcome.failure is Failure.NOT_ALLOWED
     assert not any(address in outcome.error for address in addresses)
 
 
-async def test_an_address_that_is_allowed_is_tried_after_one_that_is_not(
-    loopback: LoopbackReceiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    resolve_to(monkeypatch, "10.0.0.1", "127.0.0.1")
-    assert (await loopback.sender.post(loopback.url.replace("127.0.0.1", "innocent.example"), {}, b"{}")).ok
+async def test_an_address_that_is_allowed_is_tried_after_one_that_is_not(loopback: LoopbackReceiver, named: Named) -> None:
+    sender = named("10.0.0.1", "127.0.0.1")
+    assert (await sender.post(loopback.url.replace("127.0.0.1", "innocent.example"), {}, b"{}")).ok
+
+
+async def test_an_address_that_is_not_allowed_is_not_tried_after_one_that_fails(named: Named) -> None:
+    with socket.socket() as placeholder:
+        placeholder.bind(("127.0.0.1", 0))
+        port = placeholder.getsockname()[1]
+        outcome = await named("127.0.0.1", "10.0.0.1").post(f"http://innocent.example:{port}/", {}, b"{}")
+    assert outcome.failure in (Failure.CONNECT, Failure.NOT_ALLOWED)
+    assert outcome.latency_s < 4.5  # an attempt to reach it would have lasted until the time-out
+
+
+async def test_a_name_that_changes_its_mind_gains_nothing(loopback: LoopbackReceiver, named: Named) -> None:
+    """Rebinding: there is one look-up, and what it gave is both judged and connected to."""
+    names = Names("127.0.0.1")
+    sender = named(lookup=names)
+    url = loopback.url.replace("127.0.0.1", "innocent.example")
+    assert (await sender.post(url, {}, b"{}")).ok
+    assert names.asked == 1
+    names.addresses = ("169.254.169.254",)
+    again = named(lookup=names)
+    assert (await again.post(url, {}, b"{}")).failure is Failure.NOT_ALLOWED
+    assert len(loopback.received()) == 1
+
+
+async def test_a_redirect_inside_is_not_followed(named: Named, raw: Callable[[bytes, bool], Awaitable[str]]) -> None:
+    names = Names("127.0.0.1")
+    head = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://metadata.example/\r\nContent-Length: 0\r\n\r\n"
+    url = (await raw(head, False)).replace("127.0.0.1", "innocent.example")
+    assert (await named(lookup=names).post(url, {}, b"{}")).status == 307
+    assert names.asked == 1
+
+
+async def test_names_whose_servers_are_silent_do_not_hold_up_others(loopback: LoopbackReceiver, named: Named) -> None:
+    begun, answered = threading.Semaphore(0), threading.Event()
+
+    def lookup(host: str, port: int, family: int) -> list[AddrInfo]:
+        if host.startswith("silent"):
+            begun.release()
+            answered.wait(30)
+        return Names("127.0.0.1")(host, port, family)
+
+    sender = named(lookup=lookup)
+    url = loopback.url.replace("127.0.0.1", "{}.example")
+    waiting = [asyncio.create_task(sender.post(url.format(f"silent{number}"), {}, b"{}")) for number in range(LOOKUPS - 1)]
+    for _ in waiting:
+        await asyncio.to_thread(begun.acquire)
+    assert (await sender.post(url.format("prompt"), {}, b"{}")).ok
+    assert not any(task.done() for task in waiting)
+    answered.set()
+    assert all(outcome.ok for outcome in await asyncio.gather(*waiting))
+
+
+async def test_a_look_up_that_is_given_up_frees_its_place_when_it_ends() -> None:
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    def lookup(host: str, port: int, family: int) -> list[AddrInfo]:
+        begun.release()
+        may_end.wait(30)
+        return []
+
+    names = ThreadedNames(lookup)
+    given_up = [asyncio.create_task(names.resolve("silent.example")) for _ in range(LOOKUPS)]
+    for task in given_up:
+        await asyncio.to_thread(begun.acquire)
+        task.cancel()
+    late = asyncio.create_task(names.resolve("prompt.example"))
+    await asyncio.wait(given_up)
+    assert not late.done()
+    may_end.set()
+    assert await asyncio.wait_for(late, 10) == []
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0", "10.0.0.1"])

@@ -83,6 +83,8 @@ async def subscribe_app(visit: AppVisit) -> Answer:
     callback_url = _callback_url(params)
     verify_token = params.required_text("verify_token")
     fields = _checked_fields(_required_words(params, "fields"))
+    # Which values an event has is a matter of `changes[]` (7.5), and no event that is sent here has any.
+    params.flag("include_values")
     subscription = AppSubscription(visit.identity.app.id, object_.value, callback_url, verify_token, fields)
     await visit.services.directory.subscribe_app(subscription)
     return Answer(SUCCESS)

@@ -24,6 +24,7 @@ from pagecalls.webhooks.base import (
     Failure,
     Outcome,
 )
+from pagecalls.webhooks.names import Lookup, ThreadedNames, system_lookup
 from pagecalls.webhooks.targets import TargetPolicy
 
 _log = logging.getLogger(__name__)
@@ -42,10 +43,12 @@ class _TargetRefused(OSError):
 
 
 class AiohttpSender:
-    """Implements `base.Sender`. Close it when done. `tls` replaces the system's trust, for private authorities."""
+    """Implements `base.Sender`. Close it when done. `tls` replaces the system's trust, for private authorities; `lookup` the
+    system's names."""
 
-    def __init__(self, policy: TargetPolicy, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, policy: TargetPolicy, *, tls: ssl.SSLContext | None = None, lookup: Lookup = system_lookup) -> None:
         self._policy = policy
+        self._lookup = lookup
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
@@ -95,6 +98,7 @@ class AiohttpSender:
                 limit_per_host=CONNECTIONS_PER_HOST,
                 ssl=True if self._tls is None else self._tls,
                 socket_factory=self._make_socket,
+                resolver=ThreadedNames(self._lookup),
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,

@@ -98,6 +98,14 @@ async def test_a_repeat_replaces_the_callback_and_adds_fields(world: World) -> N
     assert [field["name"] for field in entry["fields"]] == ["calls", "messages", "made_up_field_9"]
 
 
+@pytest.mark.parametrize("value", [True, False, "false", "1"])
+async def test_events_have_their_values_whatever_is_asked_for(world: World, value: object) -> None:
+    """`include_values` leaves out the values of `changes[]`; what is sent here sits in `calls[]` or on the entry itself."""
+    before = (await world.post(ON_APP, ENTRY, APP_TOKEN), (await world.get(ON_APP, APP_TOKEN)).json)
+    assert (await world.post(ON_APP, {**ENTRY, "include_values": value}, APP_TOKEN)).json == {"success": True}
+    assert (await world.get(ON_APP, APP_TOKEN)).json == before[1]
+
+
 async def test_a_callback_that_fails_leaves_the_old_one(world: World) -> None:
     await world.post(ON_APP, ENTRY, APP_TOKEN)
     world.verifier.refuses = True
@@ -157,6 +165,7 @@ async def test_what_is_required(world: World, name: str) -> None:
         {"callback_url": "https://desk.example/" + "a" * 2048},
         {"fields": ["calls", "Not-A-Name"]},
         {"fields": ["x" * 101]},
+        {"include_values": "perhaps"},
     ],
 )
 async def test_values_that_are_not_allowed(world: World, change: dict[str, object]) -> None:
