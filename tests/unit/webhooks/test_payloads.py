@@ -148,3 +148,24 @@ def test_call_permission_reply() -> None:
     rejected = json.loads(payloads.call_permission_reply(Platform.INSTAGRAM, PageId("1001"), Psid("2002"), None, 1.0))
     assert rejected["object"] == "instagram"
     assert rejected["entry"][0]["call_permission_reply"] == {"response": "reject"}
+
+
+@given(st.text())
+def test_four_characters_are_escaped_on_demand_and_mean_the_same(text: str) -> None:
+    plain = payloads.media_update(a_call(), 1, Session(SdpType.OFFER, text), "e", 1.0)
+    escaped = payloads.with_escaped_slashes(plain)
+    assert json.loads(escaped) == json.loads(plain)
+    assert not set(b"<%@") & set(escaped)
+    assert escaped.count(b"/") == escaped.count(b"\\/")
+
+
+def test_how_the_four_are_escaped() -> None:
+    body = payloads.media_update(a_call(), 1, Session(SdpType.OFFER, "a/b<c%d@e"), "e", 1.0)
+    assert b"a\\/b\\u003Cc\\u0025d\\u0040e" in payloads.with_escaped_slashes(body)
+
+
+def test_the_sample_is_the_end_of_no_call() -> None:
+    body = json.loads(payloads.sample("instagram", "e7", 12.9))
+    assert (body["object"], body["entry"][0]["id"], body["entry"][0]["time"]) == ("instagram", "0", 12)
+    (item,) = body["entry"][0]["calls"]
+    assert (item["id"], item["event"], item["event_id"], item["status"]) == ("c_test", "terminate", "e7", "Completed")
