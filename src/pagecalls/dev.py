@@ -133,6 +133,9 @@ async def register(store: Store, dev: DevFile, now: float, webhook: str | None) 
         if tx.consumer_token(device.digest) is None:
             tx.put_consumer_token(device)
         if webhook is not None:
+            for known in tx.app_subscriptions(APP_ID):
+                if not known.is_active:  # naming the callback switches it on again, as a subscription over HTTP does
+                    tx.forget_failures(APP_ID, known.object)
             for object_ in ("page", "instagram"):
                 tx.put_app_subscription(AppSubscription(APP_ID, object_, webhook, dev.verify_token, FIELDS))
             tx.put_page_subscription(PageSubscription(APP_ID, PAGE_ID, FIELDS))

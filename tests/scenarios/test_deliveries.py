@@ -174,6 +174,20 @@ async def test_what_was_found_out_about_a_receiver_survives_a_restart(tmp_path: 
         assert [line for line in await metrics(world) if line.startswith("pagecalls_webhook_alert{")]
 
 
+async def test_a_start_with_a_callback_switches_its_subscription_on_again(tmp_path: Path, app: BusinessApp) -> None:
+    clock = SystemClock()
+    async with a_world(tmp_path / "data", app, clock, FakeEngine(clock)) as world:
+        app_id, now = AppId(world.server.dev.app.id), clock.now()
+        failing = FailingReceiver(app_id, "page", now - 7 * DAY_S, 99, "500", alerted_at=now - 6 * DAY_S)
+        await world.server.calls.store.write(lambda tx: tx.put_failing_receiver(failing))
+        app.status = 500
+        await rejected_call(world)
+        assert not await is_active(world)
+    async with a_world(tmp_path / "data", app, clock, FakeEngine(clock)) as world:
+        await world.settle()
+        assert (await is_active(world), await alerts(world)) == (True, [])
+
+
 async def test_a_callback_is_tried_out(world: World) -> None:
     dev = world.server.dev
     reply = await world.admin("POST", "/_pagecalls/deliveries/test", {"app_id": dev.app.id})
