@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from pagecalls.consumer.dispatch import ErrorTable, forbidden
-from pagecalls.errors import BodyTooLarge, InvalidValue, MissingParameter, PageCallsError, UnreadableBody
+from pagecalls.errors import BodyTooLarge, InvalidValue, MissingParameter, OurFault, PageCallsError, UnreadableBody
 from pagecalls.http import ClientGone, NotJson, header, parse_json, read_body
 from pagecalls.switchboard.base import DeviceIdentity
 from pagecalls.switchboard.directory import NewSession
@@ -76,6 +76,8 @@ class Sessions:
             return Response(status_code=400)
         except BodyTooLarge as fault:
             return self._error(413, fault)
+        except OurFault as fault:
+            return self._error(503, fault)
         except PageCallsError as fault:
             return self._error(400, fault)
         return JSONResponse(_rendered(opened), 201, {"Cache-Control": "no-store"})

@@ -3,7 +3,7 @@
 Units of work queue up while a group is being committed; the next group takes all that wait. In a group each unit is a savepoint,
 so one that raises undoes only itself, and nobody hears of success before the one COMMIT has reached the disk. Finished units go
 back to their loop in one call per group. The thread outlives whatever a unit does; it ends only after `close`, when its queue is
-empty.
+empty. A fault that may pass, such as a full disk, reaches the caller as `Unavailable`.
 
 It knows nothing of what the units do.
 """
@@ -21,6 +21,7 @@ from typing import Generic, Protocol, TypeVar
 
 from pagecalls.errors import Unavailable
 from pagecalls.store.base import Transaction
+from pagecalls.store.faults import Trouble, passing
 from pagecalls.store.transaction import SqliteTransaction
 
 T = TypeVar("T")
@@ -100,7 +101,7 @@ class ConnectionThread:
         self._inbox: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._door = threading.Lock()
         self._is_closed = False
-        self._ended = threading.Event()
+        self._trouble = Trouble()
         # A daemon, so that a program that forgets to close still ends; what was acknowledged is on the disk.
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
@@ -165,20 +166,31 @@ class ConnectionThread:
             if self._connection.in_transaction:
                 self._sql("rollback")
         for unit in group:
-            unit.fail(error)
+            self._fail(unit, error)
+
+    def _fail(self, unit: Unit, error: BaseException) -> bool:
+        """Whether the unit may be tried again later."""
+        unavailable = passing(error, is_write=unit.is_write)
+        if unavailable is not None:
+            self._trouble.note(unavailable)
+        unit.fail(unavailable or error)
+        return unavailable is not None
 
     def _write_group(self, group: list[Unit]) -> None:
         self._sql("begin_group")
+        is_whole = True
         for unit in group:
             self._sql("begin_unit")
             try:
                 unit.run(self._transaction)
             except BaseException as error:
                 self._undo(error)
-                unit.fail(error)
+                is_whole = not self._fail(unit, error) and is_whole
             else:
                 self._sql("end_unit")
         self._sql("commit")
+        if is_whole:
+            self._trouble.over()
 
     def _undo(self, error: BaseException) -> None:
         # A full disk, for one, makes SQLite roll back everything; then the savepoint is gone, and the group with it.
@@ -197,7 +209,7 @@ class ConnectionThread:
                 try:
                     unit.run(self._transaction)
                 except BaseException as error:
-                    unit.fail(error)
+                    self._fail(unit, error)
         finally:
             self._sql("rollback")
             if not self._is_read_only:

@@ -24,7 +24,7 @@ from pagecalls.call.model import Call
 from pagecalls.call.settings import DEFAULT_SETTINGS
 from pagecalls.call.states import CallState
 from pagecalls.clock import Clock
-from pagecalls.errors import CallError
+from pagecalls.errors import CallError, Unavailable
 from pagecalls.media.protocol import MediaEngine
 from pagecalls.store.base import CallRecord, Page, Store, Transaction
 from pagecalls.switchboard.base import Ended, Release, Wakeable
@@ -45,6 +45,9 @@ log = logging.getLogger("pagecalls.switchboard")
 
 UPDATE_WAIT_S = 2.0
 """Real seconds that a media update waits for what else is being done to its call (messenger-calling 4.2, 7)."""
+
+AGAIN_S = 1.0
+"""A fact that could not be stored is tried again after this, as there is nobody who would ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +150,13 @@ class Calls:
     # --- changing -----------------------------------------------------------------------------------------------------
 
     async def happened(self, call_id: CallId, event: Event) -> None:
-        """A fact that nobody waits for: apply it if the call still exists."""
-        async with self.locked(call_id) as live:
-            if live is not None:
-                await self.step(live, event)
+        """A fact that nobody waits for: apply it if the call still exists, later if it cannot be stored now."""
+        try:
+            async with self.locked(call_id) as live:
+                if live is not None:
+                    await self.step(live, event)
+        except Unavailable:
+            self._again(lambda: self.happened(call_id, event))
 
     async def step(self, live: Live, event: Event) -> Step:
         """Apply `event` and commit what follows. The lock is held by the caller. Raises `CallError`, and then nothing has
@@ -216,7 +222,11 @@ class Calls:
             tx.put_call(CallRecord(live.call, msgspec.json.encode(media)))
             return live.media, media
 
-        changed = await self.store.write(work)
+        try:
+            changed = await self.store.write(work)
+        except Unavailable:
+            self._again(lambda: self.change_media(call_id, lambda: change))
+            return
         if changed is not None:
             await self.legs.follow(call_id, *changed)
             self._note_copies(call_id, *changed)
@@ -316,10 +326,19 @@ class Calls:
 
     async def release_rows(self, rows: Sequence[int]) -> None:
         """Let held outbox rows go (ruling 18)."""
-        if rows:
-            now = self.clock.now()
+        if not rows:
+            return
+        now = self.clock.now()
+        try:
             await self.store.write(lambda tx: tx.release_outbox(rows, now))
-            self.courier.wake()
+        except Unavailable:
+            self._again(lambda: self.release_rows(rows))
+            return
+        self.courier.wake()
+
+    def _again(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Later. A server that stops before leaves it to the next one, which finds the call as it is stored."""
+        self.timers.once(self.clock.now() + AGAIN_S, work)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` beside the caller; a fault is logged, `settled` waits for it."""

@@ -1,0 +1,178 @@
+"""The disk is full: what is asked is refused as something that passes, nothing is half done, and the server goes on afterwards.
+
+SQLite itself refuses, as for a full disk, once the file may not grow (`PRAGMA max_page_count`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from typing import Any
+
+import pytest
+
+from pagecalls.demo.business import GraphRefused
+from pagecalls.demo.device import DeviceRefused
+from pagecalls.errors import Unavailable
+from pagecalls.server import DATABASE
+from pagecalls.store.base import Transaction
+
+from .conftest import AIORTC, CHROMIUM, World, offered
+
+MOST_PAGES = 1_073_741_823
+"""What SQLite allows without being told."""
+
+FILLERS = (
+    "INSERT INTO meta (key, value) VALUES (:name, :text)",
+    "INSERT INTO outbox (event_id, app_id, object, kind, body, created_at, hold, next_at, attempts)"
+    " SELECT :name, id, 'page', 'connect', :text, 0, 'delivered', 0, 1 FROM apps LIMIT 1",
+    "INSERT INTO calls (id, page_id, psid, state, is_live, ended_at, body, media)"
+    " SELECT :name, page_id, psid, 'filler', 0, 1, :text, '' FROM consumers LIMIT 1",
+    "INSERT INTO consumers (page_id, psid, platform, name) SELECT id, :name, 'messenger', :text FROM pages LIMIT 1",
+)
+
+
+def execute(tx: Transaction, sql: str, **named: object) -> Any:
+    return tx._connection.execute(sql, named).fetchone()  # type: ignore[attr-defined]
+
+
+def limit_pages(tx: Transaction, pages: int) -> None:
+    execute(tx, f"PRAGMA max_page_count = {pages}")
+
+
+@asynccontextmanager
+async def full_disk(world: World) -> AsyncIterator[None]:
+    """The file may not grow any more, and its half-filled pages are filled up."""
+    store = world.server.calls.store
+    await store.write(lambda tx: limit_pages(tx, execute(tx, "PRAGMA page_count")[0]))
+    for filler in FILLERS:
+        for size in (2_000, 500, 100, 10):
+            await fill(world, filler, size)
+    yield
+    await store.write(lambda tx: limit_pages(tx, MOST_PAGES))
+
+
+async def fill(world: World, filler: str, size: int) -> None:
+    store = world.server.calls.store
+    with pytest.raises(Unavailable):
+        for number in range(1_000):
+            name = f"filler-{size}-{number}"
+            await store.write(lambda tx, name=name: execute(tx, filler, name=name, text="x" * size))  # type: ignore[misc]
+
+
+async def refused(work: Any) -> dict[str, Any]:
+    """The error object of a request that must be refused."""
+    with pytest.raises((GraphRefused, DeviceRefused)) as caught:
+        await work
+    error = caught.value
+    if isinstance(error, GraphRefused):
+        assert error.status == 503
+        assert error.error["is_transient"] is True
+        return error.error
+    return error.data
+
+
+def stored_calls(world: World) -> list[tuple[str, int]]:
+    with closing(sqlite3.connect(world.folder / DATABASE)) as database:
+        return database.execute("SELECT id, is_live FROM calls WHERE state <> 'filler' ORDER BY number").fetchall()
+
+
+async def test_a_call_is_refused_and_nothing_of_it_is_left(world: World) -> None:
+    device = await world.device()
+    await world.grant()
+    async with full_disk(world):
+        error = await refused(device.request("call.start", page_id=world.page_id, session=offered(CHROMIUM)))
+        assert error["code"] == 2
+        error = await refused(world.app.call("connect", to=world.psid, session=offered(CHROMIUM)))
+        assert error["code"] == 2
+        assert world.engine.calls == []
+        assert not world.engine.legs
+        assert stored_calls(world) == []
+        assert not world.server.calls.locks.count
+    call_id = await world.connected(device)
+    assert stored_calls(world) == [(call_id, 1)]
+
+
+async def test_a_call_that_rings_can_be_accepted_when_there_is_space_again(world: World) -> None:
+    device = await world.device()
+    call_id = await world.start_call(device)
+    await world.app.expect("connect", call_id)
+    async with full_disk(world):
+        error = await refused(world.app.call("accept", call_id=call_id, session=offered(AIORTC)))
+        assert error["code"] == 2
+        assert len(world.engine.legs) == 1
+    await world.app.call("accept", call_id=call_id, session=offered(AIORTC))
+    await world.up(call_id)
+    await device.expect("call.connected", call_id=call_id)
+    await device.request("call.hangup", call_id=call_id)
+    terminate = await world.app.expect("terminate", call_id)
+    assert terminate.item["status"] == "Completed"
+
+
+async def test_a_deadline_and_a_webhook_that_met_a_full_disk_come_later(world: World) -> None:
+    device = await world.device()
+    call_id = await world.start_call(device)
+    await world.app.expect("connect", call_id)
+    async with full_disk(world):
+        await world.advance(61)
+        assert stored_calls(world) == [(call_id, 1)]
+        assert world.app.events(call_id) == ["connect"]
+    await world.advance(1)
+    await world.app.expect("terminate", call_id)
+    assert stored_calls(world) == [(call_id, 0)]
+    assert await world.is_clean()
+
+
+async def test_what_the_engine_told_while_the_disk_was_full_is_not_forgotten(world: World) -> None:
+    device = await world.device()
+    call_id = await world.connected(device)
+    async with full_disk(world):
+        media = await world.media(call_id)
+        assert media.business is not None
+        world.engine.peer_bye(media.business.id)
+        await world.advance(10)
+        assert stored_calls(world) == [(call_id, 1)]
+    await world.advance(1)
+    await world.app.expect("terminate", call_id)
+    assert await world.is_clean()
+
+
+async def test_a_webhook_that_was_held_is_let_go_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call is stored, its answer is out, and then nothing can be written for a moment."""
+    store, refused_writes = world.server.calls.store, []
+    write, release = store.write, world.server.calls.release_rows
+
+    async def no_write(work: Any) -> Any:
+        refused_writes.append(work)
+        raise Unavailable
+
+    async def release_in_vain(rows: Any) -> None:
+        monkeypatch.setattr(store, "write", no_write)
+        await release(rows)
+        monkeypatch.setattr(store, "write", write)
+
+    device = await world.device()
+    monkeypatch.setattr(world.server.calls, "release_rows", release_in_vain)
+    call_id = await world.start_call(device)
+    await world.settle()
+    monkeypatch.setattr(world.server.calls, "release_rows", release)
+    assert len(refused_writes) == 1
+    assert world.app.received == []
+    await world.advance(1)
+    await world.app.expect("connect", call_id)
+
+
+async def test_a_session_is_refused_as_something_that_passes(world: World) -> None:
+    async with full_disk(world):
+        answers = []
+        for number in range(200):
+            body = {"page_id": world.page_id, "name": f"{number}-" + "n" * 150}
+            async with world.http.post(world.base_url + "/consumer/v1/sessions", json=body) as response:
+                answers.append((response.status, await response.json()))
+            if response.status != 201:
+                break
+        status, answer = answers[-1]
+        assert status == 503
+        assert answer["error"]["code"] == 2
+    assert (await world.session())["psid"]
