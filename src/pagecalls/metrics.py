@@ -14,7 +14,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from pagecalls.media.protocol import EngineError, LegStats, TrackCounters
+from pagecalls.store.base import Past
 from pagecalls.switchboard.calls import Calls
+from pagecalls.switchboard.upkeep import Upkeep
 from pagecalls.tls import Tls
 from pagecalls.types import Side
 from pagecalls.webhooks.outbox import CourierCounters
@@ -29,8 +31,11 @@ SET_UP_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60)
 class Metrics(Collector):
     """Counts Graph requests as they are answered; reads everything else at the moment of a scrape."""
 
-    def __init__(self, registry: CollectorRegistry, calls: Calls, courier: CourierCounters, tls: Tls | None = None) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, calls: Calls, courier: CourierCounters, upkeep: Upkeep, tls: Tls | None = None
+    ) -> None:
         self._calls = calls
+        self._upkeep = upkeep
         self._tls = tls
         self._courier = courier
         labels = ("edge", "action")
@@ -76,10 +81,24 @@ class Metrics(Collector):
         for receiver in self._courier.alerts:
             alerts.add_metric((receiver.app_id, receiver.object), 1)
         yield alerts
-
+        yield from self._of_the_store()
         if self._tls is not None:
             expiry = self._tls.current.not_after
             yield GaugeMetricFamily("pagecalls_tls_expiry_timestamp_seconds", "When the certificate in use expires.", expiry)
+
+    def _of_the_store(self) -> Iterator[Metric]:
+        removed = CounterMetricFamily(
+            "pagecalls_rows_removed", "Rows removed because they were over, by table.", labels=("table",)
+        )
+        for past in Past:
+            removed.add_metric((past.value,), self._upkeep.removed[past])
+        yield removed
+        room = self._upkeep.room
+        yield GaugeMetricFamily("pagecalls_database_bytes", "Size of the database file, as of the last upkeep.", room.file_bytes)
+        yield GaugeMetricFamily("pagecalls_database_free_bytes", "Of that, free for new rows.", room.free_bytes)
+        yield GaugeMetricFamily(
+            "pagecalls_upkeep_longest_seconds", "The longest that a portion of rows took to remove.", self._upkeep.longest_s
+        )
 
     def _capacity(self) -> int | None:
         try:

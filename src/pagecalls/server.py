@@ -70,6 +70,7 @@ from pagecalls.switchboard.oauth import OAuthDesk
 from pagecalls.switchboard.permissions import Permissions
 from pagecalls.switchboard.presence import LivePresence
 from pagecalls.switchboard.report import CallReports
+from pagecalls.switchboard.upkeep import Retention, Upkeep
 from pagecalls.switchboard.user_tokens import UserTokens
 from pagecalls.tls import Hsts, Tls
 from pagecalls.webhooks.base import Sender, Trial
@@ -163,6 +164,7 @@ class Server:
         addresses: Addresses,
         calls: Calls,
         courier: Courier,
+        upkeep: Upkeep,
         clock: SystemClock,
         stop: Stop,
         tls: Tls | None = None,
@@ -171,6 +173,7 @@ class Server:
         self.app: ASGIApp = _not_yet
         self.calls = calls
         self.courier = courier
+        self.upkeep = upkeep
         self.clock = clock
         self.is_stopping = False
         self._stop = stop
@@ -196,6 +199,7 @@ class Server:
         self.clock.advance(seconds)
         await self.calls.timers.run_due()
         await self.calls.settled()
+        await self.upkeep.idle()
         self.courier.wake()
 
     def ask_to_stop(self, *, ends_calls: bool = False) -> None:
@@ -370,11 +374,14 @@ async def running(
         courier.start()
         calls.timers.start()
         stack.push_async_callback(calls.timers.stop)
+        upkeep = Upkeep(calls, Retention.of(settings.retention_days, settings.retention_rows))
+        await upkeep.start()
+        stack.push_async_callback(upkeep.stop)
         media_events.start()
         stack.push_async_callback(media_events.stop)
 
         registry = CollectorRegistry()
-        metrics = Metrics(registry, calls, courier.counters, tls)
+        metrics = Metrics(registry, calls, courier.counters, upkeep, tls)
         verifier = Verifier(sender)
         directory = Directory(store, clock, verifier, courier)
         permissions, messages = Permissions(calls, settings.call_rate_per_consumer_24h), Messages(calls)
@@ -386,7 +393,7 @@ async def running(
             tls.check_names(hosts.names)
         admin_token = dev_file.admin_token if dev_file else operator_file.admin_token(settings.data_dir, settings.admin_token)
         addresses = _publish(settings, dev_file, admin_token, listener, _media_addresses(hello), tls)
-        server = Server(addresses, calls, courier, clock, stop, tls)
+        server = Server(addresses, calls, courier, upkeep, clock, stop, tls)
         services = Services(
             door=Business(calls, rules),
             directory=directory,

@@ -66,6 +66,10 @@ class Settings:
 
     `admin_token`: for `/_pagecalls/`; `None`: made at the first start. `consumer_key`: whoever holds it may open consumers'
     sessions; `None`: anybody in development, nobody in production.
+
+    `retention_days`: how long ended calls and webhooks that are done with are kept (messenger-calling 3.3: at least one day);
+    `retention_rows`: how many such webhooks at most. `auto_migrate`: bring the database to this version's schema at the start,
+    instead of refusing it.
     """
 
     mode: Mode = Mode.DEVELOPMENT
@@ -103,6 +107,9 @@ class Settings:
     swap_codes: bool = False
     calling_default: CallingDefault = CallingDefault.ON
     escape_slashes: bool = False
+    retention_days: int = 7
+    retention_rows: int = 100_000
+    auto_migrate: bool = True
     log_format: LogFormat = LogFormat.TEXT
     log_level: LogLevel = LogLevel.WARNING
 

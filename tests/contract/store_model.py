@@ -25,11 +25,12 @@ from tests.contract.model_deliveries import ModelDeliveries
 from tests.contract.model_messages import ModelMessages
 from tests.contract.model_metrics import ModelMetrics
 from tests.contract.model_oauth import ModelOAuth
+from tests.contract.model_upkeep import ModelUpkeep
 
 T = TypeVar("T")
 
 
-class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics, ModelDeliveries):
+class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics, ModelDeliveries, ModelUpkeep):
     """Every table is a dictionary of frozen values, so a shallow copy of each is a snapshot."""
 
     def __init__(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from pagecalls.call.states import CallState
 from pagecalls.store.base import (
     App,
     CallButton,
+    CallRecord,
     Consumer,
     DropReason,
     FailingReceiver,
@@ -21,6 +23,7 @@ from pagecalls.store.base import (
     Message,
     MessageKind,
     MetricsRecord,
+    Past,
     PermissionRequest,
     RequestState,
     Transaction,
@@ -42,6 +45,8 @@ call_ids = st.sampled_from(["c_1", "c_2", "c_3", "c_4"])
 def put_calls(draw: st.DrawFn) -> Step:
     deadline_at = draw(st.none() | times)
     record = a_call(draw(call_ids), draw(st.sampled_from(PSIDS)), draw(st.sampled_from(CallState)), deadline_at)
+    if not record.call.state.is_live:
+        record = CallRecord(replace(record.call, ended_at=draw(times)), record.media)
     return lambda transaction: transaction.put_call(record)
 
 
@@ -163,7 +168,13 @@ def note_apps(draw: st.DrawFn) -> Step:
     return draw(st.sampled_from([note, report]))
 
 
-steps = st.one_of(put_calls(), add_rows(), change_rows(), change_messages(), note_apps())
+@st.composite
+def forget(draw: st.DrawFn) -> Step:
+    past, before, limit = draw(st.sampled_from([Past.CALLS, Past.OUTBOX])), draw(times), draw(st.integers(0, 3))
+    return lambda transaction: (transaction.settled_outbox(), transaction.forget(past, before, limit))
+
+
+steps = st.one_of(put_calls(), add_rows(), change_rows(), change_messages(), note_apps(), forget())
 units = st.tuples(st.lists(steps, min_size=1, max_size=4), st.booleans())
 
 

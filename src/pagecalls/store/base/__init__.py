@@ -49,6 +49,9 @@ from pagecalls.store.base.outbox import OutboxRow as OutboxRow
 from pagecalls.store.base.outbox import OutboxRows as OutboxRows
 from pagecalls.store.base.outbox import WebhookKind as WebhookKind
 from pagecalls.store.base.settings import SettingsRows as SettingsRows
+from pagecalls.store.base.upkeep import Past as Past
+from pagecalls.store.base.upkeep import Room as Room
+from pagecalls.store.base.upkeep import UpkeepRows as UpkeepRows
 
 T = TypeVar("T")
 
@@ -63,6 +66,7 @@ class Transaction(
     CallRows,
     OutboxRows,
     DeliveryRows,
+    UpkeepRows,
     Protocol,
 ):
     """One unit of work. Every method is synchronous and runs on the store's own thread."""

@@ -14,6 +14,7 @@ from pagecalls.store.transaction.metrics import SqliteMetrics
 from pagecalls.store.transaction.oauth import SqliteOAuth
 from pagecalls.store.transaction.outbox import SqliteOutbox
 from pagecalls.store.transaction.settings import SqliteSettings
+from pagecalls.store.transaction.upkeep import SqliteUpkeep
 
 
 class SqliteTransaction(
@@ -26,5 +27,6 @@ class SqliteTransaction(
     SqliteCalls,
     SqliteOutbox,
     SqliteDeliveries,
+    SqliteUpkeep,
 ):
     """Implements `base.Transaction`. Used on the connection's own thread only."""

@@ -1,0 +1,46 @@
+-- What is over goes, oldest first, a few rows at a time. Conditions repeat those of the partial indexes word for word.
+
+-- name: forget_calls
+DELETE FROM calls WHERE number IN (
+    SELECT number FROM calls INDEXED BY calls_ended
+    WHERE ended_at IS NOT NULL
+        AND ended_at < :before
+        AND NOT EXISTS (SELECT 1 FROM outbox WHERE call_id = calls.id AND hold IN ('held', 'ready'))
+    ORDER BY ended_at
+    LIMIT :limit
+)
+
+-- name: forget_outbox
+DELETE FROM outbox WHERE id IN (
+    SELECT id FROM outbox INDEXED BY outbox_settled
+    WHERE hold IN ('delivered', 'dropped') AND coalesce(delivered_at, next_at) < :before
+    ORDER BY coalesce(delivered_at, next_at)
+    LIMIT :limit
+)
+
+-- name: settled_outbox
+SELECT count(*) FROM outbox INDEXED BY outbox_settled WHERE hold IN ('delivered', 'dropped')
+
+-- name: forget_consumer_tokens
+DELETE FROM consumer_tokens WHERE digest IN (
+    SELECT digest FROM consumer_tokens WHERE expires_at < :before ORDER BY expires_at LIMIT :limit
+)
+
+-- name: forget_tokens
+DELETE FROM tokens WHERE digest IN (
+    SELECT digest FROM tokens WHERE expires_at IS NOT NULL AND expires_at < :before ORDER BY expires_at LIMIT :limit
+)
+
+-- name: forget_call_buttons
+DELETE FROM call_buttons WHERE number IN (
+    SELECT number FROM call_buttons WHERE expires_at < :before ORDER BY expires_at LIMIT :limit
+)
+
+-- name: page_count
+PRAGMA page_count
+
+-- name: free_pages
+PRAGMA freelist_count
+
+-- name: page_bytes
+PRAGMA page_size

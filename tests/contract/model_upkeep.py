@@ -1,0 +1,58 @@
+"""What is over, as plain dictionaries, for the store's oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from pagecalls.store.base import CallButton, CallRecord, ConsumerToken, Hold, OutboxRow, Past, Room, Token
+from pagecalls.types import CallId
+
+
+class ModelUpkeep:
+    calls: dict[CallId, CallRecord]
+    rows: dict[int, OutboxRow]
+    consumer_tokens: dict[str, ConsumerToken]
+    tokens_by_digest: dict[str, Token]
+    buttons: list[CallButton]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settled_at: dict[int, float] = {}
+
+    def forget(self, past: Past, before: float, limit: int) -> int:
+        table, over = self._over(past)
+        old = sorted((at, place, key) for place, (key, at) in enumerate(over) if at is not None and at < before)[:limit]
+        for _, _, key in sorted(old, key=lambda each: each[1], reverse=True):
+            del table[key]
+        return len(old)
+
+    def _over(self, past: Past) -> tuple[Any, list[tuple[Hashable, float | None]]]:
+        """The table, and for each key when its row was over, `None` for one that is not."""
+        match past:
+            case Past.CALLS:
+                owed = {row.call_id for row in self.rows.values() if not self._is_settled(row)}
+                calls = [record.call for record in self.calls.values()]
+                return self.calls, [(call.id, None if call.id in owed else call.ended_at) for call in calls]
+            case Past.OUTBOX:
+                rows = self.rows.values()
+                return self.rows, [(row.id, self._settled_at(row) if self._is_settled(row) else None) for row in rows]
+            case Past.CONSUMER_TOKENS:
+                return self.consumer_tokens, [(key, self.consumer_tokens[key].expires_at) for key in sorted(self.consumer_tokens)]
+            case Past.TOKENS:
+                return self.tokens_by_digest, [(key, self.tokens_by_digest[key].expires_at) for key in sorted(self.tokens_by_digest)]
+            case Past.CALL_BUTTONS:
+                return self.buttons, [(place, button.expires_at) for place, button in enumerate(self.buttons)]
+
+    def _settled_at(self, row: OutboxRow) -> float:
+        return self.settled_at.get(row.id, row.next_at)
+
+    @staticmethod
+    def _is_settled(row: OutboxRow) -> bool:
+        return row.hold in (Hold.DELIVERED, Hold.DROPPED)
+
+    def settled_outbox(self) -> int:
+        return sum(self._is_settled(row) for row in self.rows.values())
+
+    def room(self) -> Room:
+        return Room(0, 0)
