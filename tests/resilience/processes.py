@@ -25,6 +25,8 @@ from pagecalls.dev import DevFile
 from pagecalls.media.launch import read_log_line
 
 START_WITHIN_S = 30.0
+SERVE = ("pagecalls.cli", "serve")
+"""The module of the server, and its arguments."""
 ENGINE = b"pagecalls-media"
 
 
@@ -43,7 +45,7 @@ class Footprint:
 
 @dataclass(slots=True)
 class ServerProcess:
-    """One `pagecalls serve` after another on the same ports, with the same data.
+    """One server after another on the same ports, with the same data: `pagecalls serve`, or another `program` with its options.
 
     `faults` are the log lines at error level of all of them, `lines` counts all lines.
     """
@@ -53,6 +55,7 @@ class ServerProcess:
     port: int
     udp_port: int
     options: Sequence[str] = ()
+    program: Sequence[str] = SERVE
     faults: list[str] = field(default_factory=list)
     lines: int = 0
     _process: asyncio.subprocess.Process | None = None
@@ -91,7 +94,7 @@ class ServerProcess:
         line = [*ports, "--data-dir", str(self.folder), "--webhook", self.webhook, "--json", *self.options]
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "pagecalls.cli", "serve", *line),
+            *("-m", *self.program, *line),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -155,9 +158,11 @@ def free_ports() -> tuple[int, int]:
 
 
 @asynccontextmanager
-async def a_server(folder: Path, webhook: str, options: Sequence[str] = ()) -> AsyncIterator[ServerProcess]:
+async def a_server(
+    folder: Path, webhook: str, options: Sequence[str] = (), program: Sequence[str] = SERVE
+) -> AsyncIterator[ServerProcess]:
     """A server that runs, with its data in an absolute folder; whatever runs of it in the end is ended."""
-    server = ServerProcess(folder, webhook, *free_ports(), options)
+    server = ServerProcess(folder, webhook, *free_ports(), options, program)
     try:
         await server.start()
         yield server
