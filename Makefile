@@ -75,8 +75,10 @@ fuzz: install ## the same for longer: SECONDS=3600 for an hour each
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 ROUNDS ?= 200
-soak: install build-load ## kill servers and engines during calls: ROUNDS=200 of each, half an hour; SEED=7 plays the same again
-	@$(BIN)/python -m tests.resilience --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+KILLS ?= 200
+CALLS ?= 100000
+soak: install build-load ## kill servers and engines during calls, for 90 minutes: ROUNDS=200 of each, KILLS=200 under CALLS=100000; SEED=7 plays the same again
+	@$(BIN)/python -m tests.resilience --rounds $(ROUNDS) --kills $(KILLS) --calls $(CALLS) $(if $(SEED),--seed $(SEED))
 
 docs: install ## generate the generated pages again
 	$(BIN)/python -m pagecalls.call.diagram > docs/states.md

@@ -46,8 +46,20 @@ MORE_DESCRIPTORS = 2 * TALKERS
 MORE_KIB = 16 * 1024
 
 
+class BooksDisagree(AssertionError):
+    """What was found."""
+
+
 class StormFailed(AssertionError):
     """With what is needed to see it again."""
+
+    def __init__(self, seed: int, kills: int, calls: int, why: Exception) -> None:
+        super().__init__(seed, kills, calls, why)
+        self.seed, self.kills, self.calls, self.why = seed, kills, calls, why
+
+    def __str__(self) -> str:
+        again = f"python -m tests.resilience --only calls --seed {self.seed} --kills {self.kills} --calls {self.calls}"
+        return f"{self.why or repr(self.why)}; again: {again}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,7 @@ class Storm:
         before = live(self.database)
         back_s = await self._kill(kills)
         if revived := before & live(self.database):
-            raise StormFailed(f"live after the kill of their engine: {revived}")
+            raise BooksDisagree(f"live after the kill of their engine: {revived}")
         await self._until_made(made + calls)
         repeated = await self._settle()
         footprint = Footprint.of(self.server.pid)
@@ -166,7 +178,7 @@ class Storm:
         if legs := await self._legs():
             faults.append(f"{legs} legs, and nobody has one")
         if faults:
-            raise StormFailed(f"{len(faults)} faults after {self.kills} kills and {self.made} calls: " + "; ".join(faults[:5]))
+            raise BooksDisagree(f"{len(faults)} faults after {self.kills} kills and {self.made} calls: " + "; ".join(faults[:5]))
         repeated = sum(business.receiver.repeated for business in self.businesses)
         self._last_call, self._last_row = stored.last_call, stored.last_row
         self.books.acts.clear()
@@ -266,22 +278,25 @@ async def play(
     stormy, per_kill = int(calls * (1 - CALM)), max(1, int(calls * (1 - CALM)) // kills)
     loop = asyncio.get_running_loop()
     began = loop.time()
-    async with a_storm(folder, seed, 20 * TWICE * per_kill) as storm:
-        while storm.kills < kills:
-            times = 2 if len(storm.lives) % TWICE == TWICE - 1 and storm.kills + 2 <= kills else 1
-            await storm.round(per_kill * times, times)
+    try:
+        async with a_storm(folder, seed, 20 * TWICE * per_kill) as storm:
+            while storm.kills < kills:
+                times = 2 if len(storm.lives) % TWICE == TWICE - 1 and storm.kills + 2 <= kills else 1
+                await storm.round(per_kill * times, times)
+                on_progress(storm.kills, storm.made)
+            early, late = await storm.calm(max(calls - storm.made, calls - stormy))
             on_progress(storm.kills, storm.made)
-        early, late = await storm.calm(max(calls - storm.made, calls - stormy))
-        on_progress(storm.kills, storm.made)
-        check_growth(early, late)
-        return _summary(storm, early, late) | {"seconds": loop.time() - began}
+            check_growth(early, late)
+            return _summary(storm, early, late) | {"seconds": loop.time() - began}
+    except Exception as error:
+        raise StormFailed(seed, kills, calls, error) from error
 
 
 def check_growth(early: Footprint, late: Footprint) -> None:
-    """A server that makes calls and ends them holds no more afterwards. Raises `StormFailed`."""
+    """A server that makes calls and ends them holds no more afterwards. Raises `BooksDisagree`."""
     descriptors, kib = late.descriptors - early.descriptors, late.rss_kib - early.rss_kib
     if descriptors > MORE_DESCRIPTORS or kib > MORE_KIB:
-        raise StormFailed(f"the server has grown by {descriptors} descriptors and {kib} KiB")
+        raise BooksDisagree(f"the server has grown by {descriptors} descriptors and {kib} KiB")
 
 
 def _summary(storm: Storm, early: Footprint, late: Footprint) -> dict[str, Figure]:
