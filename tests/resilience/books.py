@@ -200,7 +200,9 @@ def live(path: Path) -> set[str]:
 def integrity(path: Path) -> list[str]:
     """What SQLite finds wrong with the file: pages, indexes, the uniqueness of live calls, references."""
     with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA query_only = ON")
-        found = [str(row[0]) for row in database.execute("PRAGMA integrity_check")]
-        strays = [f"stray row of {row[0]}" for row in database.execute("PRAGMA foreign_key_check")]
+        try:
+            found = [str(row[0]) for row in database.execute("PRAGMA integrity_check")]
+            strays = [f"stray row of {row[0]}" for row in database.execute("PRAGMA foreign_key_check")]
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
     return [each for each in found if each != "ok"] + strays

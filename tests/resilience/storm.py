@@ -59,7 +59,7 @@ class StormFailed(AssertionError):
 
     def __str__(self) -> str:
         again = f"python -m tests.resilience --only calls --seed {self.seed} --kills {self.kills} --calls {self.calls}"
-        return f"{self.why or repr(self.why)}; again: {again}"
+        return f"{str(self.why) or repr(self.why)}; again: {again}"
 
 
 @dataclass(frozen=True, slots=True)

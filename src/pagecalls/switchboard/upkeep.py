@@ -25,7 +25,7 @@ log = logging.getLogger("pagecalls.upkeep")
 DAY_S = 86_400.0
 FIRST_S = 30.0
 EVERY_S = 300.0
-SLICE = 100
+SLICE = 50
 """Rows of one unit of work."""
 REST_S = 0.02
 """Real seconds between two units of work: the store's thread is the calls' for most of the time."""

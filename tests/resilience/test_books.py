@@ -1,0 +1,133 @@
+"""The books find what they are there to find."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pagecalls.store.sqlite import SqliteStore
+from tests.contract.store_samples import seed
+from tests.resilience.books import (
+    ANYTHING,
+    Act,
+    Books,
+    Row,
+    Stored,
+    faults_of_acts,
+    faults_of_facts,
+    faults_of_webhooks,
+    integrity,
+)
+from tests.resilience.receivers import Arrival, Receiver
+
+CALL: Mapping[str, Any] = {
+    "owner": "a",
+    "accepted": {"digest": "d"},
+    "device": None,
+    "business": {"current": 2},
+    "consumer": {"current": 1},
+    "is_live": False,
+    "ended_at": 1.0,
+    "end_reason": "completed",
+}
+CONNECT = Row(1, "a", "e1", "c", "connect", "delivered", 1, b"connect")
+TERMINATE = Row(2, "a", "e2", "c", "terminate", "delivered", 1, b"terminate")
+
+
+def stored(*rows: Row, **changed: Any) -> Stored:
+    return Stored({"c": {**CALL, **changed}}, rows, 1, 2)
+
+
+def came(*events: tuple[str, str, bytes]) -> dict[str, Receiver]:
+    receiver = Receiver()
+    for event_id, event, octets in events:
+        receiver.arrivals.setdefault(event_id, Arrival(event, "c")).octets.append(octets)
+    return {"a": receiver}
+
+
+BOTH = (("e1", "connect", b"connect"), ("e2", "terminate", b"terminate"))
+
+
+def test_what_is_as_it_should_be_has_no_fault() -> None:
+    books = Books()
+    for act, what in ((Act.STARTED, None), (Act.ACCEPTED, "a"), (Act.UPDATED_BUSINESS, 2), (Act.ENDED, None)):
+        books.note("c", act, what)
+    assert list(faults_of_acts(books, stored())) == []
+    again = came(*BOTH, BOTH[1])
+    assert list(faults_of_webhooks(stored(CONNECT, TERMINATE), again)) == []
+    assert again["a"].repeated == 1
+
+
+@pytest.mark.parametrize(
+    ("act", "what", "changed"),
+    [
+        (Act.ACCEPTED, "b", {}),
+        (Act.ACCEPTED, "a", {"accepted": None}),
+        (Act.PICKED_UP, None, {}),
+        (Act.UPDATED_BUSINESS, 3, {}),
+        (Act.UPDATED_CONSUMER, 2, {}),
+        (Act.ENDED, None, {"is_live": True}),
+        (Act.ENDED, None, {"end_reason": "server_error"}),
+    ],
+)
+def test_an_act_that_is_not_stored(act: Act, what: Any, changed: dict[str, Any]) -> None:
+    books = Books()
+    books.note("c", act, what)
+    assert len(list(faults_of_acts(books, stored(**changed)))) == 1
+
+
+def test_a_call_that_is_not_stored() -> None:
+    books = Books()
+    books.note("lost", Act.STARTED)
+    assert "never heard" in next(faults_of_acts(books, stored()))
+
+
+@pytest.mark.parametrize(
+    ("rows", "events", "fault"),
+    [
+        ((CONNECT, TERMINATE), BOTH[:1], "never came"),
+        ((CONNECT, replace(TERMINATE, hold="ready")), BOTH, "still ready"),
+        ((CONNECT, replace(TERMINATE, hold="dropped")), BOTH, "was dropped"),
+        ((replace(CONNECT, hold="dropped", attempts=0), TERMINATE), BOTH, "was dropped"),
+        ((CONNECT, TERMINATE), (*BOTH, ("e2", "terminate", b"other")), "other octets"),
+        ((CONNECT, TERMINATE), (*BOTH, ("e3", "terminate", b"x")), "from nowhere"),
+        ((CONNECT,), BOTH[:1], "its webhooks are"),
+        ((CONNECT, TERMINATE), BOTH[::-1], "out of order"),
+    ],
+)
+def test_a_webhook_that_is_lost_changed_invented_or_early(
+    rows: tuple[Row, ...], events: tuple[tuple[str, str, bytes], ...], fault: str
+) -> None:
+    assert any(fault in each for each in faults_of_webhooks(stored(*rows), came(*events)))
+
+
+def test_a_fact_is_the_last_acknowledged_or_one_asked_for_since() -> None:
+    books = Books()
+    fact = books.fact("f")
+    fact.asked.append(1)
+    fact.done(1)
+    assert list(faults_of_facts(books, {"f": 1})) == []
+    assert list(faults_of_facts(books, {"f": 2}))
+    fact.asked.append(2)
+    assert list(faults_of_facts(books, {"f": 2})) == []
+    assert list(faults_of_facts(books, {}))
+    fact.asked.append(ANYTHING)
+    assert list(faults_of_facts(books, {"f": 3})) == []
+
+
+async def test_a_damaged_file_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "pagecalls.db"
+    store = SqliteStore.open(path)
+    await store.write(seed)
+    await store.close()
+    assert integrity(path) == []
+    damaged = bytearray(path.read_bytes())
+    page = 4096
+    for number in range(2, len(damaged) // page):
+        damaged[number * page + 3 : number * page + 8] = b"\xff" * 5
+    path.write_bytes(damaged)
+    assert integrity(path)
