@@ -12,7 +12,7 @@ from pagecalls.types import CallId
 class ModelUpkeep:
     calls: dict[CallId, CallRecord]
     rows: dict[int, OutboxRow]
-    consumer_tokens: dict[str, ConsumerToken]
+    devices: dict[str, ConsumerToken]
     tokens_by_digest: dict[str, Token]
     buttons: list[CallButton]
 
@@ -38,9 +38,11 @@ class ModelUpkeep:
                 rows = self.rows.values()
                 return self.rows, [(row.id, self._settled_at(row) if self._is_settled(row) else None) for row in rows]
             case Past.CONSUMER_TOKENS:
-                return self.consumer_tokens, [(key, self.consumer_tokens[key].expires_at) for key in sorted(self.consumer_tokens)]
+                return self.devices, [(key, self.devices[key].expires_at) for key in sorted(self.devices)]
             case Past.TOKENS:
-                return self.tokens_by_digest, [(key, self.tokens_by_digest[key].expires_at) for key in sorted(self.tokens_by_digest)]
+                return self.tokens_by_digest, [
+                    (key, self.tokens_by_digest[key].expires_at) for key in sorted(self.tokens_by_digest)
+                ]
             case Past.CALL_BUTTONS:
                 return self.buttons, [(place, button.expires_at) for place, button in enumerate(self.buttons)]
 
