@@ -341,7 +341,7 @@ async def running(
     tls = Tls(settings.tls_cert, settings.tls_key, clock.now()) if settings.tls_cert and settings.tls_key else None
     async with AsyncExitStack() as stack:
         stack.enter_context(sole_user(settings.data_dir))
-        store = SqliteStore.open(settings.data_dir / DATABASE)
+        store = SqliteStore.open(settings.data_dir / DATABASE, may_migrate=settings.auto_migrate)
         stack.push_async_callback(store.close)
         engine = engine or EngineProcess(_engine_settings(settings))
         dev_file = await _development(settings, store, clock.now())

@@ -162,9 +162,13 @@ class Storm:
 
     async def _settle(self) -> int:
         """Let everybody finish, and hold the books against the database and the receivers. Returns webhooks that came again."""
-        async with asyncio.timeout(SETTLED_WITHIN_S):
-            await asyncio.gather(*(talker.pause() for talker in self.talkers), self.facts.pause())
-            await self._until_delivered()
+        try:
+            async with asyncio.timeout(SETTLED_WITHIN_S):
+                await asyncio.gather(*(talker.pause() for talker in self.talkers), self.facts.pause())
+                await self._until_delivered()
+        except TimeoutError:
+            owed = await asyncio.to_thread(_owed, self.database)
+            raise BooksDisagree(f"not settled within {SETTLED_WITHIN_S} s; {owed} webhooks are owed") from None
         stored = await asyncio.to_thread(Stored.read, self.database, self._last_call, self._last_row)
         receivers = {business.app_id: business.receiver for business in self.businesses}
         faults = [

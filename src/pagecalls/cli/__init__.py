@@ -11,7 +11,7 @@ import click
 
 from pagecalls import __version__
 
-COMMANDS = ("serve", "demo", "config", "ready", "app", "page", "user", "token", "consumer", "webhook")
+COMMANDS = ("serve", "demo", "config", "ready", "app", "page", "user", "token", "consumer", "webhook", "db")
 """Each is the name of a command, of its module in this package, and of the command in it."""
 
 

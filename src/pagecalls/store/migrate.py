@@ -44,12 +44,28 @@ class ForeignDatabase(UnusableDatabase):
         return f"The file is not a Page Calls database: {self.reason}."
 
 
+class MigrationPending(UnusableDatabase):
+    """The database was written by an older version, and whoever opens it may not change that."""
+
+    def __init__(self, found: int, known: int) -> None:
+        super().__init__(found, known)
+        self.found = found
+        self.known = known
+
+    def __str__(self) -> str:
+        return (
+            f"The database has schema version {self.found}, this program needs {self.known}, and auto_migrate is off. "
+            "`pagecalls db upgrade` makes a copy and brings it up."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One forward step to schema version `number`."""
 
     number: int
     script: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +85,40 @@ class Schema:
         """The number of the last migration."""
         return len(self.migrations)
 
+    def after(self, found: int) -> Sequence[Migration]:
+        """What a database of version `found` misses."""
+        return self.migrations[found:] if found else ()
+
 
 def load() -> Schema:
     """The schema of this package."""
     folder = resources.files("pagecalls.store")
     found = []
     for file in (folder / "migrations").iterdir():
-        if match := re.fullmatch(r"(\d{4})_\w+\.sql", file.name):
-            found.append(Migration(int(match[1]), file.read_text(encoding="utf-8")))
+        if match := re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name):
+            found.append(Migration(int(match[1]), file.read_text(encoding="utf-8"), match[2]))
     script = (folder / "schema.sql").read_text(encoding="utf-8")
     return Schema(script, tuple(sorted(found, key=lambda migration: migration.number)))
 
 
-def bring_up(connection: sqlite3.Connection, schema: Schema, queries: Mapping[str, str]) -> None:
-    """Create or migrate. The connection must be in autocommit mode. Raises `UnusableDatabase`."""
+def bring_up(connection: sqlite3.Connection, schema: Schema, queries: Mapping[str, str], *, may_migrate: bool = True) -> int:
+    """Create or migrate; returns the version that was found, 0 for a new database.
+
+    The connection must be in autocommit mode. Raises `UnusableDatabase`.
+    """
+    found = version_of(connection, schema, queries)
+    if found == 0:
+        _run(connection, Migration(schema.version, schema.script))
+    missing = schema.after(found)
+    if missing and not may_migrate:
+        raise MigrationPending(found, schema.version)
+    for migration in missing:
+        _run(connection, migration)
+    return found
+
+
+def version_of(connection: sqlite3.Connection, schema: Schema, queries: Mapping[str, str]) -> int:
+    """The version of a database of ours, 0 if it is empty. Raises `UnusableDatabase`."""
     try:
         (found,) = connection.execute(queries["version"]).fetchone()
         (objects,) = connection.execute(queries["object_count"]).fetchone()
@@ -92,11 +128,7 @@ def bring_up(connection: sqlite3.Connection, schema: Schema, queries: Mapping[st
         raise DatabaseTooNew(found, schema.version)
     if found == 0 and objects:
         raise ForeignDatabase("it has tables, but no schema version")
-    if found == 0:
-        _run(connection, Migration(schema.version, schema.script))
-        return
-    for migration in schema.migrations[found:]:
-        _run(connection, migration)
+    return int(found)
 
 
 def _run(connection: sqlite3.Connection, migration: Migration) -> None:

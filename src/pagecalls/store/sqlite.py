@@ -34,8 +34,8 @@ class SqliteStore:
         self._reader = reader
 
     @classmethod
-    def open(cls, path: Path | None) -> SqliteStore:
-        """Open or create the database at `path` (`None`: in memory, gone with the store), and migrate it.
+    def open(cls, path: Path | None, *, may_migrate: bool = True) -> SqliteStore:
+        """Open or create the database at `path` (`None`: in memory, gone with the store), and migrate it if that is allowed.
 
         A new file gets mode 0600, and so do its WAL files. Raises `migrate.UnusableDatabase`, or `OSError` for the path.
         """
@@ -44,7 +44,7 @@ class SqliteStore:
             _make_private(path)
         connection = _connect(path, named)
         try:
-            migrate.bring_up(connection, migrate.load(), named)
+            migrate.bring_up(connection, migrate.load(), named, may_migrate=may_migrate)
         except BaseException:
             connection.close()
             raise
