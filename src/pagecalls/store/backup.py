@@ -41,7 +41,9 @@ def back_up(source: Path, target: Path, on_progress: Callable[[int, int], None] 
         draft.replace(target)
         _to_disk(target.parent)
         return target.stat().st_size
-    except (sqlite3.Error, OSError) as error:
+    except OSError as error:
+        raise BackupFailed(f"{target}: {error.strerror or error}") from error
+    except sqlite3.Error as error:
         raise BackupFailed(f"{target}: {error}") from error
     finally:
         for left in (draft, *(draft.with_name(draft.name + end) for end in ("-journal", "-wal", "-shm"))):
