@@ -18,8 +18,8 @@ from pathlib import Path
 
 import aiohttp
 
+from pagecalls.data_dir import DATABASE
 from pagecalls.demo.business import BusinessApp
-from pagecalls.server import DATABASE
 from tests.resilience.books import Books, Stored, faults_of_acts, faults_of_facts, faults_of_webhooks, integrity, live
 from tests.resilience.chatter import Business, Talker
 from tests.resilience.consumers import new_consumer

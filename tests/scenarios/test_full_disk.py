@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from pagecalls.data_dir import DATABASE
 from pagecalls.demo.business import GraphRefused
 from pagecalls.demo.device import DeviceRefused
 from pagecalls.errors import Unavailable
-from pagecalls.server import DATABASE
 from pagecalls.store.base import Transaction
 
 from .conftest import AIORTC, CHROMIUM, World, offered

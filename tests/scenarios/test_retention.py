@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from pagecalls.clock import SystemClock
+from pagecalls.data_dir import DATABASE
 from pagecalls.demo.business import BusinessApp
 from pagecalls.media.fake import FakeEngine
-from pagecalls.server import DATABASE
 from pagecalls.store.base import ConsumerToken, Past, Token, TokenKind
 from pagecalls.switchboard import upkeep
 from pagecalls.types import AppId, DeviceId, PageId, Psid

@@ -5,14 +5,17 @@ These commands read the file themselves, not by way of a server: they are for th
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -21,24 +24,40 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from pagecalls.cli.flags import config_option, refused
 from pagecalls.clock import SystemClock
+from pagecalls.config.load import data_dir as find_data_dir
 from pagecalls.data_dir import DATABASE, DataDirInUse, sole_user
-from pagecalls.settings import SettingsError, default_data_dir
+from pagecalls.settings import SettingsError
 from pagecalls.store import migrate, queries
 from pagecalls.store.backup import BackupFailed, back_up
 from pagecalls.store.backup import check as check_file
 from pagecalls.store.condition import Condition, examine
 from pagecalls.store.migrate import UnusableDatabase
 
-data_dir_option = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    envvar="PAGECALLS_DATA_DIR",
-    metavar="FOLDER",
-    help="Where calls and keys live.  [default: ~/.local/share/pagecalls]",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+P = ParamSpec("P")
+
+
+def _on_database(command: Callable[Concatenate[Path, bool, P], None]) -> Callable[..., None]:
+    """Gives `command` the database of the data directory that options, environment or configuration name, and `--json`."""
+
+    @functools.wraps(command)
+    def run(config_file: Path | None, data_dir: Path | None, as_json: bool, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            folder = find_data_dir(data_dir, os.environ, config_file)
+        except SettingsError as error:
+            raise refused(error) from error
+        command(folder / DATABASE, as_json, *args, **kwargs)
+
+    folder = click.Path(path_type=Path, file_okay=False)
+    options = (
+        config_option,
+        click.option("--data-dir", type=folder, default=None, metavar="FOLDER", help="Where calls and keys live."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    )
+    for option in reversed(options):
+        run = option(run)
+    return run
 
 
 @click.group()
@@ -47,12 +66,11 @@ def db() -> None:
 
 
 @db.command()
-@data_dir_option
-@json_option
-def status(data_dir: Path | None, as_json: bool) -> None:
+@_on_database
+def status(path: Path, as_json: bool) -> None:
     """Show version, size and age of what is stored. A server may run."""
     with _said():
-        found = examine(_database(data_dir))
+        found = examine(path)
     if as_json:
         _print_json(asdict(found) | {"path": str(found.path)})
         return
@@ -70,13 +88,12 @@ def status(data_dir: Path | None, as_json: bool) -> None:
 @db.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--replace", is_flag=True, help="Replace FILE if it is there; it stays as it is until the new copy is whole.")
-@data_dir_option
-@json_option
-def backup(file: Path, replace: bool, data_dir: Path | None, as_json: bool) -> None:
+@_on_database
+def backup(path: Path, as_json: bool, file: Path, replace: bool) -> None:
     """Copy the database to FILE, whole and checked. A server may run."""
     if file.exists() and not replace:
         raise click.ClickException(f"{file} is there already; name another file, or add --replace.")
-    size = _copied(_database(data_dir), file, is_quiet=as_json)
+    size = _copied(path, file, is_quiet=as_json)
     if as_json:
         _print_json({"file": str(file), "bytes": size})
     else:
@@ -85,11 +102,9 @@ def backup(file: Path, replace: bool, data_dir: Path | None, as_json: bool) -> N
 
 @db.command()
 @click.option("--no-backup", is_flag=True, help="Do not copy the database first.")
-@data_dir_option
-@json_option
-def upgrade(no_backup: bool, data_dir: Path | None, as_json: bool) -> None:
+@_on_database
+def upgrade(path: Path, as_json: bool, no_backup: bool) -> None:
     """Bring the database to the schema of this version. No server may run."""
-    path = _database(data_dir)
     with _said():
         if not path.is_file():
             raise FileNotFoundError(2, "there is no database", str(path))
@@ -113,11 +128,10 @@ def upgrade(no_backup: bool, data_dir: Path | None, as_json: bool) -> None:
 
 @db.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
-@data_dir_option
-@json_option
-def check(file: Path | None, data_dir: Path | None, as_json: bool) -> None:
+@_on_database
+def check(path: Path, as_json: bool, file: Path | None) -> None:
     """Read every page of the database, or of the copy FILE, and say whether it is whole. A server may run."""
-    path = file or _database(data_dir)
+    path = file or path
     with _said():
         faults = check_file(path) or _faults_of_version(path)
     if as_json:
@@ -130,10 +144,6 @@ def check(file: Path | None, data_dir: Path | None, as_json: bool) -> None:
 
 
 # --- what the commands share ------------------------------------------------------------------------------------------
-
-
-def _database(data_dir: Path | None) -> Path:
-    return (data_dir or default_data_dir()).resolve() / DATABASE
 
 
 @contextmanager

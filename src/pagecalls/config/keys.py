@@ -44,6 +44,7 @@ class Section(Enum):
     CONSUMERS = "Consumers"
     WEBHOOKS = "Webhooks"
     GRAPH = "Graph API"
+    STORAGE = "Storage"
     STOP = "Stop and restart"
     LOG = "Log"
     DEVELOPMENT = "Development mode"
@@ -237,6 +238,22 @@ KEYS = (
         "calling_default",
         member(CallingDefault),
         "Whether a Page that set nothing takes calls. off: none before it sets audio_enabled, no video before video_enabled.",
+    ),
+    Key(
+        Section.STORAGE,
+        "retention_days",
+        whole(1),
+        "How many days ended calls are kept, and webhooks that are done with.",
+        "30",
+    ),
+    Key(Section.STORAGE, "retention_rows", whole(1), "How many webhooks that are done with are kept at most.", "1000000"),
+    Key(
+        Section.STORAGE,
+        "auto_migrate",
+        switch(),
+        "Bring an older database to this version's schema at the start. Without it the start is refused until "
+        "`pagecalls db upgrade` has done it.",
+        "false",
     ),
     Key(
         Section.STOP,
