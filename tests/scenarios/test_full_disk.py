@@ -182,3 +182,15 @@ async def test_a_session_is_refused_as_something_that_passes(world: World) -> No
         assert status == 503
         assert answer["error"]["code"] == 2
     assert (await world.session())["psid"]
+
+
+async def test_the_operator_is_told_that_it_passes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_write(work: Any) -> Any:
+        raise Unavailable
+
+    monkeypatch.setattr(world.server.calls.store, "write", no_write)
+    headers = {"Authorization": f"Bearer {world.server.dev.admin_token}"}
+    body = {"psid": world.psid, "page_id": world.page_id, "ttl_s": 60}
+    async with world.http.post(world.base_url + "/_pagecalls/permissions", json=body, headers=headers) as response:
+        assert response.status == 503
+        assert (await response.json())["error"]["code"] == "unavailable"

@@ -24,7 +24,7 @@ from pagecalls.control.health import health, ready
 from pagecalls.control.journal import read_journal
 from pagecalls.control.metrics import metrics_page
 from pagecalls.control.permissions import grant_permission, revoke_permission
-from pagecalls.errors import BodyTooLarge
+from pagecalls.errors import BodyTooLarge, Unavailable
 from pagecalls.http import ClientGone, Response, header, read_body
 from pagecalls.switchboard.registers import OperatorFault
 
@@ -109,6 +109,8 @@ class ControlApp:
             return refusal_of(fault).response
         except BodyTooLarge as error:
             return Refused(Refusal.TOO_LARGE, str(error)).response
+        except Unavailable as error:
+            return Refused(Refusal.UNAVAILABLE, str(error)).response
         except ClientGone:
             raise
         except Exception:

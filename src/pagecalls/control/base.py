@@ -161,6 +161,8 @@ class Refusal(StrEnum):
     BAD_REQUEST = "bad_request"
     CONFLICT = "conflict"
     """It cannot be done now, because of what else there is."""
+    UNAVAILABLE = "unavailable"
+    """Nothing can be stored now; asked again later it may work."""
     INTERNAL = "internal"
 
 
@@ -172,6 +174,7 @@ _STATUS = {
     Refusal.TOO_LARGE: 413,
     Refusal.BAD_REQUEST: 400,
     Refusal.CONFLICT: 409,
+    Refusal.UNAVAILABLE: 503,
     Refusal.INTERNAL: 500,
 }
 
