@@ -20,7 +20,7 @@ def test_decoding() -> None:
 
 
 def test_every_refusal_has_a_status() -> None:
-    assert {Refused(refusal, "x").response.status for refusal in Refusal} == {400, 401, 403, 404, 405, 409, 413, 500}
+    assert {Refused(refusal, "x").response.status for refusal in Refusal} == {400, 401, 403, 404, 405, 409, 503, 413, 500}
 
 
 def test_no_token_in_a_repr() -> None:
