@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import Enum
@@ -143,6 +144,7 @@ def faults_of_webhooks(stored: Stored, receivers: Mapping[str, Receiver]) -> Ite
         yield from _faults_of_rows(rows, receiver.arrivals)
         yield from _faults_of_calls(stored.calls, rows)
         yield from _faults_of_order(rows, receiver.arrivals)
+        yield from _faults_of_others([row for row in stored.rows if row.app_id == app_id and not row.call_id], receiver.others)
         if receiver.forged:
             yield f"{app_id}: {receiver.forged} requests with a wrong signature"
 
@@ -181,6 +183,16 @@ def _faults_of_order(rows: Iterable[Row], arrivals: Mapping[str, Arrival]) -> It
         if row.event_id in arrivals:
             written.setdefault(row.call_id, []).append(row.event_id)
     yield from (f"{call_id}: its webhooks came out of order" for call_id in written if written[call_id] != came.get(call_id))
+
+
+def _faults_of_others(rows: Sequence[Row], came: Counter[bytes]) -> Iterator[str]:
+    written = Counter(row.body for row in rows)
+    for row in rows:
+        if row.hold != "delivered":
+            yield f"row {row.id}, {row.kind}, is {row.hold}"
+        elif came[row.body] < written[row.body]:
+            yield f"row {row.id}, {row.kind}, counts as delivered and never came"
+    yield from (f"{body!r} came from nowhere" for body in came.keys() - written.keys())
 
 
 def faults_of_facts(books: Books, values: Mapping[str, Any]) -> Iterator[str]:

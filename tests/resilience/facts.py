@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -21,11 +22,12 @@ from tests.resilience.consumers import TROUBLE
 PAUSE_S = 0.05
 SUBSCRIPTION = "subscription of the third app"
 PERMISSION = "permission"
+SETTINGS = "video_enabled of the Page"
 
 
 @dataclass(slots=True)
 class Facts:
-    """Sets one fact after the other until told to pause. `app` is a third app, `url` its callback."""
+    """Sets one fact after the other until told to pause. `app_id` is a third app's, `url` its callback, `graph` its client."""
 
     dev: DevFile
     app_id: str
@@ -51,7 +53,13 @@ class Facts:
 
     async def run(self) -> None:
         """Until cancelled."""
-        kinds: tuple[Callable[[], Awaitable[None]], ...] = (self._subscribe, self._unsubscribe, self._grant, self._open_session)
+        kinds: tuple[Callable[[], Awaitable[None]], ...] = (
+            self._subscribe,
+            self._unsubscribe,
+            self._grant,
+            self._open_session,
+            self._change_settings,
+        )
         while True:
             if not self._going.is_set():
                 self._idle.set()
@@ -77,6 +85,13 @@ class Facts:
         body = {"method": "delete", "object": "page", "access_token": self.app_token}
         await self.graph.post(f"/v26.0/{self.app_id}/subscriptions", body)
         fact.done(None)
+
+    async def _change_settings(self) -> None:
+        value = self.chance.random() < 0.5
+        fact = self.books.fact(SETTINGS)
+        fact.asked.append(value)
+        await self.graph.post(f"/v26.0/{self.dev.page.id}/messenger_call_settings", {"video_enabled": value})
+        fact.done(value)
 
     async def _grant(self) -> None:
         fact = self.books.fact(PERMISSION)
@@ -106,6 +121,8 @@ class Facts:
             }
             for (callback,) in database.execute("SELECT callback_url FROM app_subscriptions WHERE app_id = ?", (self.app_id,)):
                 found[SUBSCRIPTION] = callback
+            for (body,) in database.execute("SELECT body FROM call_settings WHERE page_id = ?", (self.dev.page.id,)):
+                found[SETTINGS] = json.loads(body)["video_enabled"]
             mine = (self.dev.consumer.psid,)
             for (expires_at,) in database.execute("SELECT expires_at FROM permissions WHERE psid = ?", mine):
                 found[PERMISSION] = int(expires_at)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,8 @@ class Receiver:
     def __init__(self, moods: random.Random | None = None) -> None:
         self.arrivals: dict[str, Arrival] = {}
         """By event id, in the order of their first coming."""
+        self.others: Counter[bytes] = Counter()
+        """Events that concern no call, and have no id: how often these octets came."""
         self.forged = 0
         """Requests whose signature does not fit."""
         self.url = ""
@@ -73,6 +76,7 @@ class Receiver:
     def forget(self) -> None:
         """Start with an empty page."""
         self.arrivals.clear()
+        self.others.clear()
         self._refused.clear()
         self._waiting.clear()
 
@@ -81,10 +85,15 @@ class Receiver:
         if not signing.verify(self.secret, body, request.headers.get("X-Hub-Signature-256", "")):
             self.forged += 1
             return web.Response(status=403)
-        return web.Response(status=await self._answer(self._keep(body)))
+        event_id = self._keep(body)
+        return web.Response(status=200 if event_id is None else await self._answer(event_id))
 
-    def _keep(self, body: bytes) -> str:
-        item: dict[str, Any] = msgspec.json.decode(body)["entry"][0]["calls"][0]
+    def _keep(self, body: bytes) -> str | None:
+        entry: dict[str, Any] = msgspec.json.decode(body)["entry"][0]
+        if "calls" not in entry:
+            self.others[body] += 1
+            return None
+        (item,) = entry["calls"]
         event, call_id, event_id = str(item["event"]), str(item["id"]), str(item["event_id"])
         self.arrivals.setdefault(event_id, Arrival(event, call_id)).octets.append(body)
         self._waiting.setdefault((event, call_id), asyncio.Event()).set()

@@ -105,6 +105,19 @@ def test_a_webhook_that_is_lost_changed_invented_or_early(
     assert any(fault in each for each in faults_of_webhooks(stored(*rows), came(*events)))
 
 
+def test_webhooks_without_a_call_are_counted_by_their_octets() -> None:
+    row = Row(3, "a", "e9", "", "call_settings_update", "delivered", 1, b"settings")
+    receivers = came(*BOTH)
+    assert any("never came" in each for each in faults_of_webhooks(stored(CONNECT, TERMINATE, row), receivers))
+    receivers["a"].others[b"settings"] += 2
+    assert list(faults_of_webhooks(stored(CONNECT, TERMINATE, row, replace(row, id=4)), receivers)) == []
+    receivers["a"].others[b"other"] += 1
+    assert any("from nowhere" in each for each in faults_of_webhooks(stored(CONNECT, TERMINATE, row), receivers))
+    assert any(
+        "is ready" in each for each in faults_of_webhooks(stored(CONNECT, TERMINATE, replace(row, hold="ready")), receivers)
+    )
+
+
 def test_a_fact_is_the_last_acknowledged_or_one_asked_for_since() -> None:
     books = Books()
     fact = books.fact("f")
