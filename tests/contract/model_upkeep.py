@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from pagecalls.store.base import CallButton, CallRecord, ConsumerToken, Hold, OutboxRow, Past, Room, Token
+from pagecalls.store.base import (
+    CallButton,
+    CallRecord,
+    ConsumerToken,
+    Hold,
+    Message,
+    OutboxRow,
+    Past,
+    PermissionRequest,
+    Room,
+    Token,
+)
 from pagecalls.types import CallId
 
 
@@ -15,6 +26,8 @@ class ModelUpkeep:
     devices: dict[str, ConsumerToken]
     tokens_by_digest: dict[str, Token]
     buttons: list[CallButton]
+    message_list: list[Message]
+    requests: dict[str, PermissionRequest]
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,6 +58,10 @@ class ModelUpkeep:
                 ]
             case Past.CALL_BUTTONS:
                 return self.buttons, [(place, button.expires_at) for place, button in enumerate(self.buttons)]
+            case Past.MESSAGES:
+                return self.message_list, [(place, message.created_at) for place, message in enumerate(self.message_list)]
+            case Past.PERMISSION_REQUESTS:
+                return self.requests, [(key, self.requests[key].sent_at) for key in sorted(self.requests)]
 
     def _settled_at(self, row: OutboxRow) -> float:
         return self.settled_at.get(row.id, row.next_at)

@@ -170,7 +170,11 @@ def note_apps(draw: st.DrawFn) -> Step:
 
 @st.composite
 def forget(draw: st.DrawFn) -> Step:
-    past, before, limit = draw(st.sampled_from([Past.CALLS, Past.OUTBOX])), draw(times), draw(st.integers(0, 3))
+    past, before, limit = (
+        draw(st.sampled_from([Past.CALLS, Past.OUTBOX, Past.MESSAGES, Past.PERMISSION_REQUESTS, Past.CALL_BUTTONS])),
+        draw(times),
+        draw(st.integers(0, 3)),
+    )
     return lambda transaction: (transaction.settled_outbox(), transaction.forget(past, before, limit))
 
 

@@ -16,9 +16,18 @@ from pagecalls.clock import SystemClock
 from pagecalls.data_dir import DATABASE
 from pagecalls.demo.business import BusinessApp
 from pagecalls.media.fake import FakeEngine
-from pagecalls.store.base import ConsumerToken, Past, Token, TokenKind
+from pagecalls.store.base import (
+    CallButton,
+    ConsumerToken,
+    Message,
+    MessageKind,
+    Past,
+    PermissionRequest,
+    Token,
+    TokenKind,
+)
 from pagecalls.switchboard import upkeep
-from pagecalls.types import AppId, DeviceId, PageId, Psid
+from pagecalls.types import AppId, DeviceId, MessageId, PageId, Psid
 
 from .conftest import World, a_world
 
@@ -140,6 +149,24 @@ async def test_what_has_run_out_goes_thirty_days_later(world: World) -> None:
     await world.advance(41 * DAY_S)
     assert count(world, "tokens WHERE digest = 'for ever'") == 1
     assert count(world, "tokens WHERE digest = 'new'") == 0
+
+
+async def test_messages_and_requests_go_after_thirty_days(world: World) -> None:
+    psid, page_id, now = Psid(world.psid), PageId(world.page_id), world.server.clock.now()
+
+    def work(tx: Any) -> None:
+        tx.add_message(Message(MessageId("m_1"), page_id, psid, MessageKind.TEXT, now, "hello"))
+        tx.add_permission_request(PermissionRequest(MessageId("m_1"), page_id, psid, now, now + 7 * DAY_S))
+        tx.add_call_button(CallButton("m_1", page_id, psid, "Call", now + 7 * DAY_S))
+
+    await world.server.calls.store.write(work)
+    tables = ("messages", "permission_requests", "call_buttons")
+    await world.advance(30 * DAY_S - 60)
+    assert [count(world, table) for table in tables] == [1, 1, 1]
+    await world.advance(120 + upkeep.EVERY_S)
+    assert [count(world, table) for table in tables] == [0, 0, 1]
+    await world.advance(7 * DAY_S)
+    assert count(world, "call_buttons") == 0
 
 
 async def test_rows_go_in_portions_and_others_write_in_between(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,9 @@ REST_S = 0.02
 RAN_OUT_S = 30 * DAY_S
 """What has expired is kept for this long, so that whoever still shows it is told that it has expired."""
 
+MESSAGES_S = 30 * DAY_S
+"""How long messages and permission requests are kept; a request's own buttons work for seven days (messenger-calling 8.3)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retention:
@@ -41,6 +44,7 @@ class Retention:
     outbox_s: float = 7 * DAY_S
     outbox_rows: int = 100_000
     ran_out_s: float = RAN_OUT_S
+    messages_s: float = MESSAGES_S
 
     @classmethod
     def of(cls, days: int, rows: int) -> Retention:
@@ -53,6 +57,8 @@ class Retention:
         yield Past.CALLS, self.calls_s
         for past in (Past.CONSUMER_TOKENS, Past.TOKENS, Past.CALL_BUTTONS):
             yield past, self.ran_out_s
+        yield Past.MESSAGES, self.messages_s
+        yield Past.PERMISSION_REQUESTS, self.messages_s
 
 
 class Busy(Protocol):

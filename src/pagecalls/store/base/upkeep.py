@@ -20,6 +20,10 @@ class Past(StrEnum):
     """By their expiry; one without stays."""
     CALL_BUTTONS = "call_buttons"
     """By their expiry."""
+    MESSAGES = "messages"
+    """By their age."""
+    PERMISSION_REQUESTS = "permission_requests"
+    """By their age, whatever became of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,16 @@ DELETE FROM call_buttons WHERE number IN (
     SELECT number FROM call_buttons WHERE expires_at < :before ORDER BY expires_at LIMIT :limit
 )
 
+-- name: forget_messages
+DELETE FROM messages WHERE number IN (
+    SELECT number FROM messages WHERE created_at < :before ORDER BY created_at LIMIT :limit
+)
+
+-- name: forget_permission_requests
+DELETE FROM permission_requests WHERE id IN (
+    SELECT id FROM permission_requests WHERE sent_at < :before ORDER BY sent_at LIMIT :limit
+)
+
 -- name: page_count
 PRAGMA page_count
 

@@ -15,6 +15,8 @@ _FORGET: Mapping[Past, str] = MappingProxyType(
         Past.CONSUMER_TOKENS: "forget_consumer_tokens",
         Past.TOKENS: "forget_tokens",
         Past.CALL_BUTTONS: "forget_call_buttons",
+        Past.MESSAGES: "forget_messages",
+        Past.PERMISSION_REQUESTS: "forget_permission_requests",
     }
 )
 
