@@ -27,7 +27,10 @@ SETTINGS = "video_enabled of the Page"
 
 @dataclass(slots=True)
 class Facts:
-    """Sets one fact after the other until told to pause. `app_id` is a third app's, `url` its callback, `graph` its client."""
+    """Sets one fact after the other until told to pause.
+
+    `app_id` is a third app's, `url` its callback, `graph` its client; `people` get its messages.
+    """
 
     dev: DevFile
     app_id: str
@@ -37,6 +40,7 @@ class Facts:
     http: aiohttp.ClientSession
     books: Books
     chance: random.Random
+    people: list[str] = field(default_factory=list)
     acknowledged: int = 0
     _going: asyncio.Event = field(default_factory=asyncio.Event)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
@@ -59,6 +63,7 @@ class Facts:
             self._grant,
             self._open_session,
             self._change_settings,
+            self._write_message,
         )
         while True:
             if not self._going.is_set():
@@ -93,6 +98,13 @@ class Facts:
         await self.graph.post(f"/v26.0/{self.dev.page.id}/messenger_call_settings", {"video_enabled": value})
         fact.done(value)
 
+    async def _write_message(self) -> None:
+        """To somebody who calls now and then; who has not called yet may not be written to."""
+        text = f"Hello {self.chance.randint(1, 1_000_000)}"
+        body = {"recipient": {"id": self.chance.choice(self.people)}, "message": {"text": text}, "messaging_type": "RESPONSE"}
+        sent = await self.graph.post(f"/v26.0/{self.dev.page.id}/messages", body)
+        self.books.fact(f"message {sent['message_id']}").done(text)
+
     async def _grant(self) -> None:
         fact = self.books.fact(PERMISSION)
         fact.asked.append(ANYTHING)  # the server adds the time
@@ -119,6 +131,7 @@ class Facts:
             found: dict[str, Any] = {
                 f"name of {psid}": name for psid, name in database.execute("SELECT psid, name FROM consumers")
             }
+            found |= {f"message {message_id}": text for message_id, text in database.execute("SELECT id, text FROM messages")}
             for (callback,) in database.execute("SELECT callback_url FROM app_subscriptions WHERE app_id = ?", (self.app_id,)):
                 found[SUBSCRIPTION] = callback
             for (body,) in database.execute("SELECT body FROM call_settings WHERE page_id = ?", (self.dev.page.id,)):

@@ -247,6 +247,7 @@ async def a_storm(folder: Path, seed: int, retention_rows: int) -> AsyncIterator
         for number in range(TALKERS):
             consumer = await new_consumer(http, dev)
             stack.push_async_callback(consumer.leave)
+            facts.people.append(consumer.psid)
             storm.talkers.append(Talker(consumer, businesses, books, random.Random(f"{seed}-{number}")))
         running = [asyncio.create_task(facts.run()), *(asyncio.create_task(talker.run()) for talker in storm.talkers)]
         stack.push_async_callback(cancel, running)
