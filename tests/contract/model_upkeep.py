@@ -11,13 +11,14 @@ from pagecalls.store.base import (
     ConsumerToken,
     Hold,
     Message,
+    MetricsRecord,
     OutboxRow,
     Past,
     PermissionRequest,
     Room,
     Token,
 )
-from pagecalls.types import CallId
+from pagecalls.types import AppId, CallId
 
 
 class ModelUpkeep:
@@ -28,6 +29,8 @@ class ModelUpkeep:
     buttons: list[CallButton]
     message_list: list[Message]
     requests: dict[str, PermissionRequest]
+    told: dict[CallId, frozenset[AppId]]
+    reports: dict[CallId, MetricsRecord]
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,6 +41,8 @@ class ModelUpkeep:
         old = sorted((at, place, key) for place, (key, at) in enumerate(over) if at is not None and at < before)[:limit]
         for _, _, key in sorted(old, key=lambda each: each[1], reverse=True):
             del table[key]
+        self.told = {call_id: apps for call_id, apps in self.told.items() if call_id in self.calls}
+        self.reports = {call_id: report for call_id, report in self.reports.items() if call_id in self.calls}
         return len(old)
 
     def _over(self, past: Past) -> tuple[Any, list[tuple[Hashable, float | None]]]:
