@@ -32,10 +32,6 @@ class ModelUpkeep:
     told: dict[CallId, frozenset[AppId]]
     reports: dict[CallId, MetricsRecord]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.settled_at: dict[int, float] = {}
-
     def forget(self, past: Past, before: float, limit: int) -> int:
         table, over = self._over(past)
         old = sorted((at, place, key) for place, (key, at) in enumerate(over) if at is not None and at < before)[:limit]
@@ -54,7 +50,7 @@ class ModelUpkeep:
                 return self.calls, [(call.id, None if call.id in owed else call.ended_at) for call in calls]
             case Past.OUTBOX:
                 rows = self.rows.values()
-                return self.rows, [(row.id, self._settled_at(row) if self._is_settled(row) else None) for row in rows]
+                return self.rows, [(row.id, row.settled_at if row.replay_at is None else None) for row in rows]
             case Past.CONSUMER_TOKENS:
                 return self.devices, [(key, self.devices[key].expires_at) for key in sorted(self.devices)]
             case Past.TOKENS:
@@ -67,9 +63,6 @@ class ModelUpkeep:
                 return self.message_list, [(place, message.created_at) for place, message in enumerate(self.message_list)]
             case Past.PERMISSION_REQUESTS:
                 return self.requests, [(key, self.requests[key].sent_at) for key in sorted(self.requests)]
-
-    def _settled_at(self, row: OutboxRow) -> float:
-        return self.settled_at.get(row.id, row.next_at)
 
     @staticmethod
     def _is_settled(row: OutboxRow) -> bool:

@@ -56,6 +56,13 @@ async def test_every_row_of_every_table_comes_through(tmp_path: Path) -> None:
         assert migrate.bring_up(database, schema, queries.load(), may_migrate=False) == schema.version
 
 
+async def test_when_a_webhook_was_delivered_is_kept(tmp_path: Path) -> None:
+    path, now = tmp_path / DATABASE, time.time()
+    Old("http://127.0.0.1:9/webhook").write(path, now)
+    await SqliteStore.open(path).close()
+    assert [row["settled_at"] for row in rows(path, "outbox")] == [now - 50, None]
+
+
 async def test_a_token_that_was_revoked_stays_so(tmp_path: Path) -> None:
     path, now = tmp_path / DATABASE, time.time()
     Old("http://127.0.0.1:9/webhook").write(path, now)

@@ -67,10 +67,10 @@ async def test_an_ended_call_and_its_webhooks_go_after_seven_days(world: World) 
     call_id = await ended_call(world)
     await world.advance(7 * DAY_S - 60)
     assert (count(world, "calls"), count(world, "call_apps")) == (1, 1)
-    assert count(world, "outbox") > 0
+    assert min(count(world, "outbox"), count(world, "deliveries")) > 0
     await world.advance(120 + upkeep.EVERY_S)
     assert (count(world, "calls"), count(world, "call_apps")) == (0, 0)
-    assert count(world, "outbox") == 0
+    assert (count(world, "outbox"), count(world, "deliveries")) == (0, 0)
     assert (await world.server.calls.load(call_id)) is None  # type: ignore[arg-type]
     (entry,) = [each for each in await world.server.calls.journal.after(0, 0) if each["kind"] == "upkeep"]
     assert entry["facts"]["calls"] == 1

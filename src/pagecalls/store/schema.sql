@@ -270,7 +270,6 @@ CREATE INDEX outbox_replays ON outbox (app_id) WHERE replay_at IS NOT NULL;
 
 -- Upkeep. What is over is found by these.
 
-CREATE INDEX outbox_settled ON outbox (coalesce(delivered_at, next_at)) WHERE hold IN ('delivered', 'dropped');
 CREATE INDEX consumer_tokens_expiry ON consumer_tokens (expires_at);
 CREATE INDEX tokens_expiry ON tokens (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX call_buttons_expiry ON call_buttons (expires_at);

@@ -13,7 +13,8 @@ class Past(StrEnum):
     CALLS = "calls"
     """By the end of the call. One whose webhooks are still owed stays. What belongs to the call goes with it."""
     OUTBOX = "outbox"
-    """Delivered or dropped webhooks, by the time of that; their attempts go with them. An owed one is never among them."""
+    """Delivered or dropped webhooks, by the time of that; their attempts go with them. An owed one is never among them, nor one
+    that is to be sent once more."""
     CONSUMER_TOKENS = "consumer_tokens"
     """By their expiry."""
     TOKENS = "tokens"

@@ -13,13 +13,13 @@ DELETE FROM calls WHERE number IN (
 -- name: forget_outbox
 DELETE FROM outbox WHERE id IN (
     SELECT id FROM outbox INDEXED BY outbox_settled
-    WHERE hold IN ('delivered', 'dropped') AND coalesce(delivered_at, next_at) < :before
-    ORDER BY coalesce(delivered_at, next_at)
+    WHERE settled_at IS NOT NULL AND settled_at < :before AND replay_at IS NULL
+    ORDER BY settled_at
     LIMIT :limit
 )
 
 -- name: settled_outbox
-SELECT count(*) FROM outbox INDEXED BY outbox_settled WHERE hold IN ('delivered', 'dropped')
+SELECT count(*) FROM outbox INDEXED BY outbox_settled WHERE settled_at IS NOT NULL
 
 -- name: forget_consumer_tokens
 DELETE FROM consumer_tokens WHERE digest IN (
