@@ -45,8 +45,13 @@ def parse_json(text: bytes | str) -> Json:
     return value
 
 
-async def read_body(receive: Receive, limit: int = MAX_BODY_BYTES) -> bytes:
-    """The whole body. Raises `BodyTooLarge` beyond `limit` bytes, whatever the headers promised, and `ClientGone`."""
+async def read_body(receive: Receive, limit: int = MAX_BODY_BYTES, *, scope: Scope | None = None) -> bytes:
+    """The whole body. Raises `BodyTooLarge` beyond `limit` bytes, whatever the headers of `scope` promised, and `ClientGone`.
+
+    A body of which they promise too much is not even begun, if it is more than would be drained or the client asked first.
+    """
+    if scope is not None and _is_refused_unread(scope, limit):
+        raise BodyTooLarge
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -64,6 +69,16 @@ async def read_body(receive: Receive, limit: int = MAX_BODY_BYTES) -> bytes:
     if size > limit:
         raise BodyTooLarge
     return b"".join(chunks)
+
+
+def _is_refused_unread(scope: Scope, limit: int) -> bool:
+    """Whether to answer before the body is there (RFC 9110 section 10.1.1)."""
+    promised = header(scope, "content-length") or ""
+    if not (promised.isascii() and promised.isdigit()):
+        return False
+    size = int(promised[:20])
+    asks_first = (header(scope, "expect") or "").lower() == "100-continue"
+    return size > (limit if asks_first else DRAIN_BYTES)
 
 
 async def until_gone(receive: Receive) -> None:

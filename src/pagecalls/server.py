@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-import uvicorn
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -30,6 +29,7 @@ from pagecalls import __version__, dev, operator_file, token_key
 from pagecalls.call.events import ServerStopping
 from pagecalls.call.settings import default_settings
 from pagecalls.clock import SystemClock
+from pagecalls.connections import ConnectionConfig, ConnectionLimits, SweepingServer
 from pagecalls.consumer.endpoint import ConsumerOptions, build_consumer
 from pagecalls.consumer.identity.claims import JwtRules
 from pagecalls.consumer.identity.devices import JwtOptions, with_jwts
@@ -83,8 +83,6 @@ from pagecalls.webhooks.verification import verify_callback
 log = logging.getLogger("pagecalls")
 
 DEV_FILE = "dev.json"
-IDLE_CONNECTION_S = 75
-"""Longer than clients keep an idle connection (aiohttp 15 s): a request that meets a connection just closing is lost."""
 LAST_ANSWER_S = 1.0
 LAST_ANSWER_TURNS = 100
 """How long the end of a drain waits for requests that are being served, and how often it looks."""
@@ -171,6 +169,7 @@ class Server:
     ) -> None:
         self.addresses = addresses
         self.app: ASGIApp = _not_yet
+        self.limits = ConnectionLimits()
         self.calls = calls
         self.courier = courier
         self.upkeep = upkeep
@@ -222,15 +221,15 @@ class Server:
     async def serve(self, listener: socket.socket) -> None:
         """Answer on `listener` until `ask_to_stop` and through the drain; then end what is left while devices can be told."""
         http = _QuietServer(
-            uvicorn.Config(
-                self.app,
+            ConnectionConfig(
+                self.limits,
+                app=self.app,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
                 ws_max_size=1024 * 1024,
-                timeout_keep_alive=IDLE_CONNECTION_S,
                 timeout_graceful_shutdown=3,
                 ssl_context_factory=(lambda _config, _default: tls.context) if (tls := self._tls) else None,
             )
@@ -295,7 +294,7 @@ class Server:
                 await self.courier.idle()
 
 
-class _QuietServer(uvicorn.Server):
+class _QuietServer(SweepingServer):
     """uvicorn without its own signal handling: stopping has an order, and `serve_until_stopped` owns it."""
 
     @contextlib.contextmanager
@@ -438,6 +437,7 @@ async def running(
         )
         if settings.hsts:
             server.app = Hsts(server.app)
+        server.limits = _connection_limits(settings)
         log.info("pagecalls %s is ready at %s", __version__, addresses.base_url)
         try:
             yield server
@@ -545,6 +545,17 @@ def _why_not_ready(server: Server, engine: MediaEngine) -> str | None:
     except EngineError:
         return "no media engine"
     return None
+
+
+def _connection_limits(settings: Settings) -> ConnectionLimits:
+    return ConnectionLimits(
+        connections=settings.max_connections,
+        per_peer=settings.max_connections_per_peer,
+        head_timeout_s=settings.head_timeout_s,
+        body_timeout_s=settings.body_timeout_s,
+        idle_timeout_s=settings.idle_timeout_s,
+        stall_timeout_s=settings.stall_timeout_s,
+    )
 
 
 def _engine_settings(settings: Settings) -> EngineSettings:

@@ -70,6 +70,10 @@ class Settings:
     `retention_days`: how long ended calls and webhooks that are done with are kept (messenger-calling 3.3: at least one day);
     `retention_rows`: how many such webhooks at most. `auto_migrate`: bring the database to this version's schema at the start,
     instead of refusing it.
+
+    What HTTP and WebSocket connections may take (docs/security.md): `max_connections` in all, `max_connections_per_peer` of one
+    peer (`None` is off); `head_timeout_s` and `body_timeout_s` for a request to arrive, `idle_timeout_s` between two requests,
+    `stall_timeout_s` for a peer that does not read.
     """
 
     mode: Mode = Mode.DEVELOPMENT
@@ -85,6 +89,12 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     hsts: bool = False
+    max_connections: int = 10_000
+    max_connections_per_peer: int | None = 1_000
+    head_timeout_s: float = 10
+    body_timeout_s: float = 30
+    idle_timeout_s: float = 75
+    stall_timeout_s: float = 30
     webhook_networks: tuple[str, ...] = ()
     admin_token: str | None = field(default=None, repr=False)
     consumer_key: str | None = field(default=None, repr=False)

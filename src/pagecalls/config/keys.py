@@ -147,6 +147,17 @@ KEYS = (
         switch(),
         "Tell browsers to use HTTPS only, for half a year (Strict-Transport-Security). Only with a certificate.",
     ),
+    Key(Section.HTTP, "max_connections", whole(1), "HTTP and WebSocket connections in all. Each needs a descriptor."),
+    Key(
+        Section.HTTP,
+        "max_connections_per_peer",
+        LIMIT,
+        "Connections of one peer: an IPv4 address, or a /64 of IPv6. Peers on this machine have no limit of their own.",
+    ),
+    Key(Section.HTTP, "head_timeout_s", seconds(0.1), "How long the head of a request may take to arrive."),
+    Key(Section.HTTP, "body_timeout_s", seconds(0.1), "How long the body of a request may take to arrive, 1 MiB at most."),
+    Key(Section.HTTP, "idle_timeout_s", seconds(0.1), "How long a connection is kept open between two requests."),
+    Key(Section.HTTP, "stall_timeout_s", seconds(0.1), "How long a client may leave unread what waits for it."),
     Key(Section.MEDIA, "udp_port", PORT, "Media port of the first worker; the next workers have the next ones.", "40000"),
     Key(
         Section.MEDIA,

@@ -68,7 +68,7 @@ class Sessions:
         if not self._may_ask(request.scope):
             return JSONResponse(forbidden(self._errors, "Sessions are opened with the operator's key only."), 403)
         try:
-            asked = decode(await read_body(request.receive))
+            asked = decode(await read_body(request.receive, scope=request.scope))
             opened = await self._directory.open_session(
                 PageId(asked.page_id), _platform(asked.platform), asked.name, None if asked.psid is None else Psid(asked.psid)
             )

@@ -101,7 +101,7 @@ class ControlApp:
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
         try:
             handler, named = self._find(scope, scope["path"].rstrip("/"))
-            request = ControlRequest(_query(scope), await read_body(receive), receive, named)
+            request = ControlRequest(_query(scope), await read_body(receive, scope=scope), receive, named)
             return await handler(self._parts, request)
         except Refused as refused:
             return refused.response

@@ -67,7 +67,7 @@ def incoming(scope: Scope, receive: Receive) -> Incoming:
         method=scope["method"].upper(),
         path=raw.decode("latin-1") if raw is not None else quote(scope["path"], safe="/"),
         query_string=scope["query_string"],
-        read_body=lambda: read_body(receive),
+        read_body=lambda: read_body(receive, scope=scope),
         content_type=header(scope, "content-type"),
         authorization=header(scope, "authorization"),
         if_none_match=header(scope, "if-none-match"),
