@@ -1,0 +1,222 @@
+"""Everybody who may knock: apps, Pages, people, and a token of each kind; and what the contract says to each of them.
+
+`expected` is written from ruling 16 and graph-platform 2 and 4.1, not from the code: token, node, verb, kind of token, Page,
+permission, in this order. An edge is served to somebody only if `PAGE_EDGES_NEED` or `APP_EDGES_NEED` says what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TypeAlias
+
+from pagecalls.store.base import App, Consumer, ConsumerToken, Page, Token, TokenKind, Transaction
+from pagecalls.switchboard.directory import digest
+from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid
+from tests.scenarios.conftest import World
+
+Refusal: TypeAlias = tuple[int, int, int | None]
+"""HTTP status, code, subcode."""
+
+FAR = 4_000_000_000.0
+BOTH = frozenset({"pages_messaging", "pages_manage_metadata"})
+
+SHOP = App(AppId("7001"), "Shop", "shop-secret")
+HELP = App(AppId("7002"), "Help", "help-secret")
+OTHER = App(AppId("7003"), "Other", "other-secret")
+TEA = Page(PageId("6001"), "Tea House")
+BOOKS = Page(PageId("6002"), "Book House")
+BIKES = Page(PageId("6003"), "Bike House")
+ADA = Consumer(Psid("5001"), TEA.id, Platform.MESSENGER, "Ada Tealover")
+BOB = Consumer(Psid("5002"), TEA.id, Platform.MESSENGER, "Bob Tealover")
+CY = Consumer(Psid("5003"), BOOKS.id, Platform.MESSENGER, "Cy Booklover")
+
+
+class Who(Enum):
+    """A caller, by what it shows. `SHOP` and `HELP` share the Tea House, `SHOP` has the Book House too, `OTHER` one."""
+
+    SHOP_AT_TEA = auto()
+    HELP_AT_TEA = auto()
+    SHOP_AT_BOOKS = auto()
+    OTHER_AT_BIKES = auto()
+    SYSTEM_USER_AT_TEA = auto()
+    SYSTEM_USER_NOWHERE = auto()
+    USER = auto()
+    APP = auto()
+    OTHER_APP = auto()
+    APP_WITH_A_WRONG_SECRET = auto()
+    MESSAGING_ONLY = auto()
+    METADATA_ONLY = auto()
+    NO_PERMISSION = auto()
+    EXPIRED = auto()
+    REVOKED = auto()
+    CONSUMER = auto()
+    ADMIN = auto()
+    GARBAGE = auto()
+    NOBODY = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """What a believed token stands for."""
+
+    kind: TokenKind
+    app: App
+    page: Page | None = None
+    scopes: frozenset[str] = frozenset()
+
+
+BELIEVED: Mapping[Who, Bearer] = {
+    Who.SHOP_AT_TEA: Bearer(TokenKind.PAGE, SHOP, TEA, BOTH),
+    Who.HELP_AT_TEA: Bearer(TokenKind.PAGE, HELP, TEA, BOTH),
+    Who.SHOP_AT_BOOKS: Bearer(TokenKind.PAGE, SHOP, BOOKS, BOTH),
+    Who.OTHER_AT_BIKES: Bearer(TokenKind.PAGE, OTHER, BIKES, BOTH),
+    Who.SYSTEM_USER_AT_TEA: Bearer(TokenKind.SYSTEM_USER, SHOP, TEA, BOTH),
+    Who.SYSTEM_USER_NOWHERE: Bearer(TokenKind.SYSTEM_USER, SHOP, None, BOTH),
+    Who.USER: Bearer(TokenKind.USER, SHOP, None, BOTH),
+    Who.APP: Bearer(TokenKind.APP, SHOP),
+    Who.OTHER_APP: Bearer(TokenKind.APP, OTHER),
+    Who.MESSAGING_ONLY: Bearer(TokenKind.PAGE, SHOP, TEA, frozenset({"pages_messaging"})),
+    Who.METADATA_ONLY: Bearer(TokenKind.PAGE, SHOP, TEA, frozenset({"pages_manage_metadata"})),
+    Who.NO_PERMISSION: Bearer(TokenKind.PAGE, SHOP, TEA),
+}
+
+NOT_BELIEVED: Mapping[Who, Refusal] = {
+    Who.EXPIRED: (400, 190, 463),
+    Who.REVOKED: (400, 190, 467),
+    Who.APP_WITH_A_WRONG_SECRET: (400, 190, None),
+    Who.CONSUMER: (400, 190, None),
+    Who.ADMIN: (400, 190, None),
+    Who.GARBAGE: (400, 190, None),
+}
+
+
+class Node(Enum):
+    """What a path may name."""
+
+    TEA = TEA.id
+    ME = "me"
+    UNKNOWN = "404404"
+    AN_APP = SHOP.id
+    A_PERSON = ADA.psid
+    ALIAS = "teahouse"
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a verb of a Page's edge needs: one of `scopes`, if any; `app`: an app's own token will do as well."""
+
+    scopes: frozenset[str] = frozenset()
+    app: bool = False
+
+
+_MESSAGING = Needs(frozenset({"pages_messaging"}))
+_METADATA = Needs(frozenset({"pages_manage_metadata"}))
+
+PAGE_EDGES_NEED: Mapping[str, Mapping[str, Needs]] = {
+    "": {"GET": Needs()},
+    "calls": {"POST": _MESSAGING},
+    "messenger_call_permissions": {"GET": _MESSAGING},
+    "subscribed_apps": {"GET": _METADATA, "POST": _METADATA, "DELETE": Needs(_METADATA.scopes, app=True)},
+}
+"""messenger-calling 1.2."""
+
+APP_EDGES_NEED: Mapping[str, frozenset[str]] = {"subscriptions": frozenset({"GET", "POST", "DELETE"})}
+"""The app's own token (graph-platform 7.2)."""
+
+VERBS = ("GET", "POST", "DELETE", "PUT", "PATCH")
+UNSUPPORTED: Refusal = (400, 100, 33)
+TOKEN_KIND: Refusal = (403, 210, None)
+WRONG_PAGE: Refusal = (403, 200, 9905004)
+SCOPE: Refusal = (403, 200, 9905003)
+CURRENT_USER: Refusal = (400, 2500, None)
+
+
+def text_of(world: World, who: Who) -> str | None:
+    """The token as it is shown."""
+    match who:
+        case Who.NOBODY:
+            return None
+        case Who.APP:
+            return f"{SHOP.id}|{SHOP.secret}"
+        case Who.OTHER_APP:
+            return f"{OTHER.id}|{OTHER.secret}"
+        case Who.APP_WITH_A_WRONG_SECRET:
+            return f"{SHOP.id}|{OTHER.secret}"
+        case Who.ADMIN:
+            return world.server.dev.admin_token
+        case _:
+            return f"EAA{who.name}"
+
+
+def fill(tx: Transaction) -> None:
+    """Make the store know them all."""
+    for app in (SHOP, HELP, OTHER):
+        tx.put_app(app)
+    for page in (TEA, BOOKS, BIKES):
+        tx.put_page(page)
+    for consumer in (ADA, BOB, CY):
+        tx.put_consumer(consumer)
+        tx.put_consumer_token(
+            ConsumerToken(digest(f"device-{consumer.psid}"), consumer.psid, consumer.page_id, DeviceId(consumer.psid), FAR)
+        )
+    tx.put_consumer_token(ConsumerToken(digest("EAACONSUMER"), ADA.psid, TEA.id, DeviceId("consumer"), FAR))
+    for who, bearer in BELIEVED.items():
+        if bearer.kind is not TokenKind.APP:
+            page_id = bearer.page.id if bearer.page else None
+            tx.put_token(Token(digest(f"EAA{who.name}"), bearer.kind, bearer.app.id, page_id, bearer.scopes))
+    tx.put_token(Token(digest("EAAEXPIRED"), TokenKind.PAGE, SHOP.id, TEA.id, BOTH, expires_at=1.0))
+    tx.put_token(Token(digest("EAAREVOKED"), TokenKind.PAGE, SHOP.id, TEA.id, BOTH, is_revoked=True))
+
+
+def expected(who: Who, node: Node, verb: str, needs: Needs | None) -> Refusal | None:
+    """What `verb` of a Page's edge answers; `None` if it is let through. `needs` is `None` if the edge has no such verb."""
+    if who in NOT_BELIEVED:
+        return NOT_BELIEVED[who]
+    if who is Who.NOBODY:
+        return CURRENT_USER if node is Node.ME else (400, 104, None)
+    bearer = BELIEVED[who]
+    page = TEA
+    match node:
+        case Node.ALIAS:
+            return 404, 803, None
+        case Node.UNKNOWN | Node.AN_APP | Node.A_PERSON:
+            return UNSUPPORTED
+        case Node.ME:
+            if bearer.kind is TokenKind.APP:
+                return CURRENT_USER
+            if bearer.page is None:
+                return TOKEN_KIND
+            page = bearer.page
+        case Node.TEA:
+            pass
+    if needs is None:
+        return UNSUPPORTED
+    if bearer.kind is TokenKind.APP and needs.app:
+        return None
+    return _on_page(bearer, page, needs)
+
+
+def _on_page(bearer: Bearer, page: Page, needs: Needs) -> Refusal | None:
+    if bearer.kind not in (TokenKind.PAGE, TokenKind.SYSTEM_USER) or bearer.page is None:
+        return TOKEN_KIND
+    if bearer.page != page:
+        return WRONG_PAGE
+    return SCOPE if needs.scopes and not needs.scopes & bearer.scopes else None
+
+
+def expected_of_app(who: Who, node: str, has_verb: bool) -> Refusal | None:
+    """What a verb of an app's edge answers; `None` if it is let through."""
+    if who in NOT_BELIEVED:
+        return NOT_BELIEVED[who]
+    if who is Who.NOBODY:
+        return CURRENT_USER if node == "me" else (400, 104, None)
+    bearer = BELIEVED[who]
+    if not node.isdigit() and node != "app":
+        return 404, 803, None
+    if node not in ("app", bearer.app.id):
+        return UNSUPPORTED
+    if bearer.kind is not TokenKind.APP:
+        return 400, 15, None
+    return None if has_verb else UNSUPPORTED
