@@ -6,10 +6,10 @@ Owns no route, no error body and no token. A face catches `BodyTooLarge` and `Cl
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -23,6 +23,9 @@ JsonObject: TypeAlias = "dict[str, Json]"
 
 MAX_BODY_BYTES = 1024 * 1024
 """graph-platform 3.1."""
+
+_AUTHORITY = re.compile(r"(?:\[([^\[\]/@?#\\ ,]+)\]|([^\[\]:/@?#\\ ,]+))(?::([0-9]{0,5}))?")
+"""RFC 9112 section 3.2: a name or address, or an IPv6 address in brackets; and a port."""
 
 DRAIN_BYTES = 8 * MAX_BODY_BYTES
 """How much of a body that is too large is read and thrown away, so that an ordinary client gets as far as reading the refusal."""
@@ -180,15 +183,10 @@ def _only(scope: Scope, name: bytes) -> str | None:
 
 def host_name(authority: str | None) -> str | None:
     """The host of `host[:port]`, lower case, without brackets and final dot; `None` if there is none or it makes no sense."""
-    if not authority or any(mark in authority for mark in "/@?#\\ ,"):
+    found = _AUTHORITY.fullmatch(authority or "")
+    if found is None or int(found[3] or 0) > 65_535:
         return None
-    try:
-        parts = urlsplit(f"//{authority}")
-        _ = parts.port
-        host = parts.hostname
-    except ValueError:
-        return None
-    return host.rstrip(".") or None if host else None
+    return (found[1] or found[2]).lower().rstrip(".") or None
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -23,11 +23,12 @@ from pagecalls.graph.decoding import file_names, parse_body, parse_query
 from pagecalls.graph.messages import send_request
 from pagecalls.graph.metrics import read_metrics
 from pagecalls.graph.params import Params
+from pagecalls.graph.references import Room
 from pagecalls.graph.rendering import Presentation
 from pagecalls.graph.request import parse_address
 from pagecalls.graph.selection import fields_of, parse_fields
 from pagecalls.graph.settings import settings_change
-from pagecalls.http import Json
+from pagecalls.http import MAX_BODY_BYTES, Json
 from pagecalls.switchboard.zones import wall_clock
 from tests.fuzz.mutation import fuzz
 
@@ -171,7 +172,7 @@ def judge_batch(params: Params) -> None:
         raise AssertionError("some requests wait for ever")
     for member in members:
         try:
-            filled = member.filled(RESULTS)
+            filled = member.filled(RESULTS, Room(MAX_BODY_BYTES))
         except CallerError as error:
             str(error)
         else:

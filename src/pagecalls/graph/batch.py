@@ -16,9 +16,10 @@ from pagecalls.errors import PageCallsError, UnusableBatch
 from pagecalls.graph.batch_plan import Member, read_members, waits
 from pagecalls.graph.decoding import file_names
 from pagecalls.graph.options import GraphOptions
+from pagecalls.graph.references import Room
 from pagecalls.graph.request import Credentials, Incoming, Request
 from pagecalls.graph.visit import Answer
-from pagecalls.http import Json, NotJson, Response, parse_json
+from pagecalls.http import MAX_BODY_BYTES, Json, NotJson, Response, parse_json
 
 Serve = Callable[[Incoming, PageCallsError | None], Awaitable[Response]]
 """Answers one request, or says the error to it without trying it. Raises nothing."""
@@ -71,6 +72,7 @@ class _Run:
     options: GraphOptions
     responses: dict[int, Response | None] = field(default_factory=dict)
     over: list[asyncio.Event] = field(default_factory=list)
+    room: Room = field(default_factory=lambda: Room(MAX_BODY_BYTES))
 
     async def all(self) -> None:
         """Run every request. One that is cancelled leaves the others' answers in `responses`."""
@@ -100,7 +102,7 @@ class _Run:
 
     async def _answer(self, member: Member) -> Response:
         try:
-            filled = member.filled(self._results(member))
+            filled = member.filled(self._results(member), self.room)
             self.files.check(member)
         except PageCallsError as error:
             return await self.serve(_incoming(member, self.around), error)

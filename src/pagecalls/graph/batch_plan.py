@@ -15,8 +15,8 @@ import msgspec
 from pagecalls.errors import InvalidValue, MissingParameter, UnreadableBody, UnusableBatch
 from pagecalls.graph.decoding import parse_body, parse_query
 from pagecalls.graph.params import Params, merged
-from pagecalls.graph.references import BadReference, Filler, references_in
-from pagecalls.http import MAX_BODY_BYTES, Json, JsonObject, NotJson, parse_json
+from pagecalls.graph.references import BadReference, Filler, Room, references_in
+from pagecalls.http import Json, JsonObject, NotJson, parse_json
 
 MAX_MEMBERS = 50
 MAX_REFERENCES = 100
@@ -53,9 +53,9 @@ class Member:
         """What the body is: as its headers say, else a form, unless it looks like JSON (messenger-calling 1.1)."""
         return self.headers.get("content-type") or (JSON if self.body.lstrip().startswith("{") else FORM)
 
-    def filled(self, results: Mapping[str, Json]) -> Member:
+    def filled(self, results: Mapping[str, Json], room: Room) -> Member:
         """The same with its references replaced. What is put into an address or a form is escaped. Raises `UnusableBatch`."""
-        filler = Filler(results, MAX_BODY_BYTES)
+        filler = Filler(results, room)
         try:
             path, query = _filled_path(self.path, filler), _filled_form(self.query, filler)
             return replace(self, path=path, query=query, body=self._filled_body(filler))

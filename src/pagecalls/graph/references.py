@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import EllipsisType
 from typing import TypeAlias
 
@@ -90,13 +90,29 @@ def _below(value: Json, step: Step) -> list[Json]:
             return []
 
 
-class Filler:
-    """Puts results into the texts of one request; all together may add no more than `limit` characters."""
+@dataclass(slots=True)
+class Room:
+    """How many characters the references of a batch may still add, in all its requests together."""
 
-    def __init__(self, results: Mapping[str, Json], limit: int) -> None:
+    limit: int
+    left: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = self.limit
+
+    def take(self, size: int) -> None:
+        """Raises `BadReference` if there is no room left."""
+        self.left -= size
+        if self.left < 0:
+            raise BadReference(f"what the batch refers to is larger than {self.limit} characters")
+
+
+class Filler:
+    """Puts results into the texts of one request, as far as there is room."""
+
+    def __init__(self, results: Mapping[str, Json], room: Room) -> None:
         self._results = results
-        self._limit = limit
-        self._left = limit
+        self._room = room
 
     def fill(self, text: str) -> str:
         """`text` with each reference replaced by what it finds. Raises `BadReference`: nothing found, or too much."""
@@ -107,7 +123,5 @@ class Filler:
         if not values:
             raise BadReference(f"{reference[0][:120]} finds nothing")
         text = ",".join(value if isinstance(value, str) else msgspec.json.encode(value).decode() for value in values)
-        self._left -= len(text)
-        if self._left < 0:
-            raise BadReference(f"what it refers to is larger than {self._limit} characters")
+        self._room.take(len(text))
         return text

@@ -19,6 +19,7 @@ from pagecalls.store.base import AppSubscription, PageSubscription
 
 _FIELD = re.compile(r"[a-z0-9_]{1,100}")
 _URL_LIMIT = 2048
+_TOKEN_LIMIT = 2048
 
 
 SUBSCRIBED_APP = Shape("Application", dict.fromkeys(("id", "name", "link", "category", "subscribed_fields")))
@@ -82,6 +83,8 @@ async def subscribe_app(visit: AppVisit) -> Answer:
     object_ = params.required_choice("object", WebhookObject)
     callback_url = _callback_url(params)
     verify_token = params.required_text("verify_token")
+    if len(verify_token) > _TOKEN_LIMIT:
+        raise InvalidValue("verify_token")
     fields = _checked_fields(_required_words(params, "fields"))
     # Which values an event has is a matter of `changes[]` (7.5), and no event that is sent here has any.
     params.flag("include_values")

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 
 from pagecalls.clock import Clock
-from pagecalls.errors import UnknownObject
+from pagecalls.errors import InvalidValue, UnknownObject
 from pagecalls.store.base import (
     App,
     AppSubscription,
@@ -26,6 +26,8 @@ from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid
 
 DAY_S = 24 * 3600.0
 CONSUMER_TOKEN_S = 30 * DAY_S
+MAX_SUBSCRIBED_FIELDS = 500
+"""Of one object of an app; the platform has some hundred names, and any other is stored as well."""
 PAGE_SCOPES = frozenset({"pages_messaging", "pages_manage_metadata", "pages_show_list"})
 
 
@@ -164,13 +166,15 @@ class Directory:
     async def subscribe_app(self, subscription: AppSubscription) -> None:
         """Verify the callback, then store it; earlier fields of the same object stay (graph-platform 7.2).
 
-        Raises `CallbackUnverified`; the old subscription then stays as it was.
+        Raises `CallbackUnverified`, and `InvalidValue` for more fields than there are; the old subscription then stays as it was.
         """
         await self._verifier.verify(subscription.callback_url, subscription.verify_token)
 
         def work(tx: Transaction) -> None:
             old = next((s for s in tx.app_subscriptions(subscription.app_id) if s.object == subscription.object), None)
             fields = tuple(dict.fromkeys((*(old.fields if old else ()), *subscription.fields)))
+            if len(fields) > MAX_SUBSCRIBED_FIELDS:
+                raise InvalidValue("fields")
             tx.put_app_subscription(replace(subscription, fields=fields, is_active=True))
             tx.forget_failures(subscription.app_id, subscription.object)
 

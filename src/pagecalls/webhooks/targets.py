@@ -16,6 +16,16 @@ Network = IPv4Network | IPv6Network
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last four bytes are the IPv4 address that the packet reaches."""
+_GLOBAL_V6 = IPv6Network("2000::/3")
+"""All that is given out as global unicast (RFC 4291 section 2.4). What lies outside is a form of an IPv4 address, or nobody's."""
+_CLOSED: tuple[Network, ...] = (
+    IPv4Network("192.0.0.0/24"),
+    IPv4Network("192.88.99.0/24"),
+    IPv4Network("168.63.129.16/32"),
+    IPv6Network("3fff::/20"),
+)
+"""Global by their numbers only: protocol assignments (RFC 6890; a cloud's metadata among them), retired relays, the address at
+which another cloud serves its own machines, and documentation (RFC 9637)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,10 @@ class TargetPolicy:
             return True
         if address.is_loopback:
             return self.allow_loopback
-        return address.is_global and not address.is_multicast
+        if isinstance(address, IPv6Address) and address not in _GLOBAL_V6:
+            return False
+        is_closed = any(address.version == network.version and address in network for network in _CLOSED)
+        return address.is_global and not address.is_multicast and not is_closed
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:

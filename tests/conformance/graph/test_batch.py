@@ -459,7 +459,7 @@ async def test_references_that_grow_are_cut_short(world: World) -> None:
     world.door.answer = CallReply(CallId("x" * 200_000))
     bomb = {"action": "terminate", "call_id": "c_2", "pad": "{result=first:$.call_id}" * 90}
     _, second = await entries(world, [ends("c_1", name="first"), {"method": "POST", "relative_url": CALLS, "body": bomb}])
-    assert body_of(second)["error"]["message"] == "(#100) batch[1]: what it refers to is larger than 1048576 characters."
+    assert body_of(second)["error"]["message"] == "(#100) batch[1]: what the batch refers to is larger than 1048576 characters."
     assert asked_calls(world) == ["c_1"]
 
 

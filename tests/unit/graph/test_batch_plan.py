@@ -7,6 +7,7 @@ import pytest
 from pagecalls.errors import UnusableBatch
 from pagecalls.graph.batch_plan import Member, read_members, waits
 from pagecalls.graph.params import Params
+from pagecalls.graph.references import Room
 from pagecalls.http import Json
 
 
@@ -89,15 +90,15 @@ def test_filling_escapes_for_its_place() -> None:
         {"relative_url": "me", "body": {"k": [text], "n": 1}},
         {"relative_url": "me", "body": text, "headers": [{"name": "content-type", "value": "text/plain"}], "name": "a"},
     )
-    filled = path.filled(results)
+    filled = path.filled(results, Room(1000))
     assert filled.path == "/x%26y%3D%2F%20%25%C3%A9/calls%2F"
     assert filled.query == "q=x%26y%3D%2F+%25%C3%A9&r=x%26y%3D%2F+%25%C3%A9"
     assert filled.body == "k=v%20w"
-    assert form.filled(results).body == "k=x%26y%3D%2F+%25%C3%A9&l=1"
-    assert json.loads(from_json.filled(results).body) == {"k": ["x&y=/ %é"], "n": 1}
-    assert other.filled(results).body == text
+    assert form.filled(results, Room(1000)).body == "k=x%26y%3D%2F+%25%C3%A9&l=1"
+    assert json.loads(from_json.filled(results, Room(1000)).body) == {"k": ["x&y=/ %é"], "n": 1}
+    assert other.filled(results, Room(1000)).body == text
 
 
 def test_what_is_no_json_stays_as_it_is_and_is_refused_in_its_turn() -> None:
     _, broken = members({"relative_url": "me", "name": "a"}, {"relative_url": "me", "body": "{{result=a:$.id}"})
-    assert broken.filled({"a": {"id": "1"}}).body == "{{result=a:$.id}"
+    assert broken.filled({"a": {"id": "1"}}, Room(1000)).body == "{{result=a:$.id}"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pagecalls.graph.references import EVERY, BadReference, Filler, Reference, find, parse_path, references_in
+from pagecalls.graph.references import EVERY, BadReference, Filler, Reference, Room, find, parse_path, references_in
 from pagecalls.http import Json
 
 RESULT: Json = {"id": "7", "data": [{"id": 1, "on": True}, {"id": 2}, {"name": "x"}], "a.b": {"c": [["deep"]]}, "none": None}
@@ -60,7 +60,7 @@ def test_references_in_texts() -> None:
 
 
 def test_filling() -> None:
-    filler = Filler({"a": RESULT}, 100)
+    filler = Filler({"a": RESULT}, Room(100))
     assert filler.fill("ids={result=a:$.data.*.id}&x") == "ids=1,2&x"
     assert filler.fill("{result=a:$.data[0]}{result=a:$.none}") == '{"id":1,"on":true}null'
     assert filler.fill("nothing") == "nothing"
@@ -69,11 +69,13 @@ def test_filling() -> None:
 
 
 def test_what_is_filled_in_is_not_read_again() -> None:
-    assert Filler({"a": "{result=a:$}"}, 100).fill("{result=a:$}") == "{result=a:$}"
+    assert Filler({"a": "{result=a:$}"}, Room(100)).fill("{result=a:$}") == "{result=a:$}"
 
 
-def test_all_texts_of_a_request_share_one_limit() -> None:
-    filler = Filler({"a": "x" * 40}, 100)
+def test_all_texts_of_all_requests_share_one_limit() -> None:
+    room = Room(100)
+    filler = Filler({"a": "x" * 40}, room)
     assert len(filler.fill("{result=a:$}{result=a:$}")) == 80
-    with pytest.raises(BadReference, match="larger than 100"):
-        filler.fill("{result=a:$}")
+    for each in (filler, Filler({"a": "x" * 40}, room)):
+        with pytest.raises(BadReference, match="larger than 100"):
+            each.fill("{result=a:$}")
