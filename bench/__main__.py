@@ -12,7 +12,17 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench import bench_api, bench_compare, bench_engine, bench_impair, bench_outbox, bench_relay, bench_sdp
+from bench import (
+    bench_api,
+    bench_attack,
+    bench_compare,
+    bench_engine,
+    bench_impair,
+    bench_outbox,
+    bench_relay,
+    bench_requests,
+    bench_sdp,
+)
 from bench.figure import Figure, Options, merged
 
 TABLE_WIDTH = 120
@@ -29,6 +39,8 @@ PARTS: dict[str, Part] = {
     "start": always(bench_api.start_figures),
     "accept": always(bench_api.accept_figures),
     "webhooks": always(bench_outbox.figures),
+    "requests": always(bench_requests.figures),
+    "attack": always(bench_attack.figures),
     "load": bench_engine.load_figures,
     "engine": bench_engine.figures,
     "impair": always(bench_impair.figures),

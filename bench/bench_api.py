@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,9 +44,11 @@ ALONE = "bench.accept_server"
 
 
 @asynccontextmanager
-async def server(folder: Path, webhook: str | None = None, module: str = SERVE) -> AsyncIterator[tuple[int, DevFile]]:
-    """`pagecalls serve`, run as `module`, in a process of its own; its pid and what it printed."""
-    options = ["--port", "0", "--udp-port", "0", "--data-dir", str(folder), "--json"]
+async def server(
+    folder: Path, webhook: str | None = None, module: str = SERVE, more: Sequence[str] = ()
+) -> AsyncIterator[tuple[int, DevFile]]:
+    """`pagecalls serve`, run as `module` with `more` options, in a process of its own; its pid and what it printed."""
+    options = ["--port", "0", "--udp-port", "0", "--data-dir", str(folder), "--json", *more]
     if webhook is not None:
         options += ["--webhook", webhook]
     process = await asyncio.create_subprocess_exec(

@@ -71,3 +71,9 @@ def cpu_s(pid: int) -> float:
 def cpu_ns(pid: int) -> int:
     """The same in nanoseconds, by the process's CPU clock (clock_getcpuclockid(3)): its id is the inverted pid and a 2."""
     return time.clock_gettime_ns((~pid << 3) | 2)
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process now, in MB (proc(5), /proc/PID/status)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1000

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ from enum import Enum, auto
 from typing import Any
 
 import uvicorn
-from uvicorn._types import ASGIReceiveEvent
+from uvicorn._types import ASGI3Application, ASGIReceiveEvent, ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -74,6 +75,8 @@ class ConnectionConfig(Config):
             timeout_keep_alive=math.ceil(limits.idle_timeout_s),
             **options,
         )
+        # uvicorn has a line for each bad request and for each socket, which a stranger can have written without end.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 class SweepingServer(uvicorn.Server):
@@ -160,6 +163,7 @@ class GuardedHttp(HttpToolsProtocol):
         self.watch = _Watch(config)
         self._limits = self.watch.limits
         self._phase = Phase.NOTHING
+        self._serving: RequestResponseCycle | None = None
         self._is_over = False
         self._unparsed = 0
         self._head_bytes = 0
@@ -175,8 +179,9 @@ class GuardedHttp(HttpToolsProtocol):
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The seat is free."""
+        """The seat is free, and nobody waits for an answer."""
         self.watch.leave()
+        self._drop()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -276,6 +281,7 @@ class GuardedHttp(HttpToolsProtocol):
     def check(self, now: float) -> None:
         """End the connection if it is time. `now` is the loop's."""
         if self.watch.must_abort(self.transport, now):
+            self._drop()
             self.transport.abort()
         elif now >= self.watch.deadline and not self.transport.is_closing():
             if self._phase is Phase.NOTHING or self._is_over:
@@ -294,6 +300,18 @@ class GuardedHttp(HttpToolsProtocol):
         head = b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(text)
         self.transport.write(b"HTTP/1.1 " + status + b"\r\n" + head + text)
         self._linger()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._serving = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _drop(self) -> None:
+        """What is served is told that the client has gone, and what waits is forgotten. uvicorn tells the last request only; the
+        others would write to a connection that is no more."""
+        self.pipeline.clear()
+        if self._serving is not None:
+            self._serving.disconnected = True
+            self._serving.message_event.set()
 
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
@@ -377,6 +395,12 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         message = await super().receive()
         self._go_on()
         return message
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """The app's word. A refusal ends the handshake too; uvicorn would take it for an app that forgot it, and log that."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            self.handshake_complete = True
 
     def check(self, now: float) -> None:
         """End the connection if it is time. `now` is the loop's."""

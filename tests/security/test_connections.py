@@ -82,8 +82,8 @@ async def test_an_idle_connection_is_kept_for_a_while_and_closed(hasty: World) -
         assert await raw.rest() == b""
 
 
-async def test_a_client_that_reads_nothing(hasty: World) -> None:
-    """The answers do not fit into the system's buffers, so they wait in ours; but not for ever."""
+async def test_a_client_that_reads_nothing(hasty: World, caplog: pytest.LogCaptureFixture) -> None:
+    """The answers do not fit into the system's buffers, so they wait in ours; but not for ever, and no task stumbles."""
     async with connected(hasty.base_url) as raw:
         raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
         request = GET.replace("/_pagecalls/health", "/openapi.json") + "\r\n"
@@ -93,6 +93,29 @@ async def test_a_client_that_reads_nothing(hasty: World) -> None:
                     await raw.send(request)
                     await asyncio.sleep(0.01)
     assert await is_serving(hasty)
+    assert not caplog.records
+
+
+async def test_requests_in_advance_of_a_client_that_leaves(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Those that wait are forgotten, and the one that is served ends without a word."""
+    poll = GET.replace("health", "journal?after=1000000&wait_s=60")
+    for _ in range(3):
+        async with connected(world.base_url) as raw:
+            await raw.send((poll + f"Authorization: Bearer {world.server.dev.admin_token}\r\n\r\n") * 5)
+            await asyncio.sleep(0.05)
+    assert await is_serving(world)
+    assert not caplog.records
+
+
+async def test_strangers_write_no_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither a line for each request that is none, nor the address of a socket with the token in it."""
+    for _ in range(3):
+        async with connected(world.base_url) as raw:
+            await raw.send("nonsense\r\n\r\n")
+            await raw.rest()
+    async with connected(world.base_url) as raw:
+        await raw.upgrade("/consumer/v1?access_token=secret")
+    assert not caplog.records
 
 
 async def test_a_long_poll_is_no_slow_request(hasty: World) -> None:

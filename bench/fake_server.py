@@ -1,0 +1,18 @@
+"""`pagecalls serve` with the fake engine, so that what is measured is the API process and nothing of media."""
+
+from __future__ import annotations
+
+from pagecalls import server
+from pagecalls.cli import main
+from pagecalls.clock import SystemClock
+from pagecalls.media.fake import FakeEngine
+
+
+def engine(_: object) -> FakeEngine:
+    """In the place of the engine's process."""
+    return FakeEngine(SystemClock())
+
+
+if __name__ == "__main__":
+    vars(server)["EngineProcess"] = engine
+    main()
