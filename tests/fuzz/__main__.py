@@ -30,6 +30,7 @@ PYTHON = {
     "graph": "tests.fuzz.fuzz_graph",
     "client": "tests.fuzz.fuzz_client",
     "jwt": "tests.fuzz.fuzz_jwt",
+    "connections": "tests.fuzz.fuzz_connections",
 }
 """Targets that are no libFuzzer programs, and their modules."""
 LONGEST_INPUT = 4_096

@@ -1,0 +1,145 @@
+"""The bounds of connections, on a transport and a clock that stand still."""
+
+from __future__ import annotations
+
+import pytest
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from pagecalls.connections import LINGER_S, GuardedHttp, GuardedWebSocket, peer_key
+from tests.connection_stub import Server, app
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        (("192.0.2.1", 5), "192.0.2.1"),
+        (("::ffff:192.0.2.1", 5, 0, 0), "192.0.2.1"),
+        (("2001:db8:1:2:3:4:5:6", 5, 0, 0), "2001:db8:1:2::"),
+        (("2001:db8:1:2::1", 5, 0, 0), "2001:db8:1:2::"),
+        (("fe80::1%eth0", 5, 0, 2), "fe80::"),
+        (("127.0.0.1", 5), ""),
+        (("::1", 5, 0, 0), ""),
+        (("::ffff:127.0.0.1", 5, 0, 0), ""),
+        ("/run/socket", ""),
+        ("", ""),
+        (None, ""),
+        ((), ""),
+        (("name", 1), ""),
+    ],
+)
+def test_who_counts_as_one_peer(address: object, key: str) -> None:
+    assert peer_key(address) == key
+
+
+async def test_a_peer_has_so_many_seats() -> None:
+    server = Server(per_peer=2)
+    first, second = server.connect(), server.connect()
+    _, refused = server.connect()
+    assert refused.written.startswith(b"HTTP/1.1 503 ")
+    assert refused.closed == "closed"
+    assert not server.connect(("192.0.2.2", 1))[1].closed
+    assert not server.connect(("127.0.0.1", 1))[1].closed
+    first[0].connection_lost(None)
+    first[0].connection_lost(None)
+    assert server.config.peers["192.0.2.1"] == 2
+    second[0].connection_lost(None)
+    assert not server.connect()[1].closed
+
+
+async def test_without_a_limit_a_peer_has_all_seats() -> None:
+    server = Server(per_peer=None)
+    assert not any(server.connect()[1].closed for _ in range(50))
+
+
+async def test_all_peers_together_have_so_many_seats() -> None:
+    server = Server(connections=3)
+    seats = [server.connect((f"192.0.2.{number}", 1)) for number in range(4)]
+    assert [transport.closed for _, transport in seats] == ["", "", "", "closed"]
+    # Who is refused is not heard.
+    seats[3][0].data_received(REQUEST)
+    assert not server.state.tasks
+
+
+async def test_seats_of_peers_that_have_gone_are_forgotten() -> None:
+    server = Server()
+    for number in range(5):
+        server.connect((f"192.0.2.{number}", 1))[0].connection_lost(None)
+    assert not server.config.peers
+
+
+async def test_silence_ends_after_its_time() -> None:
+    server = Server(head_timeout_s=10)
+    _, transport = server.connect()
+    server.later(9)
+    assert not transport.closed
+    server.later(11)
+    assert (transport.closed, bytes(transport.written)) == ("closed", b"")
+
+
+async def test_a_head_in_pieces_ends_after_its_time() -> None:
+    server = Server(head_timeout_s=10)
+    protocol, transport = server.connect()
+    protocol.data_received(REQUEST[:5])
+    server.later(11)
+    assert transport.written.startswith(b"HTTP/1.1 408 ")
+    server.later(11 + LINGER_S)
+    assert transport.closed == "closed"
+    server.later(12 + LINGER_S)
+    server.later(12 + 2 * LINGER_S)
+    assert transport.closed == "aborted"
+
+
+async def test_a_request_that_is_served_has_all_the_time_that_it_takes() -> None:
+    server = Server(head_timeout_s=1, body_timeout_s=1, idle_timeout_s=1)
+    protocol, transport = server.connect()
+    protocol.data_received(REQUEST)
+    server.later(1_000_000)
+    assert not transport.closed
+    await server.stop()
+
+
+async def test_what_is_not_read_is_given_up() -> None:
+    server = Server(stall_timeout_s=30)
+    protocol, transport = server.connect()
+    protocol.data_received(REQUEST)
+    protocol.pause_writing()
+    server.later(29)
+    assert not transport.closed
+    protocol.resume_writing()
+    server.later(31)
+    assert not transport.closed
+    protocol.pause_writing()
+    server.later(31)
+    assert transport.closed.startswith("aborted")
+    await server.stop()
+
+
+async def test_a_websocket_takes_the_seat_over() -> None:
+    server = Server(per_peer=1)
+    protocol, transport = server.connect()
+    lines = [
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+    ]
+    protocol.data_received(REQUEST.replace(b"\r\n\r\n", b"\r\n" + "\r\n".join(lines).encode() + b"\r\n\r\n"))
+    assert server.config.peers == {"192.0.2.1": 1}
+    (socket,) = server.state.connections
+    assert isinstance(socket, GuardedWebSocket)
+    # Its app does not answer, so its handshake ends after its time.
+    server.later(11)
+    assert transport.closed == "aborted"
+    socket.connection_lost(None)
+    assert not server.config.peers
+    await server.stop()
+
+
+async def test_the_protocols_need_their_own_configuration() -> None:
+    config = Config(app, lifespan="off", log_config=None)
+    config.load()
+    with pytest.raises(TypeError):
+        GuardedHttp(config, ServerState(), {})
