@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
+from pagecalls.errors import TokenFault
 from pagecalls.store.base import App, Consumer, ConsumerToken, Page, Token, TokenKind, Transaction
 from pagecalls.switchboard.directory import digest
 from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid
@@ -51,6 +52,11 @@ class Who(Enum):
     NO_PERMISSION = auto()
     EXPIRED = auto()
     REVOKED = auto()
+    APP_REMOVED = auto()
+    CHECKPOINT = auto()
+    PASSWORD_CHANGED = auto()
+    UNCONFIRMED = auto()
+    ROLE_MISSING = auto()
     CONSUMER = auto()
     ADMIN = auto()
     GARBAGE = auto()
@@ -82,9 +88,24 @@ BELIEVED: Mapping[Who, Bearer] = {
     Who.NO_PERMISSION: Bearer(TokenKind.PAGE, SHOP, TEA),
 }
 
+FAULTS: Mapping[Who, TokenFault] = {
+    Who.REVOKED: TokenFault.REVOKED,
+    Who.APP_REMOVED: TokenFault.APP_REMOVED,
+    Who.CHECKPOINT: TokenFault.CHECKPOINT,
+    Who.PASSWORD_CHANGED: TokenFault.PASSWORD_CHANGED,
+    Who.UNCONFIRMED: TokenFault.UNCONFIRMED,
+    Who.ROLE_MISSING: TokenFault.ROLE_MISSING,
+}
+"""Tokens that are no longer good, and why (graph-platform 2.4)."""
+
 NOT_BELIEVED: Mapping[Who, Refusal] = {
     Who.EXPIRED: (400, 190, 463),
     Who.REVOKED: (400, 190, 467),
+    Who.APP_REMOVED: (400, 190, 458),
+    Who.CHECKPOINT: (400, 190, 459),
+    Who.PASSWORD_CHANGED: (400, 190, 460),
+    Who.UNCONFIRMED: (400, 190, 464),
+    Who.ROLE_MISSING: (400, 190, 492),
     Who.APP_WITH_A_WRONG_SECRET: (400, 190, None),
     Who.CONSUMER: (400, 190, None),
     Who.ADMIN: (400, 190, None),
@@ -167,7 +188,8 @@ def fill(tx: Transaction) -> None:
             page_id = bearer.page.id if bearer.page else None
             tx.put_token(Token(digest(f"EAA{who.name}"), bearer.kind, bearer.app.id, page_id, bearer.scopes))
     tx.put_token(Token(digest("EAAEXPIRED"), TokenKind.PAGE, SHOP.id, TEA.id, BOTH, expires_at=1.0))
-    tx.put_token(Token(digest("EAAREVOKED"), TokenKind.PAGE, SHOP.id, TEA.id, BOTH, is_revoked=True))
+    for who, fault in FAULTS.items():
+        tx.put_token(Token(digest(f"EAA{who.name}"), TokenKind.PAGE, SHOP.id, TEA.id, BOTH, fault=fault))
 
 
 def expected(who: Who, node: Node, verb: str, needs: Needs | None) -> Refusal | None:

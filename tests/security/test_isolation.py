@@ -20,11 +20,11 @@ from pagecalls.clock import SystemClock
 from pagecalls.consumer.messages import SUBPROTOCOL, Method
 from pagecalls.consumer.protocol import PARAMS_OF
 from pagecalls.control.app import PROBES, ROUTES
+from pagecalls.data_dir import DATABASE
 from pagecalls.demo.business import BusinessApp
 from pagecalls.demo.device import ConsumerDevice, DeviceRefused
 from pagecalls.graph.routes import APP_EDGES, PAGE_EDGES
 from pagecalls.media.fake import FakeEngine
-from pagecalls.server import DATABASE
 from pagecalls.types import CallId
 from tests.scenarios.conftest import AIORTC, CHROMIUM, World, a_world, offered
 

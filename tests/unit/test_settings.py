@@ -51,12 +51,3 @@ def test_media_listens_on_both_loopbacks() -> None:
         assert media_hosts(host, has_ipv6_loopback=False) == "127.0.0.1"
     for host in ("::1", "192.0.2.1", "::"):
         assert media_hosts(host, has_ipv6_loopback=True) == host
-
-
-@pytest.mark.parametrize(
-    "name", ["max_connections", "max_connections_per_peer", "head_timeout_s", "body_timeout_s", "idle_timeout_s"]
-)
-def test_bounds_of_connections_that_let_nobody_in(name: str) -> None:
-    with pytest.raises(SettingsError, match=name):
-        Settings(**{name: 0}).check()  # type: ignore[arg-type]
-    Settings(max_connections_per_peer=None).check()
