@@ -7,10 +7,11 @@ counted, so that the wait that is told is the wait that helps. Knows no HTTP; wh
 
 from __future__ import annotations
 
-import json
 import math
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+
+import msgspec
 
 from pagecalls.clock import Clock
 from pagecalls.errors import AppRateReached, PageRateReached, RateError, UseCase, UseCaseRateReached, UserRateReached
@@ -129,10 +130,10 @@ class Meter:
         if spender.node is not None:
             scopes.append((("node", spender.app_id, spender.node), self._limits.page_by_others, PageRateReached()))
         refused = self._count(scopes, may_refuse)
-        headers = {"x-app-usage": json.dumps(self._reading(scopes[0][0], self._limits.app), separators=(",", ":"))}
+        headers = {"x-app-usage": _json(self._reading(scopes[0][0], self._limits.app))}
         if spender.node is not None:
             reading = self._reading(scopes[-1][0], self._limits.page_by_others)
-            headers["x-page-usage"] = json.dumps(reading, separators=(",", ":"))
+            headers["x-page-usage"] = _json(reading)
         return Usage(headers), refused
 
     def _count(self, scopes: list[tuple[tuple[str, ...], Limit | None, RateError]], may_refuse: bool) -> RateError | None:
@@ -165,4 +166,9 @@ class Meter:
         wait_s = window.wait_s(limit, self._clock.now()) if limit is not None and window is not None else 0.0
         entry: dict[str, object] = {"type": spender.use_case.value, **self._reading(key, limit)}
         entry["estimated_time_to_regain_access"] = math.ceil(wait_s / 60)
-        return json.dumps({spender.page_id: [entry]}, separators=(",", ":"))
+        return _json({spender.page_id: [entry]})
+
+
+def _json(value: object) -> str:
+    """Of digits and plain words, so that it can stand in a header."""
+    return msgspec.json.encode(value).decode()
