@@ -14,6 +14,7 @@ import asyncio
 import ipaddress
 import logging
 import math
+import resource
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from websockets.frames import CloseCode, Frame
 
 SWEEP_TICKS = 5
 """uvicorn ticks ten times a second."""
+OTHER_DESCRIPTORS = 1_000
+"""For what else the process holds open: the store, the engine, webhooks under way."""
 LINGER_S = 2.0
 """How long a connection that is closed is given: to read a refusal while its body still comes, or to take what is unsent."""
 MAX_PIPELINED = 16
@@ -87,6 +90,21 @@ class SweepingServer(uvicorn.Server):
         if counter % SWEEP_TICKS == 0:
             sweep(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
+
+
+def make_room(connections: int) -> int:
+    """Raise this process's limit of descriptors, as far as it may, so that so many connections fit; the limit then.
+
+    The usual soft limit of 1,024 is for programs that use select(2); beyond it the system refuses connections, not we.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHER_DESCRIPTORS
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
 
 
 def sweep(connections: Iterable[object], now: float) -> None:

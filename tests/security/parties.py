@@ -134,11 +134,16 @@ class Needs:
 
 _MESSAGING = Needs(frozenset({"pages_messaging"}))
 _METADATA = Needs(frozenset({"pages_manage_metadata"}))
+_EITHER = Needs(_MESSAGING.scopes | _METADATA.scopes)
 
 PAGE_EDGES_NEED: Mapping[str, Mapping[str, Needs]] = {
     "": {"GET": Needs()},
     "calls": {"POST": _MESSAGING},
     "messenger_call_permissions": {"GET": _MESSAGING},
+    "messenger_call_settings": {"GET": _EITHER, "POST": _EITHER},
+    "messages": {"POST": _MESSAGING},
+    "call_metrics": {"POST": _MESSAGING},
+    "business_messaging_feature_status": {"POST": _MESSAGING},
     "subscribed_apps": {"GET": _METADATA, "POST": _METADATA, "DELETE": Needs(_METADATA.scopes, app=True)},
 }
 """messenger-calling 1.2."""

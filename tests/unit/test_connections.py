@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import resource
+
 import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from pagecalls.connections import LINGER_S, GuardedHttp, GuardedWebSocket, peer_key
+from pagecalls.connections import LINGER_S, GuardedHttp, GuardedWebSocket, make_room, peer_key
 from tests.connection_stub import Server, app
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -136,6 +138,26 @@ async def test_a_websocket_takes_the_seat_over() -> None:
     socket.connection_lost(None)
     assert not server.config.peers
     await server.stop()
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "after"),
+    [
+        ((1024, 524_288), 10_000, (11_000, 524_288)),
+        ((1024, 4096), 10_000, (4096, 4096)),
+        ((20_000, 20_000), 10_000, None),
+        ((1024, resource.RLIM_INFINITY), 10_000, (11_000, resource.RLIM_INFINITY)),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), 10_000, None),
+    ],
+)
+def test_there_is_room_for_the_connections(
+    monkeypatch: pytest.MonkeyPatch, before: tuple[int, int], wanted: int, after: tuple[int, int] | None
+) -> None:
+    set_to: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: before)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: set_to.append(limits))
+    assert make_room(wanted) == (after or before)[0]
+    assert set_to == ([after] if after else [])
 
 
 async def test_the_protocols_need_their_own_configuration() -> None:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from pagecalls.cli.flags import ConfiguredCommand, chosen, config_option, refused, with_key_flags
 from pagecalls.config.load import load
+from pagecalls.connections import make_room
 from pagecalls.dev import DevFile
 from pagecalls.logs import LogFormat, LogLevel, start_logging
 from pagecalls.media.launch import EngineStartError
@@ -48,6 +49,11 @@ def serve(ctx: click.Context, /, config_file: Path | None, as_json: bool, verbos
     start_logging(settings.log_format, settings.log_level.number)
     for warning in configuration.warnings:
         log.warning("%s", warning)
+    room = make_room(settings.max_connections)
+    if 0 < room < settings.max_connections:
+        log.warning(
+            "at most %d descriptors are allowed here, so max_connections = %d is never reached", room, settings.max_connections
+        )
     try:
         uvloop.run(_serve(settings, as_json))
     except EngineStartError as error:
