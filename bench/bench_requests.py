@@ -47,6 +47,8 @@ SAMPLES: Mapping[tuple[str, str], Sample | None] = {
     ("", "GET"): Sample({}),
     ("calls", "POST"): None,
     ("messenger_call_permissions", "GET"): Sample({"psid": "{psid}"}),
+    ("messenger_call_settings", "GET"): Sample({}),
+    ("messenger_call_settings", "POST"): Sample({"icon_enabled": "true"}),
     ("subscribed_apps", "GET"): Sample({}),
     ("subscribed_apps", "POST"): Sample({"subscribed_fields": "calls"}),
     ("subscribed_apps", "DELETE"): Sample({}),

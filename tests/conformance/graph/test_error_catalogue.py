@@ -52,7 +52,15 @@ CATALOGUE: dict[str, tuple[int, int, str]] = {
     "E_BUSY": (400, 551, "9901206"),
     "E_CALL_RATE": (400, 613, "9901207"),
     "E_CONFLICT": (400, 100, "9901208"),
+    "E_WINDOW": (403, 10, "2018278"),
+    "E_OPTIN_RATE": (400, 613, "9902003"),
+    "E_OPTIN_HELD": (400, 100, "9902004"),
+    "E_BIZ_CALL_OFF": (403, 10, "9902002"),
+    "E_TEMPLATE": (400, 100, r"99020\d\d"),
+    "E_SETTINGS": (400, 100, r"99030\d\d"),
+    "E_METRICS": (400, 100, r"99040\d\d"),
 }
+NOT_YET = {"E_WINDOW", "E_OPTIN_RATE", "E_OPTIN_HELD", "E_TEMPLATE", "E_METRICS"}
 TRANSIENT = {"E_APP_RATE", "E_INTERNAL", "E_CALL_RATE", "E_CONFLICT"}
 GRAPH_METHOD = {"E_PROOF", "E_NO_PAGE", "E_METHOD"}
 
@@ -73,7 +81,7 @@ async def world() -> AsyncIterator[World]:
 
 
 def test_no_row_is_missing() -> None:
-    assert {name for name, _ in LISTED} == set(CATALOGUE)
+    assert set(CATALOGUE) - {name for name, _ in LISTED} == NOT_YET
 
 
 @pytest.mark.parametrize(("name", "error"), LISTED, ids=[f"{name}-{error!r}"[:60] for name, error in LISTED])
