@@ -47,6 +47,7 @@ SAMPLES: Mapping[tuple[str, str], Sample | None] = {
     ("", "GET"): Sample({}),
     ("calls", "POST"): None,
     ("messenger_call_permissions", "GET"): Sample({"psid": "{psid}"}),
+    ("messages", "POST"): Sample({"recipient": {"id": "{psid}"}, "message": {"text": "Hello"}}),
     ("messenger_call_settings", "GET"): Sample({}),
     ("messenger_call_settings", "POST"): Sample({"icon_enabled": "true"}),
     ("subscribed_apps", "GET"): Sample({}),
@@ -103,15 +104,31 @@ class Bench:
         node = self.dev.app.id if sample.is_app else self.dev.page.id
         token = f"{self.dev.app.id}|{self.dev.app.secret}" if sample.is_app else self.dev.page.access_token
         known = {"psid": self.dev.consumer.psid, "url": self.business.url, "verify_token": self.business.verify_token}
-        params = {name: value.format(**known) if isinstance(value, str) else value for name, value in sample.params.items()}
+        params = _filled(sample.params, known)
         path = f"{node}/{edge}".rstrip("/")
         name = f"{verb} {'{app}' if sample.is_app else '{page}'}/{edge}".rstrip("/")
         await self.measure(name, REQUESTS, lambda _: self.ask(verb, path, params, token))
 
 
+def _filled(params: Mapping[str, Any], known: Mapping[str, str]) -> Params:
+    """The parameters with what is known in their texts, also in nested ones."""
+
+    def fill(value: Any) -> Any:
+        match value:
+            case str():
+                return value.format(**known)
+            case dict():
+                return {name: fill(inner) for name, inner in value.items()}
+            case _:
+                return value
+
+    return {name: fill(value) for name, value in params.items()}
+
+
 async def figures() -> list[Figure]:
     """Edges first, then a call's life, then a device."""
     async with bench() as run:
+        await _write_first(run)
         for (edge, verb), sample in SAMPLES.items():
             if sample is not None:
                 await run.edge(edge, verb, sample)
@@ -122,6 +139,14 @@ async def figures() -> list[Figure]:
             await _calls(run, devices)
             await run.measure("device, ping", REQUESTS * 5, lambda _: devices[0].request("ping"))
         return run.figures
+
+
+async def _write_first(run: Bench) -> None:
+    """The person writes to the Page, which may then write back."""
+    device = ConsumerDevice()
+    await device.connect(run.dev.base_url, run.dev.consumer.access_token)
+    await device.request("message.send", page_id=run.dev.page.id, text="Hello")
+    await device.close()
 
 
 async def _batch(run: Bench) -> None:

@@ -345,12 +345,17 @@ METHODS_ON_A_CALL: dict[Method, dict[str, Any]] = {
     Method.CALL_DTMF: {"digits": "1"},
     Method.CALL_STATS: {"stats": {}},
 }
-METHODS_ON_A_PAGE: dict[Method, dict[str, Any]] = {Method.CALL_START: {"session": offered(CHROMIUM)}}
+METHODS_ON_A_PAGE: dict[Method, dict[str, Any]] = {
+    Method.CALL_START: {"session": offered(CHROMIUM)},
+    Method.MESSAGE_SEND: {"text": "Hello"},
+    Method.PERMISSION_REVOKE: {},
+}
+METHODS_ON_A_REQUEST: dict[Method, dict[str, Any]] = {Method.PERMISSION_REPLY: {"response": "approve"}}
 METHODS_ON_NOTHING = {Method.PING}
 
 
 def test_of_every_method_it_is_said_what_it_acts_on() -> None:
-    assert set(PARAMS_OF) == {*METHODS_ON_A_CALL, *METHODS_ON_A_PAGE, *METHODS_ON_NOTHING}
+    assert set(PARAMS_OF) == {*METHODS_ON_A_CALL, *METHODS_ON_A_PAGE, *METHODS_ON_A_REQUEST, *METHODS_ON_NOTHING}
 
 
 @pytest.mark.parametrize("is_up", [False, True], ids=["ringing", "up"])
@@ -385,6 +390,53 @@ async def test_devices_speak_to_their_own_page_alone(world: World, method: Metho
             await bob.request(method.value, page_id=page_id, **METHODS_ON_A_PAGE[method])
         assert (refused.value.data["code"], refused.value.data["error_subcode"]) == (100, 9905011)
     assert not world.engine.legs
+
+
+async def write_to_ada(world: World, who: Who, **payload: Any) -> tuple[Refusal | int, str]:
+    message = {"attachment": {"type": "template", "payload": payload}}
+    return await ask(world, who, "POST", "/v26.0/me/messages", recipient={"id": ADA.psid}, message=message)
+
+
+BUTTON = {"type": "audio_call", "title": "Call us"}
+
+
+async def test_what_was_sent_to_one_person_is_of_no_use_to_another(world: World) -> None:
+    """A request to call, and a button that calls, whose ids are known."""
+    await subscribe(world, Who.SHOP_AT_TEA)
+    ada, bob, cy = [await device(world, psid) for psid in (ADA.psid, BOB.psid, CY.psid)]
+    await ada.request("message.send", page_id=TEA.id, text="Hello")
+    assert (await write_to_ada(world, Who.SHOP_AT_TEA, template_type="calling_optin"))[0] == 200
+    sent = await write_to_ada(world, Who.SHOP_AT_TEA, template_type="button", text="Any time", buttons=[BUTTON])
+    assert sent[0] == 200
+    request_id = (await ada.expect("permission.request")).params["request_id"]
+    message_id = json.loads(sent[1])["message_id"]
+    await ada.expect("message", message_id=message_id)
+    await world.settle()
+    before = dump(world.folder)
+    for other in (bob, cy):
+        for method, params in METHODS_ON_A_REQUEST.items():
+            said = []
+            for guess in (request_id, "guess"):
+                with pytest.raises(DeviceRefused) as refused:
+                    await other.request(method.value, request_id=guess, **params)
+                said.append((refused.value.data["code"], refused.value.data.get("error_subcode"), refused.value.data["message"]))
+            assert said[0] == said[1]
+    with pytest.raises(DeviceRefused):
+        await bob.request("call.start", page_id=TEA.id, session=offered(CHROMIUM), message_id=message_id)
+    assert dump(world.folder) == before
+    assert not [each for each in (*bob.received, *cy.received) if each.method in ("permission.request", "message")]
+    assert (await ada.request("permission.reply", request_id=request_id, response="approve"))["expiration_timestamp"]
+
+
+async def test_nobody_writes_to_the_people_of_another_page(world: World) -> None:
+    ada = await device(world, ADA.psid)
+    await ada.request("message.send", page_id=TEA.id, text="Hello")
+    for who in (Who.SHOP_AT_BOOKS, Who.OTHER_AT_BIKES):
+        for payload in ({"template_type": "calling_optin"}, {"template_type": "button", "text": "x", "buttons": [BUTTON]}):
+            got, text = await write_to_ada(world, who, **payload)
+            assert got in ((400, 100, 2018001), (403, 2018389, 1893056)), (who, payload)
+            assert ADA.name not in text
+    assert not [each for each in ada.received if each.method in ("permission.request", "message")]
 
 
 @pytest.mark.parametrize("who", [who for who in Who if who is not Who.CONSUMER], ids=lambda who: who.name)
