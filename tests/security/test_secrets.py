@@ -75,6 +75,9 @@ def test_the_search_finds_what_it_looks_for() -> None:
         "client_secret=EAAsecret",
         "appsecret_proof=EAAsecret",
         "hub.verify_token=EAAsecret",
+        "input_token=EAAsecret",
+        "fb_exchange_token=EAAsecret",
+        "admin_token='EAAsecret'",
         "a=ice-pwd:EAAsecret",
     ],
 )
