@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ SAMPLES: Mapping[tuple[str, str], Sample | None] = {
     ("", "GET"): Sample({}),
     ("calls", "POST"): None,
     ("messenger_call_permissions", "GET"): Sample({"psid": "{psid}"}),
+    ("call_metrics", "POST"): None,
+    ("business_messaging_feature_status", "POST"): Sample({"features": [{"feature": "messenger_api_calling"}]}),
     ("messages", "POST"): Sample({"recipient": {"id": "{psid}"}, "message": {"text": "Hello"}}),
     ("messenger_call_settings", "GET"): Sample({}),
     ("messenger_call_settings", "POST"): Sample({"icon_enabled": "true"}),
@@ -119,6 +122,8 @@ def _filled(params: Mapping[str, Any], known: Mapping[str, str]) -> Params:
                 return value.format(**known)
             case dict():
                 return {name: fill(inner) for name, inner in value.items()}
+            case list():
+                return [fill(inner) for inner in value]
             case _:
                 return value
 
@@ -185,6 +190,18 @@ async def _calls(run: Bench, devices: list[ConsumerDevice]) -> None:
         third,
         lambda n: devices[2 * third + n].request("call.hangup", call_id=calls[2 * third + n]),
     )
+    page = run.dev.page
+
+    async def report(number: int) -> None:
+        params = {
+            "platform": "MESSENGER",
+            "call_id": calls[third + number],
+            "end_call_reason": "HANGUP_CALL",
+            "call_ended_time": int(time.time()),
+        }
+        await run.ask("POST", f"{page.id}/call_metrics", params, page.access_token)
+
+    await run.measure("POST {page}/call_metrics", third, report)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Everybody who may knock: apps, Pages, people, and a token of each kind; and what the contract says to each of them.
 
 `expected` is written from ruling 16 and graph-platform 2 and 4.1, not from the code: token, node, verb, kind of token, Page,
-permission, in this order. An edge is served to somebody only if `PAGE_EDGES_NEED` or `APP_EDGES_NEED` says what it needs.
+permission, in this order. An edge is served to somebody only if `PAGE_EDGES_NEED` and its neighbours say what it needs.
 """
 
 from __future__ import annotations
@@ -12,9 +12,20 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from pagecalls.errors import TokenFault
-from pagecalls.store.base import App, Consumer, ConsumerToken, Page, Token, TokenKind, Transaction
-from pagecalls.switchboard.directory import digest
-from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid
+from pagecalls.store.base import (
+    App,
+    Consumer,
+    ConsumerToken,
+    Page,
+    PageTask,
+    Token,
+    TokenKind,
+    Transaction,
+    User,
+    UserPage,
+)
+from pagecalls.switchboard.credentials import digest
+from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid, UserId
 from tests.scenarios.conftest import World
 
 Refusal: TypeAlias = tuple[int, int, int | None]
@@ -31,6 +42,9 @@ BOOKS = Page(PageId("6002"), "Book House")
 BIKES = Page(PageId("6003"), "Bike House")
 ADA = Consumer(Psid("5001"), TEA.id, Platform.MESSENGER, "Ada Tealover")
 BOB = Consumer(Psid("5002"), TEA.id, Platform.MESSENGER, "Bob Tealover")
+GRACE = User(UserId("8001"), "Grace Pageowner")
+ALAN = User(UserId("8002"), "Alan Pageless")
+ROBOT = User(UserId("8003"), "Robot Pageworker")
 CY = Consumer(Psid("5003"), BOOKS.id, Platform.MESSENGER, "Cy Booklover")
 
 
@@ -43,7 +57,11 @@ class Who(Enum):
     OTHER_AT_BIKES = auto()
     SYSTEM_USER_AT_TEA = auto()
     SYSTEM_USER_NOWHERE = auto()
+    SYSTEM_USER_WITH_A_TASK = auto()
     USER = auto()
+    USER_OF_TEA = auto()
+    USER_OF_TEA_WHO_SHOWS_NO_LIST = auto()
+    OTHER_USER = auto()
     APP = auto()
     OTHER_APP = auto()
     APP_WITH_A_WRONG_SECRET = auto()
@@ -71,8 +89,11 @@ class Bearer:
     app: App
     page: Page | None = None
     scopes: frozenset[str] = frozenset()
+    user: User | None = None
+    reaches: Page | None = None
 
 
+LIST = frozenset({"pages_show_list"})
 BELIEVED: Mapping[Who, Bearer] = {
     Who.SHOP_AT_TEA: Bearer(TokenKind.PAGE, SHOP, TEA, BOTH),
     Who.HELP_AT_TEA: Bearer(TokenKind.PAGE, HELP, TEA, BOTH),
@@ -80,7 +101,11 @@ BELIEVED: Mapping[Who, Bearer] = {
     Who.OTHER_AT_BIKES: Bearer(TokenKind.PAGE, OTHER, BIKES, BOTH),
     Who.SYSTEM_USER_AT_TEA: Bearer(TokenKind.SYSTEM_USER, SHOP, TEA, BOTH),
     Who.SYSTEM_USER_NOWHERE: Bearer(TokenKind.SYSTEM_USER, SHOP, None, BOTH),
+    Who.SYSTEM_USER_WITH_A_TASK: Bearer(TokenKind.SYSTEM_USER, SHOP, None, BOTH, ROBOT, TEA),
     Who.USER: Bearer(TokenKind.USER, SHOP, None, BOTH),
+    Who.USER_OF_TEA: Bearer(TokenKind.USER, SHOP, None, BOTH | LIST, GRACE, TEA),
+    Who.USER_OF_TEA_WHO_SHOWS_NO_LIST: Bearer(TokenKind.USER, SHOP, None, BOTH, GRACE, TEA),
+    Who.OTHER_USER: Bearer(TokenKind.USER, SHOP, None, BOTH | LIST, ALAN),
     Who.APP: Bearer(TokenKind.APP, SHOP),
     Who.OTHER_APP: Bearer(TokenKind.APP, OTHER),
     Who.MESSAGING_ONLY: Bearer(TokenKind.PAGE, SHOP, TEA, frozenset({"pages_messaging"})),
@@ -121,15 +146,18 @@ class Node(Enum):
     UNKNOWN = "404404"
     AN_APP = SHOP.id
     A_PERSON = ADA.psid
+    A_USER = GRACE.id
     ALIAS = "teahouse"
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a verb of a Page's edge needs: one of `scopes`, if any; `app`: an app's own token will do as well."""
+    """What a verb of a Page's edge needs: one of `scopes`, if any; `app`: an app's own token will do as well; `user`: so will
+    that of a user who reaches the Page and may list theirs."""
 
     scopes: frozenset[str] = frozenset()
     app: bool = False
+    user: bool = False
 
 
 _MESSAGING = Needs(frozenset({"pages_messaging"}))
@@ -137,7 +165,7 @@ _METADATA = Needs(frozenset({"pages_manage_metadata"}))
 _EITHER = Needs(_MESSAGING.scopes | _METADATA.scopes)
 
 PAGE_EDGES_NEED: Mapping[str, Mapping[str, Needs]] = {
-    "": {"GET": Needs()},
+    "": {"GET": Needs(user=True)},
     "calls": {"POST": _MESSAGING},
     "messenger_call_permissions": {"GET": _MESSAGING},
     "messenger_call_settings": {"GET": _EITHER, "POST": _EITHER},
@@ -151,12 +179,23 @@ PAGE_EDGES_NEED: Mapping[str, Mapping[str, Needs]] = {
 APP_EDGES_NEED: Mapping[str, frozenset[str]] = {"subscriptions": frozenset({"GET", "POST", "DELETE"})}
 """The app's own token (graph-platform 7.2)."""
 
+USER_EDGES_NEED: Mapping[str, Mapping[str, frozenset[str]]] = {"": {"GET": frozenset()}, "accounts": {"GET": LIST}}
+"""The user's own token, with all of these permissions (graph-platform 1)."""
+
+FIXED_PATHS_NEED: Mapping[tuple[str, str], frozenset[str]] = {
+    ("oauth", "access_token"): frozenset({"GET", "POST"}),
+    ("debug_token", ""): frozenset({"GET"}),
+}
+"""Paths without a node: the first needs an app's secret and no token, the second any token (graph-platform 2.5 and 2.6)."""
+
 VERBS = ("GET", "POST", "DELETE", "PUT", "PATCH")
 UNSUPPORTED: Refusal = (400, 100, 33)
 TOKEN_KIND: Refusal = (403, 210, None)
 WRONG_PAGE: Refusal = (403, 200, 9905004)
 SCOPE: Refusal = (403, 200, 9905003)
 CURRENT_USER: Refusal = (400, 2500, None)
+UNKNOWN_EDGE: Refusal = (400, 2500, 9905005)
+APP_TOKEN: Refusal = (400, 15, None)
 
 
 def text_of(world: World, who: Who) -> str | None:
@@ -182,6 +221,10 @@ def fill(tx: Transaction) -> None:
         tx.put_app(app)
     for page in (TEA, BOOKS, BIKES):
         tx.put_page(page)
+    for user in (GRACE, ALAN, ROBOT):
+        tx.put_user(user)
+    for user in (GRACE, ROBOT):
+        tx.put_user_page(UserPage(user.id, TEA.id, (PageTask.MESSAGING,)))
     for consumer in (ADA, BOB, CY):
         tx.put_consumer(consumer)
         tx.put_consumer_token(
@@ -191,24 +234,28 @@ def fill(tx: Transaction) -> None:
     for who, bearer in BELIEVED.items():
         if bearer.kind is not TokenKind.APP:
             page_id = bearer.page.id if bearer.page else None
-            tx.put_token(Token(digest(f"EAA{who.name}"), bearer.kind, bearer.app.id, page_id, bearer.scopes))
+            user_id = bearer.user.id if bearer.user else None
+            tx.put_token(Token(digest(f"EAA{who.name}"), bearer.kind, bearer.app.id, page_id, bearer.scopes, user_id=user_id))
     tx.put_token(Token(digest("EAAEXPIRED"), TokenKind.PAGE, SHOP.id, TEA.id, BOTH, expires_at=1.0))
     for who, fault in FAULTS.items():
         tx.put_token(Token(digest(f"EAA{who.name}"), TokenKind.PAGE, SHOP.id, TEA.id, BOTH, fault=fault))
 
 
-def expected(who: Who, node: Node, verb: str, needs: Needs | None) -> Refusal | None:
-    """What `verb` of a Page's edge answers; `None` if it is let through. `needs` is `None` if the edge has no such verb."""
+def expected(who: Who, node: Node, edge: str, verb: str) -> Refusal | None:
+    """What `verb` of a Page's edge answers; `None` if it is let through."""
+    needs = PAGE_EDGES_NEED[edge].get(verb)
     if who in NOT_BELIEVED:
         return NOT_BELIEVED[who]
     if who is Who.NOBODY:
         return CURRENT_USER if node is Node.ME else (400, 104, None)
     bearer = BELIEVED[who]
     page = TEA
+    if not edge and bearer.user is not None and node.value in ("me", bearer.user.id):
+        return None if verb == "GET" else UNSUPPORTED
     match node:
         case Node.ALIAS:
             return 404, 803, None
-        case Node.UNKNOWN | Node.AN_APP | Node.A_PERSON:
+        case Node.UNKNOWN | Node.AN_APP | Node.A_PERSON | Node.A_USER:
             return UNSUPPORTED
         case Node.ME:
             if bearer.kind is TokenKind.APP:
@@ -226,9 +273,12 @@ def expected(who: Who, node: Node, verb: str, needs: Needs | None) -> Refusal | 
 
 
 def _on_page(bearer: Bearer, page: Page, needs: Needs) -> Refusal | None:
-    if bearer.kind not in (TokenKind.PAGE, TokenKind.SYSTEM_USER) or bearer.page is None:
+    if bearer.kind is TokenKind.USER and needs.user and bearer.reaches == page and bearer.scopes >= LIST:
+        return None
+    own = bearer.page or (bearer.reaches if bearer.kind is TokenKind.SYSTEM_USER else None)
+    if bearer.kind not in (TokenKind.PAGE, TokenKind.SYSTEM_USER) or own is None:
         return TOKEN_KIND
-    if bearer.page != page:
+    if own != page:
         return WRONG_PAGE
     return SCOPE if needs.scopes and not needs.scopes & bearer.scopes else None
 
@@ -245,5 +295,26 @@ def expected_of_app(who: Who, node: str, has_verb: bool) -> Refusal | None:
     if node not in ("app", bearer.app.id):
         return UNSUPPORTED
     if bearer.kind is not TokenKind.APP:
-        return 400, 15, None
+        return APP_TOKEN
     return None if has_verb else UNSUPPORTED
+
+
+def expected_of_user(who: Who, node: str, edge: str, verb: str) -> Refusal | None:
+    """What a verb of a user's edge (not of their node, see `expected`) answers; `None` if it is let through."""
+    if who in NOT_BELIEVED:
+        return NOT_BELIEVED[who]
+    if who is Who.NOBODY:
+        return CURRENT_USER if node == "me" else (400, 104, None)
+    bearer = BELIEVED[who]
+    if bearer.page is not None and node in ("me", bearer.page.id):
+        return UNKNOWN_EDGE
+    if node == "me" and bearer.kind is TokenKind.APP:
+        return CURRENT_USER
+    if not node.isdigit() and node != "me":
+        return 404, 803, None
+    if bearer.user is None or node not in ("me", bearer.user.id):
+        return UNSUPPORTED
+    needs = USER_EDGES_NEED[edge].get(verb)
+    if needs is None:
+        return UNSUPPORTED
+    return None if needs <= bearer.scopes else SCOPE

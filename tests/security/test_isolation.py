@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -23,24 +24,33 @@ from pagecalls.control.app import PROBES, ROUTES
 from pagecalls.data_dir import DATABASE
 from pagecalls.demo.business import BusinessApp
 from pagecalls.demo.device import ConsumerDevice, DeviceRefused
-from pagecalls.graph.routes import APP_EDGES, PAGE_EDGES
+from pagecalls.graph.routes import APP_EDGES, FIXED_PATHS, PAGE_EDGES, USER_EDGES
 from pagecalls.media.fake import FakeEngine
+from pagecalls.store.base import TokenKind
 from pagecalls.types import CallId
 from tests.scenarios.conftest import AIORTC, CHROMIUM, World, a_world, offered
 
 from .parties import (
     ADA,
+    ALAN,
     APP_EDGES_NEED,
+    BELIEVED,
     BIKES,
     BOB,
     BOOKS,
     CY,
+    FIXED_PATHS_NEED,
+    GRACE,
     HELP,
     NOT_BELIEVED,
+    OTHER,
     PAGE_EDGES_NEED,
     SCOPE,
     SHOP,
     TEA,
+    TOKEN_KIND,
+    UNSUPPORTED,
+    USER_EDGES_NEED,
     VERBS,
     WRONG_PAGE,
     Node,
@@ -48,6 +58,7 @@ from .parties import (
     Who,
     expected,
     expected_of_app,
+    expected_of_user,
     fill,
     text_of,
 )
@@ -108,9 +119,13 @@ def reading_edges() -> list[str]:
 
 
 def test_of_every_edge_it_is_said_who_may_use_it() -> None:
-    needed = {edge: set(verbs) for edge, verbs in PAGE_EDGES_NEED.items()}
-    assert {edge: set(verbs) for edge, verbs in PAGE_EDGES.items()} == {edge: needed.get(edge, set()) for edge in PAGE_EDGES}
-    assert {edge: set(verbs) for edge, verbs in APP_EDGES.items()} == {e: set(verbs) for e, verbs in APP_EDGES_NEED.items()}
+    for served, said in (
+        (PAGE_EDGES, PAGE_EDGES_NEED),
+        (APP_EDGES, APP_EDGES_NEED),
+        (USER_EDGES, USER_EDGES_NEED),
+        (FIXED_PATHS, FIXED_PATHS_NEED),
+    ):
+        assert {edge: set(verbs) for edge, verbs in served.items()} == {edge: set(verbs) for edge, verbs in said.items()}
 
 
 @pytest.mark.parametrize("who", Who, ids=lambda who: who.name)
@@ -120,7 +135,7 @@ async def test_every_page_edge(world: World, who: Who) -> None:
     let_through = []
     for edge, verb in page_cells():
         for node in Node:
-            wanted = expected(who, node, verb, PAGE_EDGES_NEED[edge].get(verb))
+            wanted = expected(who, node, edge, verb)
             if wanted is None:
                 let_through.append((edge, verb, node))
                 continue
@@ -154,12 +169,90 @@ async def test_every_app_edge(world: World, who: Who) -> None:
 
 
 @pytest.mark.parametrize("who", Who, ids=lambda who: who.name)
+async def test_every_user_edge(world: World, who: Who) -> None:
+    """Nobody sees a user but with the user's own token; and it gives out tokens of no Page but those that the user reaches."""
+    for edge in (edge for edge in USER_EDGES if edge):
+        for verb in VERBS:
+            for node in ("me", GRACE.id, ALAN.id, TEA.id, SHOP.id, "404404", "grace"):
+                wanted = expected_of_user(who, node, edge, verb)
+                before = dump(world.folder)
+                got, text = await ask(world, who, verb, f"/v26.0/{node}/{edge}", fields="id,name")
+                if wanted is None:
+                    assert got == 200
+                    reached = BELIEVED[who].reaches
+                    assert [page["id"] for page in json.loads(text)["data"]] == ([reached.id] if reached else [])
+                else:
+                    assert got == wanted, (who, verb, node, edge)
+                    assert dump(world.folder) == before
+                    assert not [secret for secret in (*SECRETS, GRACE.name, ALAN.name) if secret in text]
+
+
+@pytest.mark.parametrize("who", Who, ids=lambda who: who.name)
+async def test_a_token_is_told_of_to_its_app_and_to_itself(world: World, who: Who) -> None:
+    """`/debug_token`: whoever else asks does not even learn whether it is one."""
+    for verb in VERBS:
+        got, _ = await ask(world, who, verb, "/v26.0/debug_token", input_token="EAASHOP_AT_TEA")
+        if who in NOT_BELIEVED:
+            assert got == NOT_BELIEVED[who]
+        elif who is Who.NOBODY:
+            assert got == (400, 104, None)
+        elif verb != "GET":
+            assert got == UNSUPPORTED
+        elif who in (Who.APP, Who.SHOP_AT_TEA):
+            assert got == 200
+        else:
+            assert got == (400, 100, None)
+    if who in BELIEVED and BELIEVED[who].kind is not TokenKind.APP:
+        said = [await ask(world, who, "GET", "/v26.0/debug_token", input_token=text) for text in ("EAASHOP_AT_BOOKS", "EAAguess")]
+        assert [each[0] for each in said] == [(400, 100, None)] * 2 or who is Who.SHOP_AT_BOOKS
+        assert TEA.name not in said[0][1]
+
+
+@pytest.mark.parametrize("who", Who, ids=lambda who: who.name)
+async def test_tokens_are_given_out_for_the_apps_secret_alone(world: World, who: Who) -> None:
+    """`/oauth/access_token` looks at no token, so none opens it; and of the secrets only that of the app itself."""
+    before = dump(world.folder)
+    for verb in ("GET", "POST"):
+        for secret, grant in ((OTHER.secret, "client_credentials"), ("", ""), (OTHER.secret, "fb_exchange_token")):
+            params = {"client_id": SHOP.id, "client_secret": secret, "grant_type": grant, "fb_exchange_token": "EAAUSER_OF_TEA"}
+            got, text = await ask(world, who, verb, "/v26.0/oauth/access_token", **params)
+            assert got in ((400, 1, None), (400, 101, None))
+            assert SHOP.secret not in text
+        params = {"client_id": OTHER.id, "client_secret": OTHER.secret, "grant_type": "fb_exchange_token"}
+        for theirs in ("EAAUSER_OF_TEA", "EAASHOP_AT_TEA", "EAAguess", "EAAREVOKED"):
+            got, _ = await ask(world, who, verb, "/v26.0/oauth/access_token", **params, fb_exchange_token=theirs)
+            assert got != 200
+        own = {"client_id": SHOP.id, "client_secret": SHOP.secret, "code": "guess"}
+        got, _ = await ask(world, who, verb, "/v26.0/oauth/access_token", **own)
+        assert got == (400, 100, None)
+    assert dump(world.folder) == before
+
+
+async def test_the_token_of_an_apps_credentials_is_that_apps(world: World) -> None:
+    """It acts like `id|secret`, and dies with the secret."""
+    params = {"client_id": SHOP.id, "client_secret": SHOP.secret, "grant_type": "client_credentials"}
+    _, text = await ask(world, Who.NOBODY, "GET", "/v26.0/oauth/access_token", **params)
+    token = json.loads(text)["access_token"]
+    assert SHOP.secret not in token
+    query = urlencode({"access_token": token})
+    for edge in APP_EDGES:
+        for node, wanted in ((SHOP.id, 200), (OTHER.id, UNSUPPORTED)):
+            assert (await ask(world, Who.NOBODY, "GET", f"/v26.0/{node}/{edge}?{query}"))[0] == wanted
+    for edge in PAGE_EDGES:
+        got, _ = await ask(world, Who.NOBODY, "GET", f"/v26.0/{TEA.id}/{edge}?{query}")
+        assert got in (TOKEN_KIND, UNSUPPORTED)
+    await world.server.calls.store.write(lambda tx: tx.put_app(replace(SHOP, secret="another-secret")))
+    got, _ = await ask(world, Who.NOBODY, "GET", f"/v26.0/{SHOP.id}/subscriptions?{query}")
+    assert got == (400, 190, None)
+
+
+@pytest.mark.parametrize("who", Who, ids=lambda who: who.name)
 async def test_a_member_of_a_batch_has_no_more_rights(world: World, who: Who) -> None:
     """With its own token or that of the batch around it, each request of a batch is answered as if it had come alone."""
     cells = list(page_cells())
     for start in range(0, len(cells), 50):
         some = cells[start : start + 50]
-        wanted = [expected(who, Node.TEA, verb, PAGE_EDGES_NEED[edge].get(verb)) for edge, verb in some]
+        wanted = [expected(who, Node.TEA, edge, verb) for edge, verb in some]
         members = [{"method": verb, "relative_url": f"{TEA.id}/{edge}?psid={ADA.psid}"} for edge, verb in some]
         token = text_of(world, who)
         if token is not None:
@@ -184,7 +277,7 @@ async def check_batch(world: World, who: Who, members: list[dict[str, str]], wan
 async def test_an_edge_asked_for_among_the_fields_of_a_page(world: World, edge: str) -> None:
     """It needs what the edge itself needs, whoever asks for it and in whatever depth."""
     for who in Who:
-        wanted = expected(who, Node.TEA, "GET", PAGE_EDGES_NEED[edge]["GET"])
+        wanted = expected(who, Node.TEA, edge, "GET")
         for fields in (edge, f"id,{edge}.limit(5).psid({ADA.psid})", f"name,{edge}.psid({ADA.psid}){{id}}"):
             got, text = await ask(world, who, "GET", f"/v26.0/{TEA.id}", fields=fields, psid=ADA.psid)
             if wanted is not None:
@@ -196,7 +289,7 @@ async def test_an_edge_asked_for_among_the_fields_of_a_page(world: World, edge: 
 
 @pytest.mark.parametrize("who", Who, ids=lambda who: who.name)
 async def test_several_nodes_at_once_are_as_closed_as_one(world: World, who: Who) -> None:
-    wanted = expected(who, Node.TEA, "GET", PAGE_EDGES_NEED[""]["GET"])
+    wanted = expected(who, Node.TEA, "", "GET")
     got, text = await ask(world, who, "GET", "/v26.0/", ids=TEA.id)
     assert got == (wanted or 200)
     for other in (BOOKS.id, BIKES.id, "404404", SHOP.id, ADA.psid):
@@ -290,7 +383,7 @@ async def test_an_etag_of_anothers_answer_opens_nothing(world: World) -> None:
     async with world.http.get(url, headers={**own, "If-None-Match": etag}) as response:
         assert response.status == 304
     for who in Who:
-        wanted = expected(who, Node.TEA, "GET", PAGE_EDGES_NEED[""]["GET"])
+        wanted = expected(who, Node.TEA, "", "GET")
         token = text_of(world, who)
         headers = {"If-None-Match": etag, **({"Authorization": f"Bearer {token}"} if token else {})}
         async with world.http.get(url, headers=headers) as response:
