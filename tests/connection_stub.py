@@ -8,7 +8,9 @@ from typing import Any
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from pagecalls.connections import ConnectionConfig, ConnectionLimits, GuardedHttp, sweep
+from pagecalls.connections.http import GuardedHttp
+from pagecalls.connections.limits import ConnectionLimits
+from pagecalls.connections.serving import ConnectionConfig, sweep
 
 
 class Transport(asyncio.Transport):

@@ -29,7 +29,8 @@ from pagecalls import __version__, dev, operator_file, token_key
 from pagecalls.call.events import ServerStopping
 from pagecalls.call.settings import default_settings
 from pagecalls.clock import SystemClock
-from pagecalls.connections import ConnectionConfig, ConnectionLimits, SweepingServer
+from pagecalls.connections.limits import ConnectionLimits
+from pagecalls.connections.serving import ConnectionConfig, SweepingServer
 from pagecalls.consumer.endpoint import ConsumerOptions, build_consumer
 from pagecalls.consumer.identity.claims import JwtRules
 from pagecalls.consumer.identity.devices import JwtOptions, with_jwts

@@ -12,7 +12,7 @@ import zlib
 
 from starlette.types import Receive, Scope, Send
 
-from pagecalls.connections import GuardedWebSocket
+from pagecalls.connections.websocket import GuardedWebSocket
 from tests.connection_stub import Server
 from tests.fuzz.mutation import fuzz
 

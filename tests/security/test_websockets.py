@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from pagecalls.connections import FRAMES_AT_ONCE, MAX_FRAGMENTS
+from pagecalls.connections.websocket import FRAMES_AT_ONCE, MAX_FRAGMENTS
 from pagecalls.demo.device import SUBPROTOCOL
 from tests.scenarios.conftest import World
 

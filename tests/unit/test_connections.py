@@ -8,7 +8,9 @@ import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from pagecalls.connections import LINGER_S, GuardedHttp, GuardedWebSocket, make_room, peer_key
+from pagecalls.connections.http import GuardedHttp
+from pagecalls.connections.limits import LINGER_S, make_room, peer_key
+from pagecalls.connections.websocket import GuardedWebSocket
 from tests.connection_stub import Server, app
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from pagecalls.cli.flags import ConfiguredCommand, chosen, config_option, refused, with_key_flags
 from pagecalls.config.load import load
-from pagecalls.connections import make_room
+from pagecalls.connections.limits import make_room
 from pagecalls.dev import DevFile
 from pagecalls.logs import LogFormat, LogLevel, start_logging
 from pagecalls.media.launch import EngineStartError
