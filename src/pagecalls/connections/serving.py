@@ -1,6 +1,6 @@
 """uvicorn's server with these protocols, and the sweep that ends what is overdue.
 
-Deadlines are plain times, looked at twice a second: a request costs no timer of its own, and no more than a sweep passes after one.
+Deadlines are plain times, looked at twice a second: so no request costs a timer, and each ends within a sweep of its time.
 """
 
 from __future__ import annotations
