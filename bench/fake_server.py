@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pagecalls import server
 from pagecalls.cli import main
 from pagecalls.clock import SystemClock
 from pagecalls.media.fake import FakeEngine
+from pagecalls.server import assembly
 
 
 def engine(_: object) -> FakeEngine:
@@ -14,5 +14,5 @@ def engine(_: object) -> FakeEngine:
 
 
 if __name__ == "__main__":
-    vars(server)["EngineProcess"] = engine
+    vars(assembly)["EngineProcess"] = engine
     main()

@@ -28,6 +28,7 @@ from pagecalls.store.base import (
 from pagecalls.switchboard.directory import PAGE_SCOPES, digest
 from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid
 
+DEV_FILE = "dev.json"
 APP_ID = AppId("314159265358979")
 PAGE_ID = PageId("271828182845904")
 PSID = Psid("1618033988749894")

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from pagecalls.clock import SystemClock
 from pagecalls.data_dir import DATABASE
+from pagecalls.dev import DEV_FILE
 from pagecalls.media.fake import FakeEngine
-from pagecalls.server import DEV_FILE
 
 from .conftest import World, a_world
 

@@ -17,13 +17,13 @@ from rich.text import Text
 from pagecalls.cli.flags import ConfiguredCommand, chosen, config_option, refused, with_key_flags
 from pagecalls.config.load import load
 from pagecalls.connections.limits import make_room
-from pagecalls.dev import DevFile
+from pagecalls.dev import DEV_FILE, DevFile
 from pagecalls.logs import LogFormat, LogLevel, start_logging
 from pagecalls.media.launch import EngineStartError
 from pagecalls.media.protocol import EngineError
 from pagecalls.notify import READY, notify
 from pagecalls.operator_file import OPERATOR_FILE
-from pagecalls.server import DEV_FILE, Addresses, listen, running, serve_until_stopped
+from pagecalls.server import Addresses, listen, running, serve_until_stopped
 from pagecalls.settings import Settings, SettingsError
 from pagecalls.store.migrate import UnusableDatabase
 

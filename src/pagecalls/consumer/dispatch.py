@@ -1,7 +1,7 @@
 """One request to one reply: asks the door, renders what it says.
 
 Owns which door method serves which request, and how an exception becomes a JSON-RPC error. Knows no socket: the caller hands in
-the frame's text and sends the reply. The error object itself comes from the Graph side's table, which `server.py` hands in.
+the frame's text and sends the reply. The error object itself comes from the Graph side's table, which `server/` hands in.
 """
 
 from __future__ import annotations
