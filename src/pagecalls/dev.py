@@ -25,7 +25,8 @@ from pagecalls.store.base import (
     TokenKind,
     Transaction,
 )
-from pagecalls.switchboard.directory import PAGE_SCOPES, digest
+from pagecalls.switchboard.credentials import digest
+from pagecalls.switchboard.directory import PAGE_SCOPES
 from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid
 
 DEV_FILE = "dev.json"

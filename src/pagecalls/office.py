@@ -46,7 +46,7 @@ def office(store: Store, clock: Clock, ids: Ids, presence: Presence) -> Office:
         accounts=Accounts(store, clock, ids, people),
         tokens=AccessTokens(store, clock, ids),
         people=people,
-        oauth=OAuthDesk(store, clock),
+        oauth=OAuthDesk(store, clock, ids),
         user_pages=UserPages(store),
         versions=SERVED,
     )

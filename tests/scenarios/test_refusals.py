@@ -10,7 +10,7 @@ import pytest
 from pagecalls.demo.business import GraphRefused
 from pagecalls.demo.device import DeviceRefused
 from pagecalls.store.base import Page, Token, TokenKind, Transaction
-from pagecalls.switchboard.directory import digest
+from pagecalls.switchboard.credentials import digest
 from pagecalls.types import AppId, PageId
 
 from .conftest import AIORTC, CHROMIUM, World, offered

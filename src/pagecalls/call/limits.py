@@ -26,7 +26,7 @@ REQUESTS_PER_DAY: Final = 2
 """Permission requests that one thread may get in any 24 hours (messenger-calling 8.3)."""
 
 DAY_S: Final = 86_400
-"""A day: the rolling one of permission requests, and what the days of a button are counted in (messenger-calling 8.3, 8.4)."""
+"""A day, wherever something is counted in days: requests of the last one, what a button or a stored row still has."""
 
 REQUEST_S: Final = 7 * DAY_S
 """How long a permission request can be answered (messenger-calling 8.3)."""

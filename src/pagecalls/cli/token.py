@@ -22,7 +22,7 @@ from pagecalls.cli.output import (
 )
 from pagecalls.store.base import TokenKind
 from pagecalls.store.base.accounts import HANDLE_CHARS
-from pagecalls.switchboard.directory import digest
+from pagecalls.switchboard.credentials import digest
 from pagecalls.switchboard.tokens import REASONS
 
 COLUMNS = (

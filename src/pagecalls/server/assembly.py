@@ -51,7 +51,6 @@ from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.media_events import MediaEvents
 from pagecalls.switchboard.messages import Messages
-from pagecalls.switchboard.oauth import OAuthDesk
 from pagecalls.switchboard.permissions import Permissions
 from pagecalls.switchboard.presence import LivePresence
 from pagecalls.switchboard.report import CallReports
@@ -120,7 +119,7 @@ async def running(
         registry = CollectorRegistry()
         metrics = Metrics(registry, calls, courier.counters, upkeep, tls)
         verifier = Verifier(sender)
-        directory = Directory(store, clock, verifier, courier)
+        directory = Directory(store, clock, ids, verifier, courier)
         permissions, messages = Permissions(calls, settings.call_rate_per_consumer_24h), Messages(calls)
         rules = DialRules(settings.call_rate_per_consumer_24h, settings.strict_reach)
         limits = default_limits(settings.app_calls_per_hour, settings.page_calls_per_s)
@@ -131,6 +130,7 @@ async def running(
         admin_token = dev_file.admin_token if dev_file else operator_file.admin_token(settings.data_dir, settings.admin_token)
         addresses = publish(settings, dev_file, admin_token, listener, media_addresses(hello), tls)
         server = Server(addresses, calls, courier, upkeep, clock, stop, tls)
+        desks = office(store, clock, ids, LivePresence(calls))
         services = Services(
             door=Business(calls, rules),
             directory=directory,
@@ -139,7 +139,7 @@ async def running(
             permissions=permissions,
             messages=messages,
             metrics=MetricsDesk(store, clock, journal),
-            oauth=OAuthDesk(store, clock),
+            oauth=desks.oauth,
             users=UserTokens(store, clock, token_key.load_or_make(settings.data_dir)),
         )
         server.app = Router(
@@ -164,7 +164,7 @@ async def running(
                     clock=clock,
                     advance=server.advance,
                     unready=lambda: why_not_ready(server, engine),
-                    office=office(store, clock, ids, LivePresence(calls)),
+                    office=desks,
                     permissions=permissions,
                     journal=journal,
                     calls=CallReports(calls),

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from pagecalls.clock import Clock
 from pagecalls.store.base import App, Page, Store, Token, TokenKind, Transaction, User
-from pagecalls.switchboard.directory import PAGE_SCOPES, NewApp, digest
+from pagecalls.switchboard.credentials import digest
+from pagecalls.switchboard.directory import PAGE_SCOPES, NewApp
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.people import People
 from pagecalls.switchboard.registers import InUse, Taken, count_of, known_app, known_page, known_user

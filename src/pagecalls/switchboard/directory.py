@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from dataclasses import dataclass, field, replace
 
+from pagecalls.call.limits import DAY_S
 from pagecalls.clock import Clock
 from pagecalls.errors import InvalidValue, UnknownObject
 from pagecalls.store.base import (
@@ -20,12 +20,11 @@ from pagecalls.store.base import (
     Transaction,
 )
 from pagecalls.switchboard.base import CallbackVerifier, DeviceIdentity, Wakeable
-from pagecalls.switchboard.credentials import digest as digest
-from pagecalls.switchboard.credentials import fault_of, find_token, unknown
+from pagecalls.switchboard.credentials import digest, fault_of, find_token, unknown
+from pagecalls.switchboard.ids import Ids
 from pagecalls.types import AppId, DeviceId, PageId, Platform, Psid
 
-DAY_S = 24 * 3600.0
-CONSUMER_TOKEN_S = 30 * DAY_S
+CONSUMER_TOKEN_S = 30.0 * DAY_S
 MAX_SUBSCRIBED_FIELDS = 500
 """Of one object of an app; the platform has some hundred names, and any other is stored as well."""
 PAGE_SCOPES = frozenset({"pages_messaging", "pages_manage_metadata", "pages_show_list"})
@@ -83,10 +82,11 @@ class NewApp:
 class Directory:
     """Look-ups and registrations over the store. Every method is one unit of work."""
 
-    def __init__(self, store: Store, clock: Clock, verifier: CallbackVerifier, courier: Wakeable | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids, verifier: CallbackVerifier, courier: Wakeable | None = None) -> None:
         """`courier` hears of new callbacks."""
         self._store = store
         self._clock = clock
+        self._ids = ids
         self._verifier = verifier
         self._courier = courier
 
@@ -116,10 +116,9 @@ class Directory:
 
     async def open_session(self, page_id: PageId, platform: Platform, name: str | None, psid: Psid | None) -> NewSession:
         """A new consumer of the Page, or a further device of a known one. Raises `UnknownObject` for an unknown Page."""
-        text = secrets.token_urlsafe(32)
+        text, fresh, device = self._ids.consumer_token(), self._ids.psid(), self._ids.device_id()
         now = self._clock.now()
         expires_at = now + CONSUMER_TOKEN_S
-        fresh = Psid("".join(secrets.choice("123456789") for _ in range(16)))
 
         def work(tx: Transaction) -> tuple[Consumer, Page]:
             page = tx.page(page_id)
@@ -131,7 +130,6 @@ class Directory:
                 consumer = replace(consumer, name=name)
             if consumer != known:
                 tx.put_consumer(consumer)
-            device = DeviceId(secrets.token_hex(8))
             tx.put_consumer_token(ConsumerToken(digest(text), consumer.psid, page_id, device, expires_at, now))
             return consumer, page
 
@@ -159,7 +157,10 @@ class Directory:
         `None` if there is no such Page, or if the device was revoked.
         """
         known = await self._store.read(lambda tx: _as_vouched(tx, voucher))
-        return known or await self._store.write(lambda tx: _take_in(tx, voucher, self._clock.now()))
+        if known is not None:
+            return known
+        now, device = self._clock.now(), self._ids.device_id()
+        return await self._store.write(lambda tx: _take_in(tx, voucher, device, now))
 
     # --- subscriptions ------------------------------------------------------------------------------------------------
 
@@ -230,11 +231,11 @@ def _as_vouched(tx: Transaction, voucher: Voucher) -> DeviceIdentity | None:
     return _identity(token, consumer)
 
 
-def _take_in(tx: Transaction, voucher: Voucher, now: float) -> DeviceIdentity | None:
+def _take_in(tx: Transaction, voucher: Voucher, device: DeviceId, now: float) -> DeviceIdentity | None:
     if tx.page(voucher.page_id) is None:
         return None
     owner = (voucher.psid, voucher.page_id)
-    fresh = ConsumerToken(device_digest(voucher.device_name), *owner, DeviceId(secrets.token_hex(8)), voucher.expires_at, now)
+    fresh = ConsumerToken(device_digest(voucher.device_name), *owner, device, voucher.expires_at, now)
     token = tx.consumer_token(fresh.digest) or fresh
     if token.is_revoked:
         return None

@@ -62,8 +62,12 @@ class Ids:
         return "EAA" + self._url_safe(48)
 
     def app_token(self, app_id: AppId) -> str:
-        """`<app id>|` and 43 url-safe base64 characters, as client_credentials gives it (graph-platform 2.2)."""
+        """`<app id>|` and 43 url-safe base64 characters: one that is kept and can end, unlike that of `credentials.app_token`."""
         return f"{app_id}|{self._url_safe(32)}"
+
+    def oauth_code(self) -> str:
+        """`AQ` and 64 url-safe base64 characters from 48 random bytes."""
+        return "AQ" + self._url_safe(48)
 
     def consumer_token(self) -> str:
         """43 url-safe base64 characters."""

@@ -7,8 +7,6 @@ is good for two hours, and that one is exchanged for one that is good for sixty 
 from __future__ import annotations
 
 import hmac
-import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pagecalls.clock import Clock
@@ -23,6 +21,7 @@ from pagecalls.errors import (
 )
 from pagecalls.store.base import App, OAuthCode, Store, Token, TokenKind, Transaction
 from pagecalls.switchboard.credentials import app_token, digest, fault_of, find_token, unknown
+from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.registers import known_app, known_page, known_user
 from pagecalls.switchboard.user_pages import reach
 from pagecalls.types import AppId, PageId, UserId
@@ -56,7 +55,7 @@ class NewCode:
 class CodeRequest:
     """For whom a code is made. `page_id`: a Page that the user is to reach from now on, if they do not yet.
 
-    `redirect_uri` as in `OAuthCode`; `ttl_s` from now.
+    `redirect_uri` as in `OAuthCode`; `lifetime_s` from now.
     """
 
     app_id: AppId
@@ -64,7 +63,7 @@ class CodeRequest:
     scopes: frozenset[str]
     page_id: PageId | None = None
     redirect_uri: str | None = None
-    ttl_s: float = CODE_S
+    lifetime_s: float = CODE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +76,12 @@ class Inspection:
 
 
 class OAuthDesk:
-    """Gives tokens out. `draw` makes so many bytes of chance into text."""
+    """Gives tokens out."""
 
-    def __init__(self, store: Store, clock: Clock, draw: Callable[[int], str] = secrets.token_urlsafe) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
         self._store = store
         self._clock = clock
-        self._draw = draw
+        self._ids = ids
 
     async def client(self, client_id: str, client_secret: str) -> App:
         """The app that proves itself. Raises `UnknownApp`, `WrongClientSecret`."""
@@ -99,7 +98,7 @@ class OAuthDesk:
 
     async def redeem(self, app: App, code: str, redirect_uri: str | None) -> Issued:
         """A user's token for a code, once. Raises `UnusableCode`; a wrong `redirect_uri` does not use the code up."""
-        text, now = self._text(), self._clock.now()
+        text, now = self._ids.access_token(), self._clock.now()
 
         def work(tx: Transaction) -> None:
             found = tx.oauth_code(digest(code))
@@ -123,7 +122,7 @@ class OAuthDesk:
 
         Raises `BadToken`, and `InvalidValue` for what is no token of a user, or one of another app.
         """
-        text, now = self._text(), self._clock.now()
+        text, now = self._ids.access_token(), self._clock.now()
 
         def work(tx: Transaction) -> None:
             token = find_token(tx, old)
@@ -158,8 +157,8 @@ class OAuthDesk:
 
     async def make_code(self, asked: CodeRequest) -> NewCode:
         """A code, as if the user had just agreed. Raises `NoSuch`."""
-        text, now = "AQ" + self._draw(48), self._clock.now()
-        expires_at = now + asked.ttl_s
+        text, now = self._ids.oauth_code(), self._clock.now()
+        expires_at = now + asked.lifetime_s
 
         def work(tx: Transaction) -> None:
             known_app(tx, asked.app_id)
@@ -172,6 +171,3 @@ class OAuthDesk:
 
         await self._store.write(work)
         return NewCode(text, expires_at)
-
-    def _text(self) -> str:
-        return "EAA" + self._draw(48)

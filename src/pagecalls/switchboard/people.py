@@ -13,7 +13,7 @@ from typing import Protocol
 
 from pagecalls.clock import Clock
 from pagecalls.store.base import Consumer, ConsumerToken, Store, Transaction
-from pagecalls.switchboard.directory import digest
+from pagecalls.switchboard.credentials import digest
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.registers import NoSuch, Taken, known_consumer, known_page
 from pagecalls.types import DeviceId, PageId, Platform, Psid

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pagecalls.clock import Clock
 from pagecalls.errors import TokenFault
 from pagecalls.store.base import Store, Token, TokenFilter, TokenKind, Transaction
-from pagecalls.switchboard.directory import PAGE_SCOPES, digest
+from pagecalls.switchboard.credentials import digest
+from pagecalls.switchboard.directory import PAGE_SCOPES
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.registers import NoSuch, Unfit, known_app, known_page, known_user
 from pagecalls.switchboard.user_pages import reach

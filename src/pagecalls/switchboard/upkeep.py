@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from pagecalls.call.limits import DAY_S
 from pagecalls.clock import Clock
 from pagecalls.store.base import Past, Room, Store
 from pagecalls.switchboard.journal import Journal
@@ -22,17 +23,16 @@ from pagecalls.switchboard.timers import Timers
 
 log = logging.getLogger("pagecalls.upkeep")
 
-DAY_S = 86_400.0
 FIRST_S = 30.0
 EVERY_S = 300.0
 SLICE = 50
 """Rows of one unit of work."""
 REST_S = 0.02
 """Real seconds between two units of work: the store's thread is the calls' for most of the time."""
-RAN_OUT_S = 30 * DAY_S
+RAN_OUT_S = 30.0 * DAY_S
 """What has expired is kept for this long, so that whoever still shows it is told that it has expired."""
 
-MESSAGES_S = 30 * DAY_S
+MESSAGES_S = 30.0 * DAY_S
 """How long messages and permission requests are kept; a request's own buttons work for seven days (messenger-calling 8.3)."""
 
 
@@ -40,8 +40,8 @@ MESSAGES_S = 30 * DAY_S
 class Retention:
     """How long is kept what is over, seconds, and how many webhooks that are done with at most."""
 
-    calls_s: float = 7 * DAY_S
-    outbox_s: float = 7 * DAY_S
+    calls_s: float = 7.0 * DAY_S
+    outbox_s: float = 7.0 * DAY_S
     outbox_rows: int = 100_000
     ran_out_s: float = RAN_OUT_S
     messages_s: float = MESSAGES_S

@@ -9,7 +9,7 @@ import pytest
 
 from pagecalls.errors import TokenFault
 from pagecalls.store.base import Token, TokenKind
-from pagecalls.switchboard.directory import digest
+from pagecalls.switchboard.credentials import digest
 from tests.conformance.graph.world import (
     APP,
     APP_TOKEN,

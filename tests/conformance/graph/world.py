@@ -30,8 +30,9 @@ from pagecalls.switchboard.base import (
 from pagecalls.switchboard.call_metrics import MetricsDesk
 from pagecalls.switchboard.call_settings import PageSettings
 from pagecalls.switchboard.calls import Calls
+from pagecalls.switchboard.credentials import digest
 from pagecalls.switchboard.devices import Devices
-from pagecalls.switchboard.directory import Directory, digest
+from pagecalls.switchboard.directory import Directory
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.messages import Messages
@@ -143,14 +144,15 @@ class World:
         clock, door, verifier = SteppedClock(), Door(), Verifier()
         store = SqliteStore.open(None)
         await store.write(_fill)
-        directory = Directory(store, clock, verifier)
+        ids = Ids(random.Random(7))
+        directory = Directory(store, clock, ids, verifier)
         seen: list[tuple[str, str, int]] = []
 
         def on_request(edge: str, action: str, status: int, seconds: float) -> None:
             assert seconds >= 0
             seen.append((edge, action, status))
 
-        calls = Calls(store, FakeEngine(clock), clock, Ids(random.Random(7)), Journal(clock), Devices())
+        calls = Calls(store, FakeEngine(clock), clock, ids, Journal(clock), Devices())
         permissions, messages = Permissions(calls), Messages(calls)
         services = Services(
             door=door,
@@ -160,7 +162,7 @@ class World:
             permissions=permissions,
             messages=messages,
             metrics=MetricsDesk(store, clock, calls.journal),
-            oauth=OAuthDesk(store, clock),
+            oauth=OAuthDesk(store, clock, ids),
             users=UserTokens(store, clock, b"key"),
         )
         app = build_graph(services, GraphOptions(on_request=on_request, rev=77, **options))

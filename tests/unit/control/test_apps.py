@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pagecalls.store.base import Consumer
-from pagecalls.switchboard.directory import digest
+from pagecalls.switchboard.credentials import digest
 from pagecalls.types import AppId, Platform
 from tests.contract.store_samples import a_call, a_row
 from tests.unit.control.support import PAGE, Desk, refused

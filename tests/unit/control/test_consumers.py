@@ -42,7 +42,7 @@ async def test_a_person_gets_an_id() -> None:
 async def test_a_token_opens_a_device_until_it_ends() -> None:
     desk = await desk_with_ada()
     token = await issued(desk, lifetime_s=60)
-    directory = Directory(desk.store, desk.clock, Absent(desk.store))
+    directory = Directory(desk.store, desk.clock, desk.ids, Absent(desk.store))
     device = await directory.device(token["access_token"])
     assert device is not None
     assert (device.psid, device.device_id, device.name) == ("55", token["device_id"], "Ada")
@@ -57,7 +57,7 @@ async def test_a_token_opens_a_device_until_it_ends() -> None:
 async def test_a_revoked_token_closes_its_device_and_no_other() -> None:
     desk = await desk_with_ada()
     one, two = await issued(desk), await issued(desk)
-    directory = Directory(desk.store, desk.clock, Absent(desk.store))
+    directory = Directory(desk.store, desk.clock, desk.ids, Absent(desk.store))
     gone = (await desk.ask("POST", f"{ADA}/revoke", {"handle": one["handle"]})).json["revoked"]
     assert [(token["handle"], token["state"]) for token in gone] == [(one["handle"], "revoked")]
     assert desk.presence.closed == [one["device_id"]]
@@ -75,7 +75,7 @@ async def test_an_erased_person_is_unknown() -> None:
     assert desk.presence.alone == [(PAGE.id, "55")]
     assert desk.presence.closed == [token["device_id"]]
     assert refused(await desk.ask("GET", ADA)) == (404, "not_found")
-    assert await Directory(desk.store, desk.clock, Absent(desk.store)).device(token["access_token"]) is None
+    assert await Directory(desk.store, desk.clock, desk.ids, Absent(desk.store)).device(token["access_token"]) is None
 
 
 async def test_people_are_renamed_and_listed() -> None:

@@ -31,7 +31,7 @@ async def issued(desk: Desk, **members: object) -> dict[str, Any]:
 
 
 def directory(desk: Desk) -> Directory:
-    return Directory(desk.store, desk.clock, Absent(desk.store))
+    return Directory(desk.store, desk.clock, desk.ids, Absent(desk.store))
 
 
 @pytest.mark.parametrize(

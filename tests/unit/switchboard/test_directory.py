@@ -9,7 +9,8 @@ from pagecalls.clock import SteppedClock
 from pagecalls.office import Absent, office
 from pagecalls.store.base import Page
 from pagecalls.store.sqlite import SqliteStore
-from pagecalls.switchboard.directory import Directory, digest
+from pagecalls.switchboard.credentials import digest
+from pagecalls.switchboard.directory import Directory
 from pagecalls.switchboard.ids import Ids
 from pagecalls.types import PageId, Platform
 
@@ -30,8 +31,8 @@ async def test_tokens_are_stored_as_digests(tmp_path: Path) -> None:
     page = Page(PageId("1001"), "Tea House")
     store = SqliteStore.open(tmp_path / "pagecalls.db")
     await store.write(lambda tx: tx.put_page(page))
-    directory = Directory(store, SteppedClock(), NoReceiver())
     clock, ids = SteppedClock(), Ids(random.Random(1))
+    directory = Directory(store, clock, ids, NoReceiver())
     services = office(store, clock, ids, Absent(store))
     of_page = (await services.accounts.create_app_on_page("Desk", page.id)).access_token
     of_consumer = (await directory.open_session(page.id, Platform.MESSENGER, "Ada", None)).access_token

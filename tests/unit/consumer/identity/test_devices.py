@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from pagecalls.consumer.identity.keys import KeyFault, read_key
 from pagecalls.consumer.identity.sources import FixedKey
 from pagecalls.office import Absent
 from pagecalls.store.base import Consumer, Page
-from pagecalls.switchboard.directory import Directory, device_digest, digest
+from pagecalls.switchboard.credentials import digest
+from pagecalls.switchboard.directory import Directory, device_digest
+from pagecalls.switchboard.ids import Ids
 from pagecalls.types import PageId, Platform, Psid
 from tests.contract.store_model import ModelStore
 from tests.unit.consumer.identity.tokens import CLAIMS, PAGE, SECRET, jwk, jwks, pem, private, signed
@@ -31,7 +34,7 @@ class Site:
     def __init__(self) -> None:
         self.store, self.clock = ModelStore(), SteppedClock()
         self.store.write_now(lambda tx: tx.put_page(Page(PageId(PAGE), "Tea House")))
-        self.directory = Directory(self.store, self.clock, Absent(self.store))
+        self.directory = Directory(self.store, self.clock, Ids(random.Random(1)), Absent(self.store))
         self.jwts = JwtDirectory(self.directory, FixedKey(read_key(SECRET)), JwtRules(), self.clock)
 
     def token(self, **claims: object) -> str:
