@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pagecalls.errors import InvalidValue
 from pagecalls.graph.params import Params
 from pagecalls.graph.schemas import sent_body
 from pagecalls.graph.templates import draft_of
@@ -14,6 +13,7 @@ from pagecalls.types import Psid
 
 HUMAN_AGENT = "human_agent"
 _MAX_OPTION_CHARS = 100
+"""Of a word that is kept and not looked at."""
 
 
 class MessagingType(StrEnum):
@@ -36,16 +36,9 @@ def send_request(params: Params) -> SendRequest:
     """What is asked. Raises `MissingParameter`, `InvalidValue`, `UnusableTemplate`."""
     to = Psid(params.required_object("recipient").required_text("id"))
     kind = params.choice("messaging_type", MessagingType)
-    tag = _option(params, "tag")
+    tag = params.text("tag", _MAX_OPTION_CHARS)
     draft = draft_of(params.required_object("message"))
     is_human_agent = kind is MessagingType.MESSAGE_TAG and (tag or "").lower() == HUMAN_AGENT
-    named = (("messaging_type", kind), ("tag", tag), ("notification_type", _option(params, "notification_type")))
+    notification = params.text("notification_type", _MAX_OPTION_CHARS)
+    named = (("messaging_type", kind), ("tag", tag), ("notification_type", notification))
     return SendRequest(to, draft, is_human_agent, tuple((name, str(value)) for name, value in named if value is not None))
-
-
-def _option(params: Params, key: str) -> str | None:
-    """A word that is kept and not looked at."""
-    text = params.text(key)
-    if text is not None and len(text) > _MAX_OPTION_CHARS:
-        raise InvalidValue(params.name(key))
-    return text

@@ -60,7 +60,7 @@ def read_metrics(params: Params) -> CallMetrics:
     return CallMetrics(
         end_cause=_cause(params.values["end_call_reason"]),
         ended_at=ended_at if ended_at is not None else 0.0,
-        end_subreason=_subreason(params),
+        end_subreason=params.text("end_call_subreason", LONGEST_SUBREASON),
         first_audio_at=_time(params, "first_audio_packet_received_time"),
         first_video_at=_time(params, "first_video_packet_received_time"),
         audio_stats=_audio_stats(params),
@@ -116,13 +116,6 @@ def _cause(value: Json) -> CallEndCause:
     if cause is None:
         raise UnusableMetrics(MetricsFault.BAD_REASON, value[:_SHOWN] if isinstance(value, str) else "")
     return cause
-
-
-def _subreason(params: Params) -> str | None:
-    text = params.text("end_call_subreason")
-    if text is not None and len(text) > LONGEST_SUBREASON:
-        raise InvalidValue(params.name("end_call_subreason"))
-    return text
 
 
 def _stats(params: Params, key: str) -> JsonObject | None:

@@ -35,20 +35,20 @@ class Params:
         """Whether there is a value that is not absent."""
         return self.values.get(key) not in (None, "")
 
-    def text(self, key: str) -> str | None:
-        """Text; a JSON integer is taken as its digits, because ids come that way."""
+    def text(self, key: str, longest: int | None = None) -> str | None:
+        """Text of at most `longest` characters; a JSON integer is taken as its digits, because ids come that way."""
         value = self.values.get(key)
         if value is None or value == "":
             return None
         if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)  # the JSON parser takes no more digits than `str` prints
-        if not isinstance(value, str):
+            value = str(value)  # the JSON parser takes no more digits than `str` prints
+        if not isinstance(value, str) or (longest is not None and len(value) > longest):
             raise InvalidValue(self.name(key))
         return value
 
-    def required_text(self, key: str) -> str:
+    def required_text(self, key: str, longest: int | None = None) -> str:
         """As `text`. Raises `MissingParameter`."""
-        value = self.text(key)
+        value = self.text(key, longest)
         if value is None:
             raise MissingParameter(self.name(key))
         return value

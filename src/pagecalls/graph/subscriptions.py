@@ -82,9 +82,7 @@ async def subscribe_app(visit: AppVisit) -> Answer:
     params = visit.params
     object_ = params.required_choice("object", WebhookObject)
     callback_url = _callback_url(params)
-    verify_token = params.required_text("verify_token")
-    if len(verify_token) > _TOKEN_LIMIT:
-        raise InvalidValue("verify_token")
+    verify_token = params.required_text("verify_token", _TOKEN_LIMIT)
     fields = _checked_fields(_required_words(params, "fields"))
     # Which values an event has is a matter of `changes[]` (7.5), and no event that is sent here has any.
     params.flag("include_values")

@@ -34,10 +34,9 @@ class AttachmentType(StrEnum):
 def draft_of(message: Params) -> Draft:
     """The draft in `message`. Raises `MissingParameter`, `InvalidValue`, `UnusableTemplate`."""
     attachment = message.object("attachment")
-    text = _bounded(message, "text", MAX_TEXT_CHARS)
     if attachment is None:
-        return Draft(_needed(message, "text", text))
-    if text is not None:
+        return Draft(message.required_text("text", MAX_TEXT_CHARS))
+    if message.has("text"):
         raise InvalidValue(message.name("text"))  # one or the other, as on the platform
     attachment.required_choice("type", AttachmentType)
     return _templated(attachment.required_object("payload"))
@@ -58,7 +57,7 @@ def _templated(payload: Params) -> Draft:
         case Template.GENERIC:
             return _generic(payload)
         case Template.BUTTON:
-            text = _needed(payload, "text", _bounded(payload, "text", MAX_TEXT_CHARS))
+            text = payload.required_text("text", MAX_TEXT_CHARS)
             buttons = _buttons(payload)
             if not buttons:
                 raise MissingParameter(payload.name("buttons"))
@@ -72,7 +71,7 @@ def _generic(payload: Params) -> Draft:
         raise MissingParameter(payload.name("elements"))
     if not 1 <= len(elements) <= MAX_ELEMENTS:
         raise InvalidValue(payload.name("elements"))
-    titles = [_needed(each, "title", _bounded(each, "title", MAX_TITLE_CHARS)) for each in elements]
+    titles = [each.required_text("title", MAX_TITLE_CHARS) for each in elements]
     buttons = tuple(button for each in elements for button in _buttons(each))
     return Draft("\n".join(titles), Template.GENERIC, buttons)
 
@@ -85,14 +84,14 @@ def _buttons(params: Params) -> tuple[DraftButton, ...]:
 
 
 def _button(item: Params) -> DraftButton:
-    kind = _needed(item, "type", _bounded(item, "type", MAX_TYPE_CHARS))
-    title = _bounded(item, "title", MAX_TITLE_CHARS)
+    kind = item.required_text("type", MAX_TYPE_CHARS)
     if kind.lower() == AUDIO_CALL:
+        title = item.text("title", MAX_TITLE_CHARS)
         if title is None:
             raise UnusableTemplate(item.name("title"), TemplateFault.NO_TITLE)
         return DraftButton(AUDIO_CALL, title, _days(item, "expires_in_days", TemplateFault.DAYS))
-    url, payload = _bounded(item, "url", MAX_TEXT_CHARS), _bounded(item, "payload", MAX_TEXT_CHARS)
-    return DraftButton(kind, _needed(item, "title", title), url=url, payload=payload)
+    title = item.required_text("title", MAX_TITLE_CHARS)
+    return DraftButton(kind, title, url=item.text("url", MAX_TEXT_CHARS), payload=item.text("payload", MAX_TEXT_CHARS))
 
 
 def _days(params: Params, key: str, fault: TemplateFault) -> int:
@@ -106,16 +105,3 @@ def _days(params: Params, key: str, fault: TemplateFault) -> int:
     if days is None or not 1 <= days <= BUTTON_DAYS:
         raise UnusableTemplate(params.name(key), fault)
     return days
-
-
-def _bounded(params: Params, key: str, limit: int) -> str | None:
-    text = params.text(key)
-    if text is not None and len(text) > limit:
-        raise InvalidValue(params.name(key))
-    return text
-
-
-def _needed(params: Params, key: str, text: str | None) -> str:
-    if text is None:
-        raise MissingParameter(params.name(key))
-    return text
