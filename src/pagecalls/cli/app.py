@@ -6,18 +6,8 @@ from typing import Any
 
 import click
 
-from pagecalls.cli.output import (
-    Column,
-    Desk,
-    day,
-    force_option,
-    given,
-    moment,
-    operator_command,
-    something,
-    yes_option,
-    yes_or_no,
-)
+from pagecalls.cli.look import day, minute, yes_or_no
+from pagecalls.cli.output import Column, Desk, force_option, given, operator_command, something, yes_option
 
 COLUMNS = (
     Column("ID", "id"),
@@ -108,6 +98,6 @@ def _show(desk: Desk, one: dict[str, Any]) -> None:
         ("Name", one["name"]),
         ("Default version", one["default_version"]),
         ("Proof required", yes_or_no(one["require_proof"])),
-        ("Created", moment(one["created_at"])),
+        ("Created", minute(one["created_at"])),
     ]
     desk.facts(one, lines)

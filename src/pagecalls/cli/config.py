@@ -7,11 +7,9 @@ import os
 from pathlib import Path
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from pagecalls.cli.flags import config_option, refused
+from pagecalls.cli.look import console, table
 from pagecalls.clock import SystemClock
 from pagecalls.config import pages
 from pagecalls.config.keys import KEYS, Key
@@ -62,12 +60,12 @@ def show(config_file: Path | None, as_json: bool, is_all: bool) -> None:
     if not shown:
         click.echo("Everything has its default; --all shows it.")
         return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    lines = table()
     for column in ("Key", "Value", "From"):
-        table.add_column(column, overflow="fold")
+        lines.add_column(column, overflow="fold")
     for key in shown:
-        table.add_row(key.name, _in_words(configuration, key), configuration.source(key))
-    Console(highlight=False).print(table)
+        lines.add_row(key.name, _in_words(configuration, key), configuration.source(key))
+    console().print(lines)
 
 
 def _check_certificate(settings: Settings) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from pagecalls.cli.output import Column, Desk, Duration, day, given, moment, operator_command, yes_option
+from pagecalls.cli.look import day, end, minute
+from pagecalls.cli.output import Column, Desk, Duration, given, operator_command, yes_option
 from pagecalls.types import Platform
 
 COLUMNS = (
@@ -84,7 +85,7 @@ def change(desk: Desk, psid: str, page_id: str | None, name: str) -> None:
 def issue(desk: Desk, psid: str, page_id: str | None, expires_in: float) -> None:
     """Make a token for one more device of a consumer."""
     made = desk.ask("POST", f"{_path(desk, page_id, psid)}/tokens", body={"lifetime_s": expires_in})["token"]
-    lines = [("Token", made["access_token"]), ("Handle", made["handle"]), ("Expires", moment(made["expires_at"]))]
+    lines = [("Token", made["access_token"]), ("Handle", made["handle"]), ("Expires", end(made["expires_at"]))]
     desk.facts(made, lines, "The token was made.", "It is shown this once. Each device needs one of its own.")
 
 
@@ -134,6 +135,6 @@ def _show(desk: Desk, one: dict[str, Any]) -> None:
         ("Page", one["page_id"]),
         ("Platform", one["platform"]),
         ("Name", one["name"]),
-        ("Created", moment(one["created_at"])),
+        ("Created", minute(one["created_at"])),
     ]
     desk.facts(one, lines)

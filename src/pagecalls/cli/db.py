@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -18,15 +17,14 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec
 
 import click
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pagecalls.cli.flags import config_option, refused
+from pagecalls.cli.flags import config_option, data_dir_option, find_data_dir
+from pagecalls.cli.look import console, minute, table
 from pagecalls.clock import SystemClock
-from pagecalls.config.load import data_dir as find_data_dir
 from pagecalls.data_dir import DATABASE, DataDirInUse, sole_user
 from pagecalls.settings import SettingsError
 from pagecalls.store import migrate, queries
@@ -43,16 +41,11 @@ def _on_database(command: Callable[Concatenate[Path, bool, P], None]) -> Callabl
 
     @functools.wraps(command)
     def run(config_file: Path | None, data_dir: Path | None, as_json: bool, *args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            folder = find_data_dir(data_dir, os.environ, config_file)
-        except SettingsError as error:
-            raise refused(error) from error
-        command(folder / DATABASE, as_json, *args, **kwargs)
+        command(find_data_dir(data_dir, config_file) / DATABASE, as_json, *args, **kwargs)
 
-    folder = click.Path(path_type=Path, file_okay=False)
     options = (
+        data_dir_option,
         config_option,
-        click.option("--data-dir", type=folder, default=None, metavar="FOLDER", help="Where calls and keys live."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
     )
     for option in reversed(options):
@@ -74,15 +67,15 @@ def status(path: Path, as_json: bool) -> None:
     if as_json:
         _print_json(asdict(found) | {"path": str(found.path)})
         return
-    console = Console(highlight=False)
-    console.print(f"{found.path}", soft_wrap=True)
-    console.print(_version_line(found))
-    console.print(
+    screen = console()
+    screen.print(f"{found.path}", soft_wrap=True)
+    screen.print(_version_line(found))
+    screen.print(
         f"{decimal(found.file_bytes)} on disk, of that {decimal(found.free_bytes)} free; "
         f"{decimal(found.log_bytes)} in the write-ahead log",
         soft_wrap=True,
     )
-    console.print(_tables(found))
+    screen.print(_tables(found))
 
 
 @db.command()
@@ -202,19 +195,15 @@ def _version_line(found: Condition) -> str:
 
 
 def _tables(found: Condition) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Table", no_wrap=True)
+    shown = table()
+    shown.add_column("Table", no_wrap=True)
     for name in ("Rows", "Size", "Oldest", "Newest"):
-        table.add_column(name, justify="right", no_wrap=True)
+        shown.add_column(name, justify="right", no_wrap=True)
     for each in found.tables:
         size = "-" if each.bytes is None else decimal(each.bytes)
-        table.add_row(each.name, f"{each.rows:,}", size, _moment(each.oldest), _moment(each.newest))
-    return table
-
-
-def _moment(at: float | None) -> str:
-    return "-" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+        shown.add_row(each.name, f"{each.rows:,}", size, minute(each.oldest), minute(each.newest))
+    return shown
 
 
 def _print_json(value: object) -> None:
-    click.echo(json.dumps(value, indent=2))
+    click.echo(json.dumps(value))

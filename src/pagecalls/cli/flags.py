@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from click.core import ParameterSource
 
 from pagecalls.config.keys import KEYS, Key
 from pagecalls.config.kinds import Kind, Unfit, written
-from pagecalls.config.load import CONFIG_VARIABLE
+from pagecalls.config.load import CONFIG_VARIABLE, data_dir
 from pagecalls.settings import SettingsError
 
 
@@ -84,6 +85,25 @@ def config_option(command: Callable[..., None]) -> Callable[..., None]:
         metavar="FILE",
         help=f"Configuration file, TOML; `pagecalls config example` prints one.  [env: {CONFIG_VARIABLE}]",
     )(command)
+
+
+def data_dir_option(command: Callable[..., None]) -> Callable[..., None]:
+    """`--data-dir FOLDER`."""
+    return click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=None,
+        metavar="FOLDER",
+        help="Data directory of the server.  [env: PAGECALLS_DATA_DIR]",
+    )(command)
+
+
+def find_data_dir(given: Path | None, config_file: Path | None) -> Path:
+    """The data directory that option, environment or configuration file name. Raises `click.ClickException`."""
+    try:
+        return data_dir(given, os.environ, config_file)
+    except SettingsError as error:
+        raise refused(error) from error
 
 
 def refused(error: SettingsError) -> click.ClickException:

@@ -7,30 +7,22 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from pagecalls.cli.flags import config_option, refused
+from pagecalls.cli.flags import config_option, data_dir_option, find_data_dir
+from pagecalls.cli.look import console, table
 from pagecalls.cli.operator import Operator
-from pagecalls.config.load import data_dir as find_data_dir
-from pagecalls.settings import SettingsError
 
 P = ParamSpec("P")
 
-WIDE = 400
-"""Columns for a file or a pipe, where nobody wants lines folded."""
 PAGE = 200
 """Entries that are asked for at a time."""
 
@@ -80,26 +72,26 @@ class Desk:
         if not entries:
             click.echo(none)
             return
-        table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        shown = table()
         for column in columns:
-            table.add_column(column.head, no_wrap=not column.is_flexible, overflow="fold")
+            shown.add_column(column.head, no_wrap=not column.is_flexible, overflow="fold")
         for entry in entries:
-            table.add_row(*(Text(column.shown(entry[column.member])) for column in columns))
-        _console().print(table)
+            shown.add_row(*(Text(column.shown(entry[column.member])) for column in columns))
+        console().print(shown)
 
     def facts(self, value: Mapping[str, Any], lines: Sequence[tuple[str, object]], title: str = "", note: str = "") -> None:
         """One thing: `value` for machines, `lines` for people, under `title` and above `note`."""
         if self.as_json:
             click.echo(json.dumps(value))
             return
-        console = _console()
+        screen = console()
         if title:
-            console.print(Text(title, "bold green"))
+            screen.print(Text(title, "bold green"))
         width = max(len(name) for name, _ in lines) + 2
         for name, shown in lines:
-            console.print(Text.assemble((f"{name:<{width}}", "dim"), str(shown)), soft_wrap=True)
+            screen.print(Text.assemble((f"{name:<{width}}", "dim"), str(shown)), soft_wrap=True)
         if note:
-            console.print(Text(note, "yellow"))
+            screen.print(Text(note, "yellow"))
 
     def done(self, value: Mapping[str, Any], sentence: str) -> None:
         """Nothing is left to show."""
@@ -120,21 +112,12 @@ def operator_command(command: Callable[Concatenate[Desk, P], None]) -> Callable[
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         options = {name: kwargs.pop(name) for name in ("config_file", "data_dir", "url", "admin_token", "as_json")}
-        try:
-            folder = find_data_dir(_path(options["data_dir"]), os.environ, _path(options["config_file"]))
-        except SettingsError as error:
-            raise refused(error) from error
+        folder = find_data_dir(_path(options["data_dir"]), _path(options["config_file"]))
         operator = Operator(folder, _text(options["url"]), _text(options["admin_token"]))
         command(Desk(operator, bool(options["as_json"])), *args, **kwargs)
 
     options = (
-        click.option(
-            "--data-dir",
-            type=click.Path(path_type=Path, file_okay=False),
-            default=None,
-            metavar="FOLDER",
-            help="Data directory of the server.  [env: PAGECALLS_DATA_DIR]",
-        ),
+        data_dir_option,
         config_option,
         click.option("--url", envvar="PAGECALLS_URL", default=None, metavar="URL", help="A server elsewhere."),
         click.option(
@@ -177,28 +160,6 @@ class Duration(click.ParamType[float | None]):
         return float(int(match[1]) * _UNITS_S[match[2]])
 
 
-def moment(at: int | None) -> str:
-    """A moment for a person, UTC; `never` for none, `-` for one that was not written down."""
-    if at is None:
-        return "never"
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M") if at else "-"
-
-
-def day(at: int | None) -> str:
-    """The day of a moment."""
-    return moment(at).partition(" ")[0]
-
-
-def yes_or_no(value: bool) -> str:
-    """A flag for a person."""
-    return "yes" if value else "no"
-
-
-def or_dash(value: object) -> str:
-    """What may be absent."""
-    return "-" if value is None else str(value)
-
-
 def given(**members: object) -> dict[str, object]:
     """A body of what was given."""
     return {name: value for name, value in members.items() if value is not None}
@@ -209,10 +170,6 @@ def something(body: dict[str, object]) -> dict[str, object]:
     if not body:
         raise click.UsageError("Say what to change; --help lists what can be.")
     return body
-
-
-def _console() -> Console:
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=WIDE, no_color=True)
 
 
 def _path(value: object) -> Path | None:

@@ -6,18 +6,8 @@ from typing import Any
 
 import click
 
-from pagecalls.cli.output import (
-    Column,
-    Desk,
-    day,
-    force_option,
-    given,
-    moment,
-    operator_command,
-    something,
-    yes_option,
-    yes_or_no,
-)
+from pagecalls.cli.look import day, minute, yes_or_no
+from pagecalls.cli.output import Column, Desk, force_option, given, operator_command, something, yes_option
 from pagecalls.cli.page_settings import settings
 
 COLUMNS = (
@@ -98,6 +88,6 @@ def _show(desk: Desk, one: dict[str, Any]) -> None:
         ("Name", one["name"]),
         ("Calling", yes_or_no(one["is_calling_eligible"])),
         ("Calls consumers", yes_or_no(one["may_call_consumers"])),
-        ("Created", moment(one["created_at"])),
+        ("Created", minute(one["created_at"])),
     ]
     desk.facts(one, lines)

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from pagecalls.call.settings import Day, RingTarget
-from pagecalls.cli.output import Desk, given, operator_command, yes_or_no
+from pagecalls.cli.look import yes_or_no
+from pagecalls.cli.output import Desk, given, operator_command
 
 _SPAN = re.compile(r"([A-Za-z]+)=([0-9]{4})-([0-9]{4})")
 

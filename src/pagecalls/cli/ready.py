@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -10,8 +9,7 @@ from pathlib import Path
 import click
 
 from pagecalls import operator_file
-from pagecalls.cli.flags import config_option, refused
-from pagecalls.config import load
+from pagecalls.cli.flags import config_option, data_dir_option, find_data_dir, refused
 from pagecalls.settings import SettingsError
 
 TIMEOUT_S = 4.0
@@ -19,12 +17,13 @@ TIMEOUT_S = 4.0
 
 @click.command()
 @config_option
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), default=None, metavar="PATH", help="The server's.")
+@data_dir_option
 @click.option("--health", is_flag=True, help="Ask only whether it answers; one that drains does.")
 def ready(config_file: Path | None, data_dir: Path | None, health: bool) -> None:
     """Tell whether the server of a data directory takes calls. Exit status 0 if it does."""
+    folder = find_data_dir(data_dir, config_file)
     try:
-        status, said = ask(_folder(data_dir, config_file), "health" if health else "ready")
+        status, said = ask(folder, "health" if health else "ready")
     except SettingsError as error:
         raise refused(error) from error
     except OSError as error:
@@ -46,7 +45,3 @@ def ask(folder: Path, probe: str) -> tuple[int, str]:
     except urllib.error.HTTPError as answer:
         with answer:
             return answer.code, answer.read().decode()
-
-
-def _folder(given: Path | None, config_file: Path | None) -> Path:
-    return load.data_dir(given, os.environ, config_file)

@@ -8,18 +8,8 @@ from typing import Any
 
 import click
 
-from pagecalls.cli.output import (
-    Column,
-    Desk,
-    Duration,
-    day,
-    given,
-    moment,
-    operator_command,
-    or_dash,
-    something,
-    yes_option,
-)
+from pagecalls.cli.look import day, end, minute, or_dash
+from pagecalls.cli.output import Column, Desk, Duration, given, operator_command, something, yes_option
 from pagecalls.store.base import TokenKind
 from pagecalls.store.base.accounts import HANDLE_CHARS
 from pagecalls.switchboard.credentials import digest
@@ -162,8 +152,8 @@ def _lines(one: dict[str, Any]) -> list[tuple[str, object]]:
         ("User", or_dash(one["user_id"])),
         ("Scopes", " ".join(one["scopes"]) or "none"),
         ("State", one["state"]),
-        ("Issued", moment(one["issued_at"])),
-        ("Expires", moment(one["expires_at"])),
+        ("Issued", minute(one["issued_at"])),
+        ("Expires", end(one["expires_at"])),
     ]
 
 

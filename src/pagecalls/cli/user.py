@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from pagecalls.cli.output import Column, Desk, Duration, day, given, moment, operator_command, yes_option
+from pagecalls.cli.look import day, end, minute
+from pagecalls.cli.output import Column, Desk, Duration, given, operator_command, yes_option
 from pagecalls.store.base import PageTask
 
 ONCE = "The code is shown this once."
@@ -128,8 +129,8 @@ def code(
     """Make a code, as if the user had just let the app in; /oauth/access_token turns it into a token, once."""
     asked = given(user_id=user_id, app_id=app_id, page_id=page_id, redirect_uri=redirect_uri, lifetime_s=expires_in)
     made = desk.ask("POST", "/oauth/codes", body={**asked, **given(scopes=list(scopes) or None)})
-    desk.facts(made, [("Code", made["code"]), ("Expires", moment(made["expires_at"]))], "The code was made.", ONCE)
+    desk.facts(made, [("Code", made["code"]), ("Expires", end(made["expires_at"]))], "The code was made.", ONCE)
 
 
 def _show(desk: Desk, one: dict[str, Any]) -> None:
-    desk.facts(one, [("ID", one["id"]), ("Name", one["name"]), ("Created", moment(one["created_at"]))])
+    desk.facts(one, [("ID", one["id"]), ("Name", one["name"]), ("Created", minute(one["created_at"]))])

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from pagecalls.cli.output import Column, Desk, Duration, given, operator_command, or_dash, yes_option
+from pagecalls.cli.look import or_dash, second
+from pagecalls.cli.output import Column, Desk, Duration, given, operator_command, yes_option
 from pagecalls.store.base import Hold, WebhookKind
 
 AT_A_TIME = 200
-
-
-def _second(at: float | None) -> str:
-    return "-" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _latency(seconds: float) -> str:
@@ -24,7 +20,7 @@ def _latency(seconds: float) -> str:
 
 COLUMNS = (
     Column("ID", "id"),
-    Column("Time", "created_at", shown=_second),
+    Column("Time", "created_at", shown=second),
     Column("Event", "kind"),
     Column("App", "app_id"),
     Column("Call", "call_id", shown=or_dash),
@@ -33,7 +29,7 @@ COLUMNS = (
 )
 ATTEMPTS = (
     Column("No.", "attempt"),
-    Column("Time", "at", shown=_second),
+    Column("Time", "at", shown=second),
     Column("Result", "result"),
     Column("Took", "latency_s", shown=_latency),
     Column("Answer", "answer", is_flexible=True),
@@ -41,10 +37,10 @@ ATTEMPTS = (
 ALERTS = (
     Column("App", "app_id"),
     Column("Object", "object"),
-    Column("Failing since", "failing_since", shown=_second),
+    Column("Failing since", "failing_since", shown=second),
     Column("Failures", "failures"),
     Column("Last", "last", is_flexible=True),
-    Column("Switched off", "disabled_at", shown=_second),
+    Column("Switched off", "disabled_at", shown=second),
     Column("Callback", "callback_url", is_flexible=True, shown=or_dash),
 )
 
@@ -108,7 +104,7 @@ def show(desk: Desk, row_id: str) -> None:
         ("Event", f"{one['kind']} ({one['event_id']})"),
         ("App", one["app_id"]),
         ("Call", or_dash(one["call_id"])),
-        ("Time", _second(one["created_at"])),
+        ("Time", second(one["created_at"])),
         ("State", _state(one)),
         ("Callback", or_dash(one["callback_url"])),
         *((name, value) for name, value in (one["headers"] or {}).items() if name.startswith("X-Hub")),
@@ -198,7 +194,7 @@ def _state(entry: dict[str, Any]) -> str:
     if entry["replay_at"] is not None:
         return f"{entry['state']}, goes once more"
     if entry["state"] == Hold.READY.value and entry["attempts"]:
-        return f"owed, next attempt {_second(entry['next_at'])}"
+        return f"owed, next attempt {second(entry['next_at'])}"
     words = {Hold.HELD.value: "waits for a response", Hold.READY.value: "owed"}
     state = words.get(entry["state"], entry["state"])
     return f"{state}: {entry['reason']}" if entry["reason"] else str(state)
