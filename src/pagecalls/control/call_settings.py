@@ -11,6 +11,7 @@ from pagecalls.control.base import ControlParts, ControlRequest, Refusal, Refuse
 from pagecalls.errors import CallingNotAllowed, SettingFault, UnknownObject, UnusableSetting
 from pagecalls.http import Response, nothing
 from pagecalls.switchboard.base import Release
+from pagecalls.switchboard.registers import NoSuch
 from pagecalls.switchboard.zones import is_zone
 from pagecalls.types import PageId
 
@@ -31,7 +32,7 @@ async def read_call_settings(parts: ControlParts, request: ControlRequest) -> Re
     try:
         return _shown(await parts.settings.read(page_id))
     except UnknownObject:
-        raise _no_page(page_id) from None
+        raise NoSuch("Page", page_id) from None
 
 
 async def change_call_settings(parts: ControlParts, request: ControlRequest) -> Response:
@@ -41,7 +42,7 @@ async def change_call_settings(parts: ControlParts, request: ControlRequest) -> 
         change = _change(decode(request.body, SettingsRequest))
         settings, release = await parts.settings.change(page_id, change, None)
     except UnknownObject:
-        raise _no_page(page_id) from None
+        raise NoSuch("Page", page_id) from None
     except (UnusableSetting, CallingNotAllowed) as error:
         raise Refused(Refusal.BAD_REQUEST, str(error).partition(") ")[2]) from None
     return _shown(settings, release)
@@ -71,7 +72,3 @@ def _hours(asked: CallHours | UnsetType | None) -> CallHours | Hours:
 
 def _shown(settings: CallSettings, release: Release = nothing) -> Response:
     return Response(200, msgspec.json.encode(settings), release=release)
-
-
-def _no_page(page_id: PageId) -> Refused:
-    return Refused(Refusal.NOT_FOUND, f"There is no Page {page_id}.")

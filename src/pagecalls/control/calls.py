@@ -6,10 +6,11 @@ import msgspec
 
 from pagecalls.call.metrics import AudioStats
 from pagecalls.call.model import Call
-from pagecalls.control.base import ControlParts, ControlRequest, Refusal, Refused
+from pagecalls.control.base import ControlParts, ControlRequest
 from pagecalls.http import Response
 from pagecalls.store.base import MetricsRecord
 from pagecalls.switchboard.figures import LegFigures
+from pagecalls.switchboard.registers import NoSuch
 from pagecalls.types import CallId
 
 
@@ -18,7 +19,7 @@ async def read_call(parts: ControlParts, request: ControlRequest) -> Response:
     call_id = CallId(request.named["id"])
     report = await parts.calls.call_report(call_id)
     if report is None:
-        raise Refused(Refusal.NOT_FOUND, f"There is no call {call_id}.")
+        raise NoSuch("call", call_id)
     metrics = None if report.metrics is None else _metrics(report.metrics)
     body = {**_state(report.call), "legs": [_leg(leg) for leg in report.legs], "metrics": metrics}
     return Response(200, msgspec.json.encode(body))

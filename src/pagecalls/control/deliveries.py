@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
 
 from pagecalls.control.base import ControlParts, ControlRequest, Refusal, Refused, decode
-from pagecalls.control.lists import limit_of
+from pagecalls.control.lists import Name, choice_of, limit_of
 from pagecalls.http import Response
 from pagecalls.store.base import Attempt, Hold, OutboxRow, WebhookKind
 from pagecalls.switchboard.base import Outcome
 from pagecalls.switchboard.deliveries import REPLAY_LIMIT, Alert, DeliveryFilter
+from pagecalls.switchboard.registers import NoSuch
 from pagecalls.types import AppId, CallId
 
 SHOWN_CHARACTERS = 500
@@ -21,17 +22,15 @@ SHOWN_CHARACTERS = 500
 
 _LARGEST_ID = 2**53
 
-Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Moment = Annotated[float, Meta(ge=0)]
-E = TypeVar("E", Hold, WebhookKind)
 
 
 class ReplayRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Body of `POST deliveries/replay`: `ids` alone, or a call or an app with what else narrows it down."""
 
     ids: Annotated[list[int], Meta(max_length=REPLAY_LIMIT)] | None = None
-    app_id: Text | None = None
-    call_id: Text | None = None
+    app_id: Name | None = None
+    call_id: Name | None = None
     kind: WebhookKind | None = None
     state: Hold | None = None
     since: Moment | None = None
@@ -48,8 +47,8 @@ class ReplayRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class TrialRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Body of `POST deliveries/test`."""
 
-    app_id: Text
-    object: Text = "page"
+    app_id: Name
+    object: Name = "page"
 
 
 async def list_deliveries(parts: ControlParts, request: ControlRequest) -> Response:
@@ -58,8 +57,8 @@ async def list_deliveries(parts: ControlParts, request: ControlRequest) -> Respo
     wanted = DeliveryFilter(
         AppId(query["app_id"]) if "app_id" in query else None,
         CallId(query["call_id"]) if "call_id" in query else None,
-        _choice(request, "kind", WebhookKind),
-        _choice(request, "state", Hold),
+        choice_of(query, "kind", WebhookKind),
+        choice_of(query, "state", Hold),
         _number(request, "since"),
         _number(request, "until"),
     )
@@ -74,7 +73,7 @@ async def read_delivery(parts: ControlParts, request: ControlRequest) -> Respons
     is_id = named.isascii() and named.isdigit() and len(named) < 16
     report = await parts.deliveries.delivery(int(named)) if is_id else None
     if report is None:
-        raise Refused(Refusal.NOT_FOUND, f"There is no delivery {named}.")
+        raise NoSuch("delivery", named)
     return _json(
         {
             **_entry(report.row),
@@ -182,16 +181,6 @@ def _alert(alert: Alert) -> dict[str, object]:
 
 def _json(body: object) -> Response:
     return Response(200, msgspec.json.encode(body))
-
-
-def _choice(request: ControlRequest, name: str, words: type[E]) -> E | None:
-    text = request.query.get(name)
-    if text is None:
-        return None
-    try:
-        return words(text)
-    except ValueError:
-        raise Refused(Refusal.BAD_REQUEST, f"{name} must be one of {', '.join(words)}.") from None
 
 
 def _after(request: ControlRequest) -> int | None:

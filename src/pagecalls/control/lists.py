@@ -1,4 +1,4 @@
-"""What the lists of this face share: how they are paged, and the shapes of names and ids in a body.
+"""What the lists of this face share: how they are paged and narrowed, and the shapes of names and ids in a body.
 
 A list is `{"data": [...], "next": <what to give as `after` for more, or null>}`.
 """
@@ -6,6 +6,7 @@ A list is `{"data": [...], "next": <what to give as `after` for more, or null>}`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from typing import Annotated, TypeVar
 
 from msgspec import Meta
@@ -14,6 +15,7 @@ from pagecalls.control.base import LONGEST_STEP_S, Refusal, Refused
 from pagecalls.http import Json, JsonObject, Response
 
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Id = Annotated[str, Meta(pattern=r"^[0-9]{1,32}\Z")]
@@ -30,6 +32,17 @@ def limit_of(query: Mapping[str, str]) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
         raise Refused(Refusal.BAD_REQUEST, f"limit is a number from 1 to {MAX_LIMIT}.")
     return int(text)
+
+
+def choice_of(query: Mapping[str, str], name: str, words: type[E]) -> E | None:
+    """The member of `words` that the request names, if it names one. Raises `Refused`."""
+    text = query.get(name)
+    if text is None:
+        return None
+    try:
+        return words(text)
+    except ValueError:
+        raise Refused(Refusal.BAD_REQUEST, f"{name} is one of {', '.join(words)}.") from None
 
 
 def listed(entries: Sequence[T], limit: int, render: Callable[[T], JsonObject], key: Callable[[T], str]) -> Response:

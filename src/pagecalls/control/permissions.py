@@ -9,27 +9,27 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from pagecalls.control.base import LONGEST_STEP_S, ControlParts, ControlRequest, Refusal, Refused, decode
+from pagecalls.control.base import LONGEST_STEP_S, ControlParts, ControlRequest, decode
+from pagecalls.control.lists import Name
 from pagecalls.errors import NoSuchConsumer, UnknownObject
 from pagecalls.http import Response
+from pagecalls.switchboard.registers import NoSuch
 from pagecalls.types import PageId, Psid
-
-Text = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class GrantRequest(Struct, frozen=True):
     """Body of `POST permissions`. `ttl_s` counts from now; 0 takes the permission away."""
 
-    psid: Text
-    page_id: Text
+    psid: Name
+    page_id: Name
     ttl_s: Annotated[float, Meta(ge=0, le=LONGEST_STEP_S)]
 
 
 class RevokeRequest(Struct, frozen=True):
     """`DELETE permissions`: its query, or its body."""
 
-    psid: Text
-    page_id: Text
+    psid: Name
+    page_id: Name
 
 
 async def grant_permission(parts: ControlParts, request: ControlRequest) -> Response:
@@ -59,6 +59,6 @@ def _known(page_id: str, psid: str) -> Iterator[None]:
     try:
         yield
     except UnknownObject:
-        raise Refused(Refusal.NOT_FOUND, f"There is no Page {page_id}.") from None
+        raise NoSuch("Page", page_id) from None
     except NoSuchConsumer:
-        raise Refused(Refusal.NOT_FOUND, f"The Page does not know a person {psid}.") from None
+        raise NoSuch(f"consumer of Page {page_id}", psid) from None

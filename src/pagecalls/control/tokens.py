@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from pagecalls.control.base import ControlParts, ControlRequest, Refusal, Refused, decode
-from pagecalls.control.lists import Id, Lifetime, limit_of, listed, seconds
+from pagecalls.control.lists import Id, Lifetime, choice_of, limit_of, listed, seconds
 from pagecalls.errors import TokenFault
 from pagecalls.http import Json, JsonObject, Response
 from pagecalls.store.base import Token, TokenFilter, TokenKind
@@ -139,13 +139,9 @@ def _handle(request: ControlRequest) -> str:
 def _filter(request: ControlRequest) -> TokenFilter:
     query = request.query
     app_id, page_id, user_id = (query.get(name) for name in ("app_id", "page_id", "user_id"))
-    try:
-        kind = TokenKind(query["kind"]) if "kind" in query else None
-    except ValueError:
-        raise Refused(Refusal.BAD_REQUEST, f"kind is one of {', '.join(TokenKind)}.") from None
     return TokenFilter(
         None if app_id is None else AppId(app_id),
         None if page_id is None else PageId(page_id),
         None if user_id is None else UserId(user_id),
-        kind,
+        choice_of(query, "kind", TokenKind),
     )
