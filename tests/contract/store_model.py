@@ -90,9 +90,6 @@ class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics, ModelDeliveries,
     def consumer_token(self, digest: str) -> ConsumerToken | None:
         return self.devices.get(digest)
 
-    def consumer_token_by_handle(self, handle: str) -> ConsumerToken | None:
-        return next((each for each in self.devices.values() if each.digest.startswith(handle)), None)
-
     def consumer_tokens(self, page_id: PageId, psid: Psid) -> list[ConsumerToken]:
         found = [each for each in self.devices.values() if (each.page_id, each.psid) == (page_id, psid)]
         return sorted(found, key=lambda each: (each.issued_at, each.digest))
@@ -135,13 +132,6 @@ class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics, ModelDeliveries,
         calls = [record.call for record in self.calls.values()]
         same = [each for each in calls if (each.page_id, each.psid, each.direction) == (page_id, psid, direction)]
         return len([each for each in same if each.created_at > since])
-
-    def calls_due(self, now: float) -> list[CallId]:
-        due = [(r.call.next_deadline, r.call.id) for r in self.live_calls() if r.call.next_deadline is not None]
-        return [call_id for at, call_id in sorted(due, key=lambda pair: pair[0]) if at <= now]
-
-    def next_deadline(self) -> float | None:
-        return min((r.call.next_deadline for r in self.live_calls() if r.call.next_deadline is not None), default=None)
 
     def add_outbox(self, rows: Iterable[OutboxRow]) -> list[int]:
         ids = []

@@ -354,14 +354,12 @@ async def test_consumers_are_listed_in_order_of_page_and_id(store: Store) -> Non
     assert await store.read(lambda transaction: transaction.consumer(other.id, PSIDS[0])) == far
 
 
-async def test_a_persons_tokens_are_listed_and_found_by_handle(store: Store) -> None:
+async def test_a_persons_tokens_are_listed(store: Store) -> None:
     made = [ConsumerToken(c * 64, PSID, PAGE, DeviceId(c), NOW + 9, NOW + n, n == 0) for n, c in enumerate("ba")]
     for each in made:
         await store.write(lambda transaction, put=each: transaction.put_consumer_token(put))  # type: ignore[misc]
     assert await store.read(lambda transaction: transaction.consumer_tokens(PAGE, PSID)) == made
     assert await store.read(lambda transaction: transaction.consumer_tokens(PAGE, PSIDS[1])) == []
-    assert await store.read(lambda transaction: transaction.consumer_token_by_handle("a" * 16)) == made[1]
-    assert await store.read(lambda transaction: transaction.consumer_token_by_handle("c")) is None
 
 
 async def test_an_erased_person_leaves_only_the_end_of_a_call_that_is_still_owed(store: Store) -> None:
@@ -464,24 +462,6 @@ async def test_calls_begun_since(store: Store) -> None:
     assert await begun(PSID, Direction.USER_INITIATED, NOW) == 1
     assert await begun(PSIDS[1], Direction.USER_INITIATED, NOW) == 1
     assert await begun(PSIDS[2], Direction.BUSINESS_INITIATED, NOW - 1) == 0
-
-
-async def test_calls_are_due_earliest_first_and_only_while_live(store: Store) -> None:
-    def work(transaction: Transaction) -> None:
-        transaction.put_call(a_call("c_late", PSIDS[0], deadline_at=NOW + 30))
-        transaction.put_call(a_call("c_early", PSIDS[1], deadline_at=NOW + 10))
-        transaction.put_call(a_call("c_never", PSIDS[2], CallState.ACTIVE, deadline_at=None))
-
-    assert await store.read(lambda transaction: transaction.next_deadline()) is None
-    await store.write(work)
-    assert await store.read(lambda transaction: transaction.next_deadline()) == NOW + 10
-    assert await store.read(lambda transaction: transaction.calls_due(NOW + 9.99)) == []
-    assert await store.read(lambda transaction: transaction.calls_due(NOW + 10)) == ["c_early"]
-    assert await store.read(lambda transaction: transaction.calls_due(NOW + 99)) == ["c_early", "c_late"]
-    ended = a_call("c_early", PSIDS[1], CallState.COMPLETED, deadline_at=NOW + 10)
-    await store.write(lambda transaction: transaction.put_call(ended))
-    assert await store.read(lambda transaction: transaction.calls_due(NOW + 99)) == ["c_late"]
-    assert await store.read(lambda transaction: transaction.next_deadline()) == NOW + 30
 
 
 # --- outbox -----------------------------------------------------------------------------------------------------------

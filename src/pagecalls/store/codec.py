@@ -32,7 +32,6 @@ def columns_of(record: CallRecord) -> dict[str, Column]:
         "psid": call.psid,
         "state": call.state.value,
         "is_live": int(call.state.is_live),
-        "next_deadline": call.next_deadline,
         "ended_at": call.ended_at,
         "body": _ENCODER.encode(call).decode(),
         "media": record.media,

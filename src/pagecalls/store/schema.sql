@@ -89,7 +89,6 @@ CREATE TABLE calls (
     psid TEXT NOT NULL,
     state TEXT NOT NULL,
     is_live INTEGER NOT NULL,
-    next_deadline REAL,
     ended_at REAL,
     body TEXT NOT NULL,
     media BLOB NOT NULL,
@@ -98,7 +97,6 @@ CREATE TABLE calls (
 
 -- The last word on one live call per consumer and Page.
 CREATE UNIQUE INDEX calls_live ON calls (page_id, psid) WHERE is_live = 1;
-CREATE INDEX calls_due ON calls (next_deadline) WHERE is_live = 1 AND next_deadline IS NOT NULL;
 CREATE INDEX calls_ended ON calls (ended_at) WHERE ended_at IS NOT NULL;
 
 -- A row stands alone: its call may be gone before it is delivered, so `call_id` points at nothing.

@@ -81,7 +81,6 @@ def test_columns_repeat_what_is_searched_for() -> None:
         "psid": "3",
         "state": "RINGING_IN",
         "is_live": 1,
-        "next_deadline": 130.25,
         "ended_at": None,
         "media": b"{}",
     }

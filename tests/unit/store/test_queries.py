@@ -45,8 +45,6 @@ BUSY = [
     "call",
     "live_call",
     "live_calls",
-    "calls_due",
-    "next_deadline",
     "token",
     "consumer_token",
     "release_outbox",

@@ -46,11 +46,3 @@ class CallRows(Protocol):
     def calls_begun(self, page_id: PageId, psid: Psid, direction: Direction, since: float) -> int:
         """How many calls between the two began after `since`, in that direction, live or over."""
         ...
-
-    def calls_due(self, now: float) -> list[CallId]:
-        """Live calls with a deadline at or before `now`, earliest first."""
-        ...
-
-    def next_deadline(self) -> float | None:
-        """The earliest deadline of any live call, Unix seconds."""
-        ...

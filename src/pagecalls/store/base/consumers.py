@@ -65,10 +65,6 @@ class ConsumerRows(Protocol):
         """The consumer's token, if it was ever given out."""
         ...
 
-    def consumer_token_by_handle(self, handle: str) -> ConsumerToken | None:
-        """The token whose digest begins with `handle`, which is lower-case hex."""
-        ...
-
     def consumer_tokens(self, page_id: PageId, psid: Psid) -> list[ConsumerToken]:
         """Every token of the person, oldest first."""
         ...

@@ -166,3 +166,7 @@ CREATE INDEX outbox_replays ON outbox (app_id) WHERE replay_at IS NOT NULL;
 CREATE INDEX consumer_tokens_expiry ON consumer_tokens (expires_at);
 CREATE INDEX tokens_expiry ON tokens (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX call_buttons_expiry ON call_buttons (expires_at);
+
+-- Deadlines are read with their calls; nothing looks for them in a column.
+DROP INDEX calls_due;
+ALTER TABLE calls DROP COLUMN next_deadline;

@@ -1,17 +1,16 @@
--- Calls and their deadlines.
+-- Calls.
 
 -- name: call
 SELECT body, media FROM calls WHERE id = ?
 
 -- name: put_call
-INSERT INTO calls (id, page_id, psid, state, is_live, next_deadline, ended_at, body, media)
-VALUES (:id, :page_id, :psid, :state, :is_live, :next_deadline, :ended_at, :body, :media)
+INSERT INTO calls (id, page_id, psid, state, is_live, ended_at, body, media)
+VALUES (:id, :page_id, :psid, :state, :is_live, :ended_at, :body, :media)
 ON CONFLICT (id) DO UPDATE SET
     page_id = excluded.page_id,
     psid = excluded.psid,
     state = excluded.state,
     is_live = excluded.is_live,
-    next_deadline = excluded.next_deadline,
     ended_at = excluded.ended_at,
     body = excluded.body,
     media = excluded.media
@@ -22,12 +21,6 @@ SELECT body, media FROM calls WHERE is_live = 1 AND page_id = ? AND psid = ?
 -- name: live_calls
 -- Live calls are few among all; without the index SQLite would walk the table in order of its number.
 SELECT body, media FROM calls INDEXED BY calls_live WHERE is_live = 1 ORDER BY number
-
--- name: calls_due
-SELECT id FROM calls WHERE is_live = 1 AND next_deadline IS NOT NULL AND next_deadline <= ? ORDER BY next_deadline, number
-
--- name: next_deadline
-SELECT min(next_deadline) FROM calls WHERE is_live = 1 AND next_deadline IS NOT NULL
 
 -- name: calls_begun
 -- By way of the calls that ended since: one that began since and is over is among them, and no further index is needed.

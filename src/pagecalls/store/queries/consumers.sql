@@ -45,12 +45,6 @@ DELETE FROM consumers WHERE page_id = ? AND psid = ?
 -- name: consumer_token
 SELECT digest, psid, page_id, device_id, expires_at, issued_at, is_revoked FROM consumer_tokens WHERE digest = ?
 
--- name: consumer_token_by_handle
-SELECT digest, psid, page_id, device_id, expires_at, issued_at, is_revoked
-FROM consumer_tokens
-WHERE digest >= :handle AND digest < :handle || 'g'
-LIMIT 1
-
 -- name: consumer_tokens
 SELECT digest, psid, page_id, device_id, expires_at, issued_at, is_revoked
 FROM consumer_tokens

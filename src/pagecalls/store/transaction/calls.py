@@ -42,12 +42,3 @@ class SqliteCalls(Rows):
         named: dict[str, Column] = {"page_id": page_id, "psid": psid, "direction": direction.value, "since": since}
         (count,) = self._run("calls_begun", named).fetchone()
         return int(count)
-
-    def calls_due(self, now: float) -> list[CallId]:
-        """Live calls with a deadline at or before `now`, earliest first."""
-        return [row[0] for row in self._run("calls_due", (now,))]
-
-    def next_deadline(self) -> float | None:
-        """The earliest deadline of any live call, Unix seconds."""
-        (at,) = self._run("next_deadline").fetchone()
-        return None if at is None else float(at)

@@ -39,11 +39,6 @@ class SqliteConsumers(Rows):
         row = self._run("consumer_token", (digest,)).fetchone()
         return None if row is None else _consumer_token(*row)
 
-    def consumer_token_by_handle(self, handle: str) -> ConsumerToken | None:
-        """The token whose digest begins with `handle`."""
-        row = self._run("consumer_token_by_handle", {"handle": handle}).fetchone()
-        return None if row is None else _consumer_token(*row)
-
     def consumer_tokens(self, page_id: PageId, psid: Psid) -> list[ConsumerToken]:
         """Every token of the person, oldest first."""
         return [_consumer_token(*row) for row in self._run("consumer_tokens", (page_id, psid))]
