@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from pagecalls.call.settings import CallHours, CallSettings, Day, OpenHours, RingTarget
 from pagecalls.call.states import CallState, EndReason
@@ -35,26 +32,8 @@ from pagecalls.store.base import (
     WebhookKind,
 )
 from pagecalls.store.base.deliveries import KEPT_ATTEMPTS
-from pagecalls.store.sqlite import SqliteStore
 from pagecalls.types import AppId, CallId, DeviceId, Direction, PageId, Platform, Psid, UserId
-from tests.contract.store_model import ModelStore
-from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSID, PSIDS, a_call, a_row, seed
-
-
-@pytest_asyncio.fixture(params=["file", "memory", "model"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made: Store
-    match request.param:
-        case "file":
-            made = SqliteStore.open(tmp_path / "store.db")
-        case "memory":
-            made = SqliteStore.open(None)
-        case _:
-            made = ModelStore()
-    await made.write(seed)
-    yield made
-    await made.close()
-
+from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSID, PSIDS, a_call, a_row
 
 KINDS = (WebhookKind.CONNECT, WebhookKind.TERMINATE)
 

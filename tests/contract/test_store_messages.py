@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
-
-import pytest
-import pytest_asyncio
 
 from pagecalls.call.messages import Button
 from pagecalls.store.base import (
@@ -21,27 +16,10 @@ from pagecalls.store.base import (
     Store,
     Transaction,
 )
-from pagecalls.store.sqlite import SqliteStore
 from pagecalls.types import AppId, MessageId, Platform
-from tests.contract.store_model import ModelStore
-from tests.contract.store_samples import NOW, PAGE, PSID, PSIDS, seed
+from tests.contract.store_samples import NOW, PAGE, PSID, PSIDS
 
 T = TypeVar("T")
-
-
-@pytest_asyncio.fixture(params=["file", "memory", "model"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made: Store
-    match request.param:
-        case "file":
-            made = SqliteStore.open(tmp_path / "store.db")
-        case "memory":
-            made = SqliteStore.open(None)
-        case _:
-            made = ModelStore()
-    await made.write(seed)
-    yield made
-    await made.close()
 
 
 def a_message(number: int, kind: MessageKind = MessageKind.TEXT) -> Message:

@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from pagecalls.store.base import OAuthCode, Page, PageTask, Store, Transaction, User, UserPage
-from pagecalls.store.sqlite import SqliteStore
 from pagecalls.types import PageId, UserId
-from tests.contract.store_model import ModelStore
-from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, seed
+from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE
 
 GRACE, ALAN = User(UserId("3001"), "Grace"), User(UserId("3002"), "Alan")
 OTHER_PAGE = Page(PageId("2000"), "Another Page")
 CODE = OAuthCode("d1", APP, GRACE.id, frozenset({"pages_show_list", "pages_messaging"}), "https://desk.example/?a=b", NOW + 600)
 
 
-@pytest.fixture(params=["file", "memory", "model"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    store: Store
-    match request.param:
-        case "file":
-            store = SqliteStore.open(tmp_path / "store.db")
-        case "memory":
-            store = SqliteStore.open(None)
-        case _:
-            store = ModelStore()
+@pytest.fixture
+async def store(store: Store) -> Store:
     await store.write(fill)
-    yield store
-    await store.close()
+    return store
 
 
 def fill(tx: Transaction) -> None:
-    seed(tx)
     tx.put_page(OTHER_PAGE)
     for user in (GRACE, ALAN):
         tx.put_user(user)

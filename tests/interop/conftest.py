@@ -6,19 +6,21 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from facebook_business.session import FacebookSession
 
 from pagecalls.demo.business import BusinessApp
 from pagecalls.demo.peers.chromium import Chromium
 from pagecalls.demo.peers.finding import find_chromium, find_firefox
 from pagecalls.demo.peers.firefox import Firefox
 from pagecalls.demo.serving import Served
+from tests.interop.sdk import Sdk
 from tests.interop.world import AnyPeer, Start, World, a_server, a_world
 
 TEST_WITHIN_S = 60.0
@@ -94,3 +96,11 @@ async def own_world(tmp_path: Path) -> AsyncIterator[World]:
     """A server that the test may damage, with a consumer."""
     async with a_server(tmp_path / "data") as served, a_world(*served) as world:
         yield world
+
+
+@pytest.fixture
+def sdk(own_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sdk]:
+    monkeypatch.setattr(FacebookSession, "GRAPH", own_world.dev.base_url)
+    sdk = Sdk(own_world)
+    yield sdk
+    sdk.close()

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from facebook_business.exceptions import FacebookRequestError
-from facebook_business.session import FacebookSession
 
 from pagecalls.demo.peers.aiortc_peer import AiortcPeer
 from tests.interop.sdk import Sdk
 from tests.interop.world import BUSINESS_HZ, CONSUMER_HZ, Call, Plan, Start, World, offered
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-
-
-@pytest.fixture
-def sdk(own_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sdk]:
-    monkeypatch.setattr(FacebookSession, "GRAPH", own_world.dev.base_url)
-    sdk = Sdk(own_world)
-    yield sdk
-    sdk.close()
 
 
 async def test_it_answers_and_ends_a_call_with_sound(own_world: World, sdk: Sdk, start: Start) -> None:

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from facebook_business.session import FacebookSession
 
 from tests.interop.sdk import Sdk, rung, took
 from tests.interop.world import Start, World, offered
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-
-
-@pytest.fixture
-def sdk(own_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sdk]:
-    monkeypatch.setattr(FacebookSession, "GRAPH", own_world.dev.base_url)
-    sdk = Sdk(own_world)
-    yield sdk
-    sdk.close()
 
 
 async def test_a_batch(own_world: World, sdk: Sdk, start: Start) -> None:

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from facebook_business.exceptions import FacebookRequestError
-from facebook_business.session import FacebookSession
 
 from tests.interop.sdk import Sdk, rung, took
 from tests.interop.world import BUSINESS_HZ, Call, Start, World, offered, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-
-
-@pytest.fixture
-def sdk(own_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sdk]:
-    monkeypatch.setattr(FacebookSession, "GRAPH", own_world.dev.base_url)
-    sdk = Sdk(own_world)
-    yield sdk
-    sdk.close()
 
 
 async def hears(call: Call, frequency_hz: int | None) -> None:

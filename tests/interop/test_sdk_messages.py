@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from facebook_business.exceptions import FacebookRequestError
-from facebook_business.session import FacebookSession
 
 from tests.interop.sdk import Sdk
 from tests.interop.world import Json, World
@@ -23,14 +21,6 @@ pytestmark = [
 
 OPTIN = {"template_type": "calling_optin"}
 CALL = {"type": "audio_call", "title": "Call us", "expires_in_days": 2}
-
-
-@pytest.fixture
-def sdk(own_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sdk]:
-    monkeypatch.setattr(FacebookSession, "GRAPH", own_world.dev.base_url)
-    sdk = Sdk(own_world)
-    yield sdk
-    sdk.close()
 
 
 async def send(world: World, sdk: Sdk, message: Json, **more: Any) -> Json:

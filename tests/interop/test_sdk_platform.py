@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,14 +25,6 @@ AnyPage: Any = Page
 AnyApi: Any = FacebookAdsApi
 AnySession: Any = FacebookSession
 USER_ID = "3001"
-
-
-@pytest.fixture
-def sdk(own_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sdk]:
-    monkeypatch.setattr(FacebookSession, "GRAPH", own_world.dev.base_url)
-    sdk = Sdk(own_world)
-    yield sdk
-    sdk.close()
 
 
 async def operator(world: World, path: str, body: Json) -> Json:

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
+from pagecalls.client import AsyncClient, Client
 from pagecalls.clock import SystemClock
 from pagecalls.demo.business import BusinessApp
 from pagecalls.demo.device import ConsumerDevice
@@ -20,6 +21,9 @@ from pagecalls.server import Server, listen, running
 from pagecalls.settings import Settings
 from pagecalls.switchboard.media import CallMedia
 from pagecalls.types import CallId, Side
+
+if TYPE_CHECKING:
+    from .page_client import Business
 
 SDP = Path(__file__).parent.parent / "data" / "sdp"
 CHROMIUM = (SDP / "chrome-156-audio-offer.sdp").read_text()
@@ -186,3 +190,13 @@ async def world(tmp_path: Path, app: BusinessApp) -> AsyncIterator[World]:
     clock = SystemClock()
     async with a_world(tmp_path / "data", app, clock, FakeEngine(clock)) as world:
         yield world
+
+
+@pytest.fixture(params=[Client, AsyncClient])
+async def business(request: pytest.FixtureRequest, world: World) -> AsyncIterator[Business]:
+    """An app with the typed client, in either form."""
+    from .page_client import Business  # it knows `World`
+
+    business = Business(world, request.param)
+    yield business
+    await business.close()

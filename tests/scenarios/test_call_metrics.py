@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pagecalls.client import AsyncClient, Client, FeatureRequest, Features, MetricsRequest, Reported, TerminateRequest
+from pagecalls.client import AsyncClient, FeatureRequest, Features, MetricsRequest, Reported, TerminateRequest
 from pagecalls.client import errors as e
 from pagecalls.clock import SystemClock
 from pagecalls.demo.business import BusinessApp
@@ -16,13 +16,6 @@ from pagecalls.media.fake import FakeEngine
 
 from .conftest import World, a_world
 from .page_client import Business
-
-
-@pytest.fixture(params=[Client, AsyncClient])
-async def business(request: pytest.FixtureRequest, world: World) -> AsyncIterator[Business]:
-    business = Business(world, request.param)
-    yield business
-    await business.close()
 
 
 def report(call_id: str, **members: object) -> MetricsRequest:

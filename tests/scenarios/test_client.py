@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from pagecalls.client import (
     Accepted,
     AcceptRequest,
-    AsyncClient,
     CallingOptin,
     CallPrompt,
-    Client,
     Connected,
     ConnectRequest,
     Ended,
@@ -38,13 +34,6 @@ from pagecalls.types import Direction
 
 from .conftest import AIORTC, CHROMIUM, World, offered
 from .page_client import Business
-
-
-@pytest.fixture(params=[Client, AsyncClient])
-async def business(request: pytest.FixtureRequest, world: World) -> AsyncIterator[Business]:
-    business = Business(world, request.param)
-    yield business
-    await business.close()
 
 
 async def test_a_consumers_call(world: World, business: Business) -> None:

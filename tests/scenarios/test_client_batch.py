@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from pagecalls.client import (
     Accepted,
     AcceptRequest,
-    AsyncClient,
-    Client,
     Ended,
     Permission,
     PermissionRequest,
@@ -20,13 +14,6 @@ from pagecalls.client import errors as e
 
 from .conftest import AIORTC, CHROMIUM, World
 from .page_client import Business
-
-
-@pytest.fixture(params=[Client, AsyncClient])
-async def business(request: pytest.FixtureRequest, world: World) -> AsyncIterator[Business]:
-    business = Business(world, request.param)
-    yield business
-    await business.close()
 
 
 async def test_each_member_has_its_result_or_its_error(world: World, business: Business) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
 
 from pagecalls.client import (
     Accepted,
     AcceptRequest,
-    AsyncClient,
-    Client,
     Collision,
     MediaUpdated,
     MediaUpdateRequest,
@@ -29,13 +26,6 @@ from .page_client import Business
 
 MICROPHONE = " ".join(re.findall(r"^a=msid:(\S+) (\S+)", AIORTC, re.MULTILINE)[0])
 OFF = Track(MICROPHONE, TrackLabel.DEFAULT_AUDIO, TrackStatus.DISABLED)
-
-
-@pytest.fixture(params=[Client, AsyncClient])
-async def business(request: pytest.FixtureRequest, world: World) -> AsyncIterator[Business]:
-    business = Business(world, request.param)
-    yield business
-    await business.close()
 
 
 async def in_call(world: World, business: Business) -> tuple[ConsumerDevice, str, Accepted]:

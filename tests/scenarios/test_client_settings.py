@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from pagecalls.client import (
     ALWAYS_OPEN,
-    AsyncClient,
     CallHours,
     CallSettings,
     CallSettingsRequest,
-    Client,
     ConnectRequest,
     Day,
     OpenHours,
@@ -27,13 +23,6 @@ from .conftest import CHROMIUM, World
 from .page_client import Business
 
 HOURS = CallHours("Europe/Berlin", (OpenHours(Day.MONDAY, "0900", "1700"), OpenHours(Day.SUNDAY, "0000", "2359")))
-
-
-@pytest.fixture(params=[Client, AsyncClient])
-async def business(request: pytest.FixtureRequest, world: World) -> AsyncIterator[Business]:
-    business = Business(world, request.param)
-    yield business
-    await business.close()
 
 
 async def test_settings(world: World, business: Business) -> None:

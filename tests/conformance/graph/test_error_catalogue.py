@@ -7,7 +7,6 @@ missing, and none may look otherwise.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -70,13 +69,6 @@ def names(error: PageCallsError) -> list[str]:
 
 
 LISTED = [(name, error) for error in examples() for name in names(error) if name in CATALOGUE]
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    world = await World.open()
-    yield world
-    await world.store.close()
 
 
 def test_no_row_is_missing() -> None:
