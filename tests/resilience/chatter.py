@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pagecalls.demo.business import BusinessApp
 from tests.resilience.books import Act, Books
 from tests.resilience.consumers import TROUBLE, Consumer
+from tests.resilience.pausing import Pausable
 from tests.resilience.receivers import Receiver
 
 SDP = Path(__file__).parent.parent / "data" / "sdp"
@@ -38,7 +39,7 @@ class Business:
 
 
 @dataclass(slots=True)
-class Talker:
+class Talker(Pausable):
     """One consumer with one device. `begun` counts the calls whose start was acknowledged, `troubled` those that broke off."""
 
     consumer: Consumer
@@ -48,19 +49,7 @@ class Talker:
     begun: int = 0
     troubled: int = 0
     _may_call_back: bool = False
-    _going: asyncio.Event = field(default_factory=asyncio.Event)
-    _idle: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: asyncio.Future[Any] | None = None
-
-    def resume(self) -> None:
-        """Go on."""
-        self._idle.clear()
-        self._going.set()
-
-    async def pause(self) -> None:
-        """Finish the call under way; returns when there is none."""
-        self._going.clear()
-        await self._idle.wait()
 
     def interrupt(self) -> None:
         """The server was killed: what this one waits for will not be told any more."""
@@ -83,9 +72,7 @@ class Talker:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            if not self._going.is_set():
-                self._idle.set()
-                await self._going.wait()
+            await self._turn()
             try:
                 await self._one_call(self.chance.choice(self.businesses))
             except TROUBLE:

@@ -19,6 +19,7 @@ from pagecalls.dev import DevFile
 from tests.load_calls import offered
 from tests.load_peers import LoadPeer
 from tests.resilience.ledger import Ledger
+from tests.resilience.pausing import Pausable
 
 TROUBLE = (GraphRefused, DeviceRefused, OSError, aiohttp.ClientError, TimeoutError)
 """What a request can come to whose server or engine was killed."""
@@ -110,7 +111,7 @@ class Standing:
 
 
 @dataclass(slots=True)
-class Caller:
+class Caller(Pausable):
     """Makes one call after the other until told to pause. Its legs never come up: these calls are about signalling.
 
     `made` counts calls that went from start to end without trouble.
@@ -123,25 +124,11 @@ class Caller:
     chance: random.Random
     made: int = 0
     troubled: int = 0
-    _going: asyncio.Event = field(default_factory=asyncio.Event)
-    _idle: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def resume(self) -> None:
-        """Go on."""
-        self._idle.clear()
-        self._going.set()
-
-    async def pause(self) -> None:
-        """Finish the call under way; returns when there is none."""
-        self._going.clear()
-        await self._idle.wait()
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            if not self._going.is_set():
-                self._idle.set()
-                await self._going.wait()
+            await self._turn()
             try:
                 await self._one_call()
                 self.made += 1

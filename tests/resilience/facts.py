@@ -18,6 +18,7 @@ from pagecalls.demo.business import BusinessApp
 from pagecalls.dev import DevFile
 from tests.resilience.books import ANYTHING, Books
 from tests.resilience.consumers import TROUBLE
+from tests.resilience.pausing import Pausable
 
 PAUSE_S = 0.05
 SUBSCRIPTION = "subscription of the third app"
@@ -26,7 +27,7 @@ SETTINGS = "video_enabled of the Page"
 
 
 @dataclass(slots=True)
-class Facts:
+class Facts(Pausable):
     """Sets one fact after the other until told to pause.
 
     `app_id` is a third app's, `url` its callback, `graph` its client; `people` get its messages.
@@ -42,18 +43,6 @@ class Facts:
     chance: random.Random
     people: list[str] = field(default_factory=list)
     acknowledged: int = 0
-    _going: asyncio.Event = field(default_factory=asyncio.Event)
-    _idle: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def resume(self) -> None:
-        """Go on."""
-        self._idle.clear()
-        self._going.set()
-
-    async def pause(self) -> None:
-        """Finish what is under way."""
-        self._going.clear()
-        await self._idle.wait()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -66,9 +55,7 @@ class Facts:
             self._write_message,
         )
         while True:
-            if not self._going.is_set():
-                self._idle.set()
-                await self._going.wait()
+            await self._turn()
             try:
                 await self.chance.choice(kinds)()
                 self.acknowledged += 1

@@ -182,6 +182,14 @@ class Desk:
         return await exchange(self.app, method, path, {name: value for name, value in given.items() if value}, content)
 
 
+async def desk_with(app_id: str, user_id: str) -> Desk:
+    """With an app and a user."""
+    desk = Desk()
+    await desk.ask("POST", "/_pagecalls/apps", {"name": "Desk", "id": app_id})
+    await desk.ask("POST", "/_pagecalls/users", {"name": "Ada", "id": user_id})
+    return desk
+
+
 def refused(reply: Reply) -> tuple[int, str]:
     """Status and `error.code`, after checking the shape."""
     assert reply.headers["content-type"] == "application/json; charset=UTF-8"

@@ -8,22 +8,15 @@ from pagecalls.store.base import PageTask
 from pagecalls.switchboard.credentials import digest
 from pagecalls.switchboard.directory import PAGE_SCOPES
 from pagecalls.types import UserId
-from tests.unit.control.support import PAGE, Desk, refused
+from tests.unit.control.support import PAGE, desk_with, refused
 
 CODES = "/_pagecalls/oauth/codes"
 APP, USER = "9001", "3001"
 PAGES = f"/_pagecalls/users/{USER}/pages"
 
 
-async def a_desk() -> Desk:
-    desk = Desk()
-    await desk.ask("POST", "/_pagecalls/apps", {"name": "Desk", "id": APP})
-    await desk.ask("POST", "/_pagecalls/users", {"name": "Ada", "id": USER})
-    return desk
-
-
 async def test_a_code() -> None:
-    desk = await a_desk()
+    desk = await desk_with(APP, USER)
     now = desk.clock.now()
     reply = await desk.ask("POST", CODES, {"app_id": APP, "user_id": USER})
     assert (reply.status, reply.json["expires_at"]) == (200, int(now + 600))
@@ -57,18 +50,18 @@ async def test_a_code() -> None:
     ],
 )
 async def test_a_code_that_makes_no_sense(body: object) -> None:
-    assert refused(await (await a_desk()).ask("POST", CODES, body)) == (400, "bad_request")
+    assert refused(await (await desk_with(APP, USER)).ask("POST", CODES, body)) == (400, "bad_request")
 
 
 @pytest.mark.parametrize("unknown", [{"app_id": "404"}, {"user_id": "404"}, {"page_id": "404"}])
 async def test_a_code_for_nobody(unknown: dict[str, str]) -> None:
-    reply = await (await a_desk()).ask("POST", CODES, {"app_id": APP, "user_id": USER, **unknown})
+    reply = await (await desk_with(APP, USER)).ask("POST", CODES, {"app_id": APP, "user_id": USER, **unknown})
     assert refused(reply) == (404, "not_found")
     assert "404" in reply.json["error"]["message"]
 
 
 async def test_a_user_reaches_a_page_and_no_longer() -> None:
-    desk = await a_desk()
+    desk = await desk_with(APP, USER)
     every = [task.value for task in PageTask]
     assert (await desk.ask("POST", PAGES, {"page_id": PAGE.id})).json == {"page": {"page_id": PAGE.id, "tasks": every}}
     again = await desk.ask("POST", PAGES, {"page_id": PAGE.id, "tasks": ["MESSAGING", "MANAGE", "MESSAGING"]})
@@ -80,7 +73,7 @@ async def test_a_user_reaches_a_page_and_no_longer() -> None:
 
 
 async def test_nobody_reaches_nothing() -> None:
-    desk = await a_desk()
+    desk = await desk_with(APP, USER)
     assert refused(await desk.ask("GET", "/_pagecalls/users/3002/pages")) == (404, "not_found")
     assert refused(await desk.ask("POST", "/_pagecalls/users/3002/pages", {"page_id": PAGE.id})) == (404, "not_found")
     assert refused(await desk.ask("POST", PAGES, {"page_id": "1002"})) == (404, "not_found")
@@ -90,7 +83,7 @@ async def test_nobody_reaches_nothing() -> None:
 
 async def test_a_page_token_for_a_user_lets_them_reach_the_page() -> None:
     """It would be no good otherwise."""
-    desk = await a_desk()
+    desk = await desk_with(APP, USER)
     order = {"kind": "page", "app_id": APP, "page_id": PAGE.id, "user_id": USER}
     assert (await desk.ask("POST", "/_pagecalls/tokens", order)).json["token"]["state"] == "good"
     reached = await desk.store.read(lambda tx: tx.user_page(UserId(USER), PAGE.id))

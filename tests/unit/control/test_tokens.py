@@ -9,18 +9,11 @@ import pytest
 from pagecalls.errors import BadToken, TokenFault
 from pagecalls.office import Absent
 from pagecalls.switchboard.directory import Directory
-from tests.unit.control.support import PAGE, Desk, refused
+from tests.unit.control.support import PAGE, Desk, desk_with, refused
 
 TOKENS = "/_pagecalls/tokens"
 APP = "777"
 USER = "9"
-
-
-async def desk_with_app() -> Desk:
-    desk = Desk()
-    await desk.ask("POST", "/_pagecalls/apps", {"name": "Desk", "id": APP})
-    await desk.ask("POST", "/_pagecalls/users", {"name": "Ada", "id": USER})
-    return desk
 
 
 async def issued(desk: Desk, **members: object) -> dict[str, Any]:
@@ -53,7 +46,7 @@ def directory(desk: Desk) -> Directory:
     ],
 )
 async def test_a_token_of_each_kind(order: dict[str, object], shown: dict[str, object], begins: str) -> None:
-    desk = await desk_with_app()
+    desk = await desk_with(APP, USER)
     token = await issued(desk, **order)
     text = token.pop("access_token")
     assert text.startswith(begins)
@@ -74,7 +67,7 @@ async def test_a_token_of_each_kind(order: dict[str, object], shown: dict[str, o
 
 
 async def test_a_token_ends_at_its_time() -> None:
-    desk = await desk_with_app()
+    desk = await desk_with(APP, USER)
     token = await issued(desk, kind="app", lifetime_s=60)
     path = f"{TOKENS}/{token['handle']}"
     desk.clock.advance(61)
@@ -86,7 +79,7 @@ async def test_a_token_ends_at_its_time() -> None:
 
 
 async def test_other_scopes() -> None:
-    desk = await desk_with_app()
+    desk = await desk_with(APP, USER)
     token = await issued(desk, kind="page", page_id=PAGE.id, lifetime_s=60)
     changed = (await desk.ask("PATCH", f"{TOKENS}/{token['handle']}", {"scopes": ["pages_show_list"]})).json["token"]
     assert changed["scopes"] == ["pages_show_list"]
@@ -97,7 +90,7 @@ async def test_other_scopes() -> None:
     "reason", [None, "revoked", "app_removed", "checkpoint", "password_changed", "unconfirmed", "role_missing"]
 )
 async def test_a_token_is_taken_back_with_a_reason(reason: str | None) -> None:
-    desk = await desk_with_app()
+    desk = await desk_with(APP, USER)
     token = await issued(desk, kind="page", page_id=PAGE.id)
     path = f"{TOKENS}/{token['handle']}"
     gone = (await desk.ask("POST", f"{path}/revoke", {} if reason is None else {"reason": reason})).json["token"]
@@ -109,7 +102,7 @@ async def test_a_token_is_taken_back_with_a_reason(reason: str | None) -> None:
 
 
 async def test_a_rotated_token_has_the_same_rights_and_another_text() -> None:
-    desk = await desk_with_app()
+    desk = await desk_with(APP, USER)
     old = await issued(desk, kind="page", page_id=PAGE.id, scopes=["pages_messaging"], lifetime_s=3600)
     new = (await desk.ask("POST", f"{TOKENS}/{old['handle']}/rotate")).json["token"]
     assert {**new, "handle": "", "access_token": ""} == {**old, "handle": "", "access_token": ""}
@@ -119,7 +112,7 @@ async def test_a_rotated_token_has_the_same_rights_and_another_text() -> None:
 
 
 async def test_a_forgotten_token_is_unknown() -> None:
-    desk = await desk_with_app()
+    desk = await desk_with(APP, USER)
     token = await issued(desk, kind="app")
     assert (await desk.ask("DELETE", f"{TOKENS}/{token['handle']}")).json == {"success": True}
     with pytest.raises(BadToken, match="Cannot parse"):
@@ -127,7 +120,7 @@ async def test_a_forgotten_token_is_unknown() -> None:
 
 
 async def test_the_list_is_narrowed_and_goes_on() -> None:
-    desk = await desk_with_app()
+    desk = await desk_with(APP, USER)
     page = await issued(desk, kind="page", page_id=PAGE.id)
     user = await issued(desk, kind="user", user_id=USER)
     app = await issued(desk, kind="app")
@@ -162,7 +155,7 @@ async def test_the_list_is_narrowed_and_goes_on() -> None:
     ],
 )
 async def test_a_token_that_makes_no_sense(order: dict[str, object], words: str) -> None:
-    desk = await desk_with_app()
+    desk = await desk_with(APP, USER)
     reply = await desk.ask("POST", TOKENS, {"app_id": APP, **order})
     assert refused(reply) == (400, "bad_request")
     assert words in reply.json["error"]["message"]
@@ -172,7 +165,7 @@ async def test_a_token_that_makes_no_sense(order: dict[str, object], words: str)
     "order", [{"kind": "app", "app_id": "404"}, {"kind": "page", "page_id": "404"}, {"kind": "user", "user_id": "404"}]
 )
 async def test_a_token_for_nobody(order: dict[str, object]) -> None:
-    desk = await desk_with_app()
+    desk = await desk_with(APP, USER)
     assert refused(await desk.ask("POST", TOKENS, {"app_id": APP, **order})) == (404, "not_found")
 
 
@@ -185,6 +178,6 @@ async def test_no_token_of_that_handle(handle: str) -> None:
     ("method", "path", "body"), [("GET", "?kind=robot", None), ("POST", "/{}/revoke", {"reason": "expired"})]
 )
 async def test_bad_input(method: str, path: str, body: object) -> None:
-    desk = await desk_with_app()
+    desk = await desk_with(APP, USER)
     token = await issued(desk, kind="app")
     assert refused(await desk.ask(method, TOKENS + path.format(token["handle"]), body)) == (400, "bad_request")
