@@ -25,6 +25,11 @@ class WrongShape(ValueError):
     """A value is missing or of another kind than it must be."""
 
 
+def present(members: JsonObject) -> JsonObject:
+    """The members that are there: all but those that are `None`."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
 def decode(text: bytes | str) -> Json:
     """One JSON value. Raises `WrongShape`, also for nesting beyond reason."""
     try:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pagecalls.client.members import Json, JsonObject
+from pagecalls.client.members import Json, JsonObject, present
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ def message_of(content: Content) -> JsonObject:
 
 
 def _given(**members: Json) -> JsonObject:
-    return {name: value for name, value in members.items() if value is not None}
+    return present(members)
 
 
 def _wires(buttons: Sequence[AnyButton]) -> list[Json]:

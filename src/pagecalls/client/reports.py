@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pagecalls.client import results
-from pagecalls.client.members import Json, JsonObject, Members
+from pagecalls.client.members import Json, JsonObject, Members, present
 from pagecalls.client.requests import Request
 from pagecalls.types import Platform
 
@@ -50,7 +50,7 @@ class MetricsRequest(Request[results.Reported]):
             "audio_stats": None if self.audio_stats is None else dict(self.audio_stats),
             "video_stats": None if self.video_stats is None else dict(self.video_stats),
         }
-        return {name: value for name, value in named.items() if value is not None}
+        return present(named)
 
     def read(self, body: Members) -> results.Reported:
         """Nothing but success is told."""

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import ClassVar, Generic, TypeVar
 
 from pagecalls.client import results
-from pagecalls.client.members import Json, JsonObject, Members
+from pagecalls.client.members import Json, JsonObject, Members, present
 from pagecalls.client.messages import Content, message_of
 from pagecalls.client.settings import ALWAYS_OPEN, AlwaysOpen, CallHours, CallSettings, RingTarget, call_settings, hours_object
 from pagecalls.types import Platform, SdpType, Session, Track
@@ -63,6 +63,18 @@ class Request(ABC, Generic[R_co]):
     @abstractmethod
     def read(self, body: Members) -> R_co:
         """The answer of a success body. Raises `WrongShape`."""
+
+
+class Reading(Request[R_co]):
+    """What all that only read share."""
+
+    __slots__ = ()
+    verb: ClassVar[Verb] = Verb.GET
+
+    @property
+    def may_repeat(self) -> bool:
+        """Yes: it changes nothing."""
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,18 +225,12 @@ class MediaUpdateRequest(Request[results.MediaUpdated]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PermissionRequest(Request[results.Permission]):
+class PermissionRequest(Reading[results.Permission]):
     """May the Page call this consumer (8.1)?"""
 
-    verb: ClassVar[Verb] = Verb.GET
     edge: ClassVar[str] = "messenger_call_permissions"
 
     psid: str
-
-    @property
-    def may_repeat(self) -> bool:
-        """Yes: it changes nothing."""
-        return True
 
     def parameters(self) -> JsonObject:
         """The query."""
@@ -236,16 +242,10 @@ class PermissionRequest(Request[results.Permission]):
 
 
 @dataclass(frozen=True, slots=True)
-class CallSettingsRequest(Request[CallSettings]):
+class CallSettingsRequest(Reading[CallSettings]):
     """The Page's call settings (9.1)."""
 
-    verb: ClassVar[Verb] = Verb.GET
     edge: ClassVar[str] = "messenger_call_settings"
-
-    @property
-    def may_repeat(self) -> bool:
-        """Yes: it changes nothing."""
-        return True
 
     def parameters(self) -> JsonObject:
         """None."""
@@ -289,7 +289,7 @@ class SetCallSettingsRequest(Request[results.SettingsStored]):
             "call_routing": None if self.ring_target is None else {"ring_target": self.ring_target.value},
             "call_hours": hours_object(self.call_hours) if isinstance(self.call_hours, CallHours) else None,
         }
-        given: JsonObject = {name: value for name, value in members.items() if value is not None}
+        given = present(members)
         if self.call_hours is ALWAYS_OPEN:
             given["call_hours"] = None
         return given
@@ -336,7 +336,7 @@ AnyRequest = Request[results.Result]
 def _calls(action: Action, platform: Platform | None, call_id: str | None = None, **members: Json) -> JsonObject:
     """The members that are there, in the reference's order."""
     named: JsonObject = {"platform": None if platform is None else platform.value, "call_id": call_id, "action": action.value}
-    return {name: value for name, value in {**named, **members}.items() if value is not None}
+    return present({**named, **members})
 
 
 def _offer(sdp: str) -> JsonObject:

@@ -6,11 +6,10 @@ An app proves itself by its id and secret here, whatever token the client has; t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeVar
 
-from pagecalls.client import grants, results
-from pagecalls.client.members import JsonObject, Members
-from pagecalls.client.requests import Request, Verb
+from pagecalls.client import grants
+from pagecalls.client.members import JsonObject, Members, present
+from pagecalls.client.requests import Reading, Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +21,7 @@ class AppProof:
 
     def members(self, **more: str | None) -> JsonObject:
         """Parameters of `/oauth/access_token`."""
-        named = {"client_id": self.app_id, "client_secret": self.app_secret, **more}
-        return {name: value for name, value in named.items() if value is not None}
+        return present({"client_id": self.app_id, "client_secret": self.app_secret, **more})
 
 
 class TokenRequest(Request[grants.IssuedToken]):
@@ -86,21 +84,6 @@ class ExchangeRequest(TokenRequest):
         return self.app.members(grant_type="fb_exchange_token", fb_exchange_token=self.token)
 
 
-R_co = TypeVar("R_co", bound=results.Result, covariant=True)
-
-
-class Reading(Request[R_co]):
-    """What all that only read share."""
-
-    __slots__ = ()
-    verb: ClassVar[Verb] = Verb.GET
-
-    @property
-    def may_repeat(self) -> bool:
-        """Yes: it changes nothing."""
-        return True
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectRequest(Reading[grants.TokenFacts]):
     """What is this token? Asked with a token of its app, or with itself."""
@@ -150,12 +133,8 @@ class AccountsRequest(Reading[grants.Accounts]):
 
     def parameters(self) -> JsonObject:
         """The query."""
-        named: JsonObject = {
-            "fields": "access_token,name,tasks",
-            "after": self.after,
-            "limit": None if self.limit is None else str(self.limit),
-        }
-        return {name: value for name, value in named.items() if value is not None}
+        limit = None if self.limit is None else str(self.limit)
+        return present({"fields": "access_token,name,tasks", "after": self.after, "limit": limit})
 
     def read(self, body: Members) -> grants.Accounts:
         """See `grants.accounts`."""

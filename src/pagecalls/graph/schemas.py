@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from pagecalls.call.permission import PermissionView
 from pagecalls.call.settings import CallSettings
 from pagecalls.call.states import Action
 from pagecalls.http import Json
-from pagecalls.switchboard.base import CallReply, PermissionFacts
+from pagecalls.switchboard.base import CallReply
 from pagecalls.types import SdpType
 
 REQUESTS_ALLOWED_IN_24H = 2
@@ -95,7 +96,7 @@ class PermissionBody(msgspec.Struct, frozen=True):
     actions: tuple[PermittedAction, ...]
 
 
-def permission_body(facts: PermissionFacts) -> PermissionBody:
+def permission_body(facts: PermissionView) -> PermissionBody:
     """messenger-calling 8.1."""
     expiry = UNSET if facts.expires_at is None or not facts.has_permission else int(facts.expires_at)
     status = "HAS_PERMISSION" if facts.has_permission else "NO_PERMISSION"
@@ -106,7 +107,7 @@ def permission_body(facts: PermissionFacts) -> PermissionBody:
     )
 
 
-def _actions(facts: PermissionFacts, doubled: bool) -> tuple[PermittedAction, ...]:
+def _actions(facts: PermissionView, doubled: bool) -> tuple[PermittedAction, ...]:
     limit = Limit(
         "PT24H",
         REQUESTS_ALLOWED_IN_24H,

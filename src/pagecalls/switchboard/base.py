@@ -123,17 +123,6 @@ class BusinessDoor(Protocol):
     async def media_update(self, caller: Caller, request: MediaUpdateRequest) -> CallReply: ...
 
 
-@dataclass(frozen=True, slots=True)
-class PermissionFacts:
-    """`GET messenger_call_permissions` (8.1). `expires_at` only with permission, Unix seconds."""
-
-    has_permission: bool
-    expires_at: float | None
-    can_request: bool
-    requests_in_24h: int
-    can_call: bool
-
-
 TOKEN_GONE = 4003
 """Close code of a device's socket whose token is no longer good."""
 

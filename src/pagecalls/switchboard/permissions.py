@@ -22,7 +22,7 @@ from pagecalls.errors import (
 )
 from pagecalls.store.base import PermissionRequest, RequestState, Store, Transaction, WebhookKind
 from pagecalls.switchboard.announcements import Announcement, Announcements
-from pagecalls.switchboard.base import DeviceIdentity, PermissionFacts, PermissionReply
+from pagecalls.switchboard.base import DeviceIdentity, PermissionReply
 from pagecalls.switchboard.call_settings import effective, must_call_consumers, must_have_audio
 from pagecalls.switchboard.calls import Calls
 from pagecalls.switchboard.journal import Journal
@@ -85,7 +85,7 @@ class Permissions(Grants):
         self._announcements = Announcements(calls)
         self._calls_per_consumer_24h = calls_per_consumer_24h
 
-    async def read(self, page_id: PageId, psid: Psid) -> PermissionFacts:
+    async def read(self, page_id: PageId, psid: Psid) -> permission.PermissionView:
         """The state of the call permission (8.1).
 
         Raises `UnknownObject`, `BusinessCallingOff`, `CallingOff`, `NoSuchConsumer`.
@@ -108,8 +108,7 @@ class Permissions(Grants):
                 is_rate_free=is_rate_free(tx, page_id, psid, self._calls_per_consumer_24h, now),
             )
 
-        view = await self._store.read(work)
-        return PermissionFacts(view.has_permission, view.expires_at, view.can_request, view.requests_in_24h, view.can_call)
+        return await self._store.read(work)
 
     # --- the consumer -------------------------------------------------------------------------------------------------
 

@@ -3,9 +3,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from pagecalls.call.permission import PermissionView
 from pagecalls.call.states import Action
 from pagecalls.graph.schemas import call_body, permission_body
-from pagecalls.switchboard.base import CallReply, PermissionFacts
+from pagecalls.switchboard.base import CallReply
 from pagecalls.types import CallId
 
 C = CallId("c_1")
@@ -51,7 +52,7 @@ def test_only_connect_has_an_id() -> None:
 
 def test_an_expiry_is_shown_with_permission_only() -> None:
     body = permission_body(
-        PermissionFacts(has_permission=False, expires_at=5.5, can_request=False, requests_in_24h=2, can_call=False)
+        PermissionView(has_permission=False, expires_at=5.5, can_request=False, requests_in_24h=2, can_call=False)
     )
     assert plain(body.permission) == {"status": "no_permission"}
     assert plain(body.actions[0]) == {
@@ -61,6 +62,6 @@ def test_an_expiry_is_shown_with_permission_only() -> None:
         "limits": [{"time_period": "PT24H", "max_allowed": 2, "max_allowed_per_user": 2, "current_usage": 2}],
     }
     held = permission_body(
-        PermissionFacts(has_permission=True, expires_at=5.5, can_request=False, requests_in_24h=0, can_call=True)
+        PermissionView(has_permission=True, expires_at=5.5, can_request=False, requests_in_24h=0, can_call=True)
     )
     assert plain(held.permission) == {"status": "has_permission", "expiration_time": 5}
