@@ -103,6 +103,9 @@ class ModelAccounts(ModelSettings):
     def app_subscriptions(self, app_id: AppId) -> list[AppSubscription]:
         return [self.app_subs[key] for key in sorted(self.app_subs) if key[0] == app_id]
 
+    def app_subscription(self, app_id: AppId, object_: str) -> AppSubscription | None:
+        return self.app_subs.get((app_id, object_))
+
     def put_app_subscription(self, subscription: AppSubscription) -> None:
         self.app_subs[subscription.app_id, subscription.object] = subscription
 

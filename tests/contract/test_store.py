@@ -251,6 +251,9 @@ async def test_app_subscriptions_are_one_per_object(store: Store) -> None:
     for each in (first, second):
         await store.write(lambda transaction, put=each: transaction.put_app_subscription(put))  # type: ignore[misc]
     assert await store.read(lambda transaction: transaction.app_subscriptions(APP)) == [second, first]
+    assert await store.read(lambda transaction: transaction.app_subscription(APP, first.object)) == first
+    assert await store.read(lambda transaction: transaction.app_subscription(APP, "none")) is None
+    assert await store.read(lambda transaction: transaction.app_subscription(OTHER_APP, first.object)) is None
     changed = subscription(APP, "page", "messages", is_active=False)
     await store.write(lambda transaction: transaction.put_app_subscription(changed))
     await store.write(lambda transaction: transaction.delete_app_subscription(APP, "instagram"))

@@ -137,7 +137,7 @@ class Deliveries:
             row = tx.outbox_row(row_id)
             if row is None:
                 return None
-            app, subscription = tx.app(row.app_id), _subscription(tx, row.app_id, row.object)
+            app, subscription = tx.app(row.app_id), tx.app_subscription(row.app_id, row.object)
             url = subscription.callback_url if subscription is not None else None
             headers = signing.headers(app.secret, row.body) if app is not None and url is not None else None
             return DeliveryReport(row, tx.attempts(row_id), url, headers)
@@ -170,7 +170,7 @@ class Deliveries:
 
         def work(tx: Transaction) -> list[Alert]:
             told = [each for each in tx.failing_receivers() if each.alerted_at is not None]
-            found = [(each, _subscription(tx, each.app_id, each.object)) for each in told]
+            found = [(each, tx.app_subscription(each.app_id, each.object)) for each in told]
             return [Alert(each, known.callback_url if known is not None else None) for each, known in found]
 
         return await self._store.read(work)
@@ -179,7 +179,7 @@ class Deliveries:
         """A verification and a sample event, sent to the app's callback now; `None` without a subscription. Nothing is kept."""
 
         def work(tx: Transaction) -> tuple[AppSubscription, str] | None:
-            app, subscription = tx.app(app_id), _subscription(tx, app_id, object_)
+            app, subscription = tx.app(app_id), tx.app_subscription(app_id, object_)
             return (subscription, app.secret) if app is not None and subscription is not None else None
 
         found = await self._store.read(work)
@@ -211,11 +211,7 @@ def _replay(tx: Transaction, row_id: int, now: float) -> Skip | None:
     row = tx.outbox_row(row_id)
     if row is None:
         return Skip.UNKNOWN
-    subscription = _subscription(tx, row.app_id, row.object)
+    subscription = tx.app_subscription(row.app_id, row.object)
     if subscription is None or not subscription.is_active:
         return Skip.NO_SUBSCRIPTION
     return None if tx.replay_outbox(row_id, now) else Skip.OWED
-
-
-def _subscription(tx: Transaction, app_id: AppId, object_: str) -> AppSubscription | None:
-    return next((each for each in tx.app_subscriptions(app_id) if each.object == object_), None)

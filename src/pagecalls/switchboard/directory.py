@@ -172,7 +172,7 @@ class Directory:
         await self._verifier.verify(subscription.callback_url, subscription.verify_token)
 
         def work(tx: Transaction) -> None:
-            old = next((s for s in tx.app_subscriptions(subscription.app_id) if s.object == subscription.object), None)
+            old = tx.app_subscription(subscription.app_id, subscription.object)
             fields = tuple(dict.fromkeys((*(old.fields if old else ()), *subscription.fields)))
             if len(fields) > MAX_SUBSCRIBED_FIELDS:
                 raise InvalidValue("fields")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from pagecalls.store.base import (
-    AppSubscription,
     DropReason,
     FailingReceiver,
     Hold,
@@ -91,7 +90,7 @@ def letter(transaction: Transaction, key: OutboxKey) -> Letter | None:
     if row is None or (row.replay_at is None if key.is_replay else row.hold is not Hold.READY):
         return None
     app = transaction.app(row.app_id)
-    subscription = _subscription(transaction, row)
+    subscription = transaction.app_subscription(row.app_id, row.object)
     if app is None or subscription is None:
         return Letter(row, None, "")
     if not subscription.is_active:
@@ -145,7 +144,7 @@ def _well(transaction: Transaction, row: OutboxRow) -> tuple[News, ...]:
 
 
 def _unwell(transaction: Transaction, row: OutboxRow, outcome: Outcome, now: float) -> tuple[News, ...]:
-    subscription = _subscription(transaction, row)
+    subscription = transaction.app_subscription(row.app_id, row.object)
     if subscription is None or not subscription.is_active:
         return ()
     last = str(outcome.status) if outcome.status is not None else outcome.error[:ERROR_CHARACTERS]
@@ -159,7 +158,3 @@ def _unwell(transaction: Transaction, row: OutboxRow, outcome: Outcome, now: flo
     transaction.put_failing_receiver(receiver)
     transaction.put_app_subscription(replace(subscription, is_active=False))
     return (News(Turn.DISABLED, receiver),)
-
-
-def _subscription(transaction: Transaction, row: OutboxRow) -> AppSubscription | None:
-    return next((each for each in transaction.app_subscriptions(row.app_id) if each.object == row.object), None)

@@ -203,6 +203,10 @@ class AccountRows(Protocol):
         """The app's subscriptions, in order of object."""
         ...
 
+    def app_subscription(self, app_id: AppId, object_: str) -> AppSubscription | None:
+        """The app's subscription to one object, active or not."""
+        ...
+
     def put_app_subscription(self, subscription: AppSubscription) -> None:
         """Insert, or replace the app's subscription to the same object."""
         ...

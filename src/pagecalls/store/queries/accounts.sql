@@ -127,6 +127,9 @@ DELETE FROM tokens WHERE digest = ?
 -- name: app_subscriptions
 SELECT app_id, object, callback_url, verify_token, fields, is_active FROM app_subscriptions WHERE app_id = ? ORDER BY object
 
+-- name: app_subscription
+SELECT app_id, object, callback_url, verify_token, fields, is_active FROM app_subscriptions WHERE app_id = ? AND object = ?
+
 -- name: put_app_subscription
 INSERT INTO app_subscriptions (app_id, object, callback_url, verify_token, fields, is_active) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (app_id, object) DO UPDATE SET

@@ -120,6 +120,11 @@ class SqliteAccounts(Rows):
         rows = self._run("app_subscriptions", (app_id,))
         return [_app_subscription(*row) for row in rows]
 
+    def app_subscription(self, app_id: AppId, object_: str) -> AppSubscription | None:
+        """The app's subscription to one object, active or not."""
+        row = self._run("app_subscription", (app_id, object_)).fetchone()
+        return None if row is None else _app_subscription(*row)
+
     def put_app_subscription(self, subscription: AppSubscription) -> None:
         """Insert or replace the subscription to the same object."""
         target = (subscription.app_id, subscription.object, subscription.callback_url, subscription.verify_token)
