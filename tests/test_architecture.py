@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     # The client is for programs that have no server at hand.
     "client": {"types", "client"},
 }
-"""Modules without a row (server, dev, settings, metrics, logs, cli, demo) are the root: they may import everything but the test
+"""Modules without a row (server, cli, config and what stands beside them) are the root: they may import everything but the test
 kit `testing`, which has no row either."""
 
 
