@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pagecalls.control import apps, consumers, oauth, pages, tokens, users
+from pagecalls.control import apps, consumers, oauth, pages, tokens, user_pages, users
 from pagecalls.control.base import ControlParts, ControlRequest, Handler, Refusal, Refused, refusal_of
 from pagecalls.control.call_settings import change_call_settings, read_call_settings
 from pagecalls.control.calls import read_call
@@ -48,8 +48,8 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = MappingProxyType(
         f"{PREFIX}/pages/{{id}}": {"GET": pages.read, "PATCH": pages.change, "DELETE": pages.delete},
         f"{PREFIX}/users": {"GET": users.read_all, "POST": users.create},
         f"{PREFIX}/users/{{id}}": {"GET": users.read, "PATCH": users.change, "DELETE": users.delete},
-        f"{PREFIX}/users/{{id}}/pages": {"GET": oauth.read_pages, "POST": oauth.put_page},
-        f"{PREFIX}/users/{{id}}/pages/{{page_id}}": {"DELETE": oauth.take_page},
+        f"{PREFIX}/users/{{id}}/pages": {"GET": user_pages.read_all, "POST": user_pages.put},
+        f"{PREFIX}/users/{{id}}/pages/{{page_id}}": {"DELETE": user_pages.take},
         f"{PREFIX}/oauth/codes": {"POST": oauth.make_code},
         f"{PREFIX}/tokens": {"GET": tokens.read_all, "POST": tokens.create},
         f"{PREFIX}/tokens/{{handle}}": {"GET": tokens.read, "PATCH": tokens.change, "DELETE": tokens.delete},
