@@ -1,8 +1,8 @@
 """The composition root: the only place that chooses and joins the parts.
 
-`assembly.py` builds them and has the order of start; `lifetime.py` serves, drains and stops; `router.py` hands requests to the
-faces; `addresses.py` has the socket and what others are told of it; `options.py` what the settings say to each part;
-`verifier.py` proves callbacks.
+`assembly.py` has the order of start; `lifetime.py` serves, drains and stops; `faces.py` puts a service behind each face, and
+`router.py` hands them requests; `addresses.py` has the socket and what others are told of it; `options.py` what the settings say
+to each part; `verifier.py` proves callbacks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Builds a server of its parts, in the order of its start, and closes them in the opposite order.
+"""Builds a server of its parts in the order of its start, and closes them in the opposite order.
 
 Start: lock the data directory, open the store, take over the engine of an earlier run or start one, take over its calls, start
 courier, timers and media events, open the doors. How a server that stands is stopped is `lifetime.py`'s.
@@ -14,49 +14,28 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 
-from pagecalls import __version__, dev, operator_file, token_key
+from pagecalls import __version__, dev, operator_file
 from pagecalls.call.settings import default_settings
 from pagecalls.clock import SystemClock
-from pagecalls.consumer.endpoint import ConsumerOptions, build_consumer
-from pagecalls.control.app import build_control
-from pagecalls.control.base import ControlParts
 from pagecalls.data_dir import DATABASE, sole_user
-from pagecalls.errors import InternalFault, PageCallsError
-from pagecalls.graph.app import Services, build_graph
-from pagecalls.graph.envelope import error_object
-from pagecalls.graph.limits import default_limits
-from pagecalls.graph.openapi.app import Documents
-from pagecalls.graph.options import GraphOptions, TraceIds
 from pagecalls.http import HostGuard
 from pagecalls.media.process import EngineProcess
 from pagecalls.metrics import Metrics
-from pagecalls.office import office
 from pagecalls.server.addresses import media_addresses, publish
+from pagecalls.server.faces import Running, build_faces
 from pagecalls.server.lifetime import LAST_WEBHOOKS_S, OwnEngine, Server, Stop, why_not_ready
-from pagecalls.server.options import connection_limits, consumer_directory, engine_settings
-from pagecalls.server.router import Router
+from pagecalls.server.options import connection_limits, engine_settings
 from pagecalls.server.verifier import Verifier
 from pagecalls.settings import CallingDefault, Mode, Settings, SettingsError
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.switchboard.adoption import adopt
-from pagecalls.switchboard.business import Business, DialRules
-from pagecalls.switchboard.call_metrics import MetricsDesk
-from pagecalls.switchboard.call_settings import PageSettings
 from pagecalls.switchboard.calls import Calls
-from pagecalls.switchboard.consumers import Consumers
-from pagecalls.switchboard.deliveries import Deliveries
 from pagecalls.switchboard.devices import Devices
-from pagecalls.switchboard.directory import Directory
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.journal import Journal
 from pagecalls.switchboard.media_events import MediaEvents
-from pagecalls.switchboard.messages import Messages
-from pagecalls.switchboard.permissions import Permissions
-from pagecalls.switchboard.presence import LivePresence
-from pagecalls.switchboard.report import CallReports
 from pagecalls.switchboard.upkeep import Retention, Upkeep
-from pagecalls.switchboard.user_tokens import UserTokens
-from pagecalls.tls import Hsts, Tls
+from pagecalls.tls import Tls
 from pagecalls.webhooks.outbox import Courier
 from pagecalls.webhooks.sender import AiohttpSender
 from pagecalls.webhooks.targets import TargetPolicy, networks
@@ -118,63 +97,26 @@ async def running(
 
         registry = CollectorRegistry()
         metrics = Metrics(registry, calls, courier.counters, upkeep, tls)
-        verifier = Verifier(sender)
-        directory = Directory(store, clock, ids, verifier, courier)
-        permissions, messages = Permissions(calls, settings.call_rate_per_consumer_24h), Messages(calls)
-        rules = DialRules(settings.call_rate_per_consumer_24h, settings.strict_reach)
-        limits = default_limits(settings.app_calls_per_hour, settings.page_calls_per_s)
-        graph_options = GraphOptions(swap_codes=settings.swap_codes, on_request=metrics.on_request, limits=limits)
         hosts = HostGuard.of(settings.allowed_hosts | {settings.host, *settings.public_ips})
         if tls is not None:
             tls.check_names(hosts.names)
         admin_token = dev_file.admin_token if dev_file else operator_file.admin_token(settings.data_dir, settings.admin_token)
         addresses = publish(settings, dev_file, admin_token, listener, media_addresses(hello), tls)
         server = Server(addresses, calls, courier, upkeep, clock, stop, tls)
-        desks = office(store, clock, ids, LivePresence(calls))
-        services = Services(
-            door=Business(calls, rules),
-            directory=directory,
-            clock=clock,
-            settings=PageSettings(calls),
-            permissions=permissions,
-            messages=messages,
-            metrics=MetricsDesk(store, clock, journal),
-            oauth=desks.oauth,
-            users=UserTokens(store, clock, token_key.load_or_make(settings.data_dir)),
+        server.app = build_faces(
+            Running(
+                settings=settings,
+                calls=calls,
+                courier=courier,
+                verifier=Verifier(sender),
+                registry=registry,
+                metrics=metrics,
+                hosts=hosts,
+                admin_token=admin_token,
+                advance=server.advance,
+                unready=lambda: why_not_ready(server, engine),
+            )
         )
-        server.app = Router(
-            graph=build_graph(services, graph_options),
-            documents=Documents(hosts),
-            consumer=build_consumer(
-                Consumers(calls, messages, permissions),
-                consumer_directory(settings, directory, clock),
-                clock,
-                ConsumerOptions(
-                    dev_mode=settings.mode is Mode.DEVELOPMENT and settings.consumer_key is None,
-                    operator_key=settings.consumer_key,
-                    allowed_hosts=hosts.names,
-                ),
-                lambda error: error_object(_ours(error), TraceIds.draw(secrets.token_bytes).request_id),
-            ),
-            control=build_control(
-                ControlParts(
-                    admin_token=admin_token,
-                    hosts=hosts,
-                    registry=registry,
-                    clock=clock,
-                    advance=server.advance,
-                    unready=lambda: why_not_ready(server, engine),
-                    office=desks,
-                    permissions=permissions,
-                    journal=journal,
-                    calls=CallReports(calls),
-                    settings=services.settings,
-                    deliveries=Deliveries(store, clock, courier, verifier, ids),
-                )
-            ),
-        )
-        if settings.hsts:
-            server.app = Hsts(server.app)
         server.limits = connection_limits(settings)
         log.info("pagecalls %s is ready at %s", __version__, addresses.base_url)
         try:
@@ -195,7 +137,3 @@ async def _development(settings: Settings, store: SqliteStore, now: float) -> de
         return None
     dev_file = dev.load_or_make(path, settings.dev_seed, settings.admin_token)
     return await dev.register(store, dev_file, now, settings.webhook)
-
-
-def _ours(error: Exception) -> PageCallsError:
-    return error if isinstance(error, PageCallsError) else InternalFault()

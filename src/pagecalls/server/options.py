@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 
-from pagecalls.clock import SystemClock
+from pagecalls.clock import Clock
 from pagecalls.connections.limits import ConnectionLimits
 from pagecalls.consumer.identity.claims import JwtRules
 from pagecalls.consumer.identity.devices import JwtOptions, with_jwts
@@ -16,7 +16,7 @@ from pagecalls.settings import Settings, SettingsError, media_hosts
 from pagecalls.switchboard.directory import Directory
 
 
-def consumer_directory(settings: Settings, directory: Directory, clock: SystemClock) -> ConsumerDirectory:
+def consumer_directory(settings: Settings, directory: Directory, clock: Clock) -> ConsumerDirectory:
     """The consumers' directory, with the operator's own tokens where they are set up. Raises `SettingsError`."""
     options = JwtOptions(
         settings.consumer_jwt_key,

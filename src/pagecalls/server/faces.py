@@ -1,0 +1,118 @@
+"""Which service stands behind which face. Opens nothing and starts nothing: that is done when the faces are built."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
+
+from pagecalls import token_key
+from pagecalls.consumer.endpoint import ConsumerOptions, build_consumer
+from pagecalls.control.app import build_control
+from pagecalls.control.base import ControlParts
+from pagecalls.errors import InternalFault, PageCallsError
+from pagecalls.graph.app import Services, build_graph
+from pagecalls.graph.envelope import error_object
+from pagecalls.graph.limits import default_limits
+from pagecalls.graph.openapi.app import Documents
+from pagecalls.graph.options import GraphOptions, TraceIds
+from pagecalls.http import HostGuard
+from pagecalls.metrics import Metrics
+from pagecalls.office import office
+from pagecalls.server.options import consumer_directory
+from pagecalls.server.router import Router
+from pagecalls.server.verifier import Verifier
+from pagecalls.settings import Mode, Settings
+from pagecalls.switchboard.business import Business, DialRules
+from pagecalls.switchboard.call_metrics import MetricsDesk
+from pagecalls.switchboard.call_settings import PageSettings
+from pagecalls.switchboard.calls import Calls
+from pagecalls.switchboard.consumers import Consumers
+from pagecalls.switchboard.deliveries import Deliveries
+from pagecalls.switchboard.directory import Directory
+from pagecalls.switchboard.messages import Messages
+from pagecalls.switchboard.permissions import Permissions
+from pagecalls.switchboard.presence import LivePresence
+from pagecalls.switchboard.report import CallReports
+from pagecalls.switchboard.user_tokens import UserTokens
+from pagecalls.tls import Hsts
+from pagecalls.webhooks.outbox import Courier
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The parts that run behind the faces. `advance` and `unready` as in `ControlParts`."""
+
+    settings: Settings
+    calls: Calls
+    courier: Courier
+    verifier: Verifier
+    registry: CollectorRegistry
+    metrics: Metrics
+    hosts: HostGuard
+    admin_token: str = field(repr=False)
+    advance: Callable[[float], Awaitable[None]]
+    unready: Callable[[], str | None]
+
+
+def build_faces(running: Running) -> ASGIApp:
+    """All of them, each below its paths. Raises `SettingsError`."""
+    settings, calls = running.settings, running.calls
+    store, clock, ids = calls.store, calls.clock, calls.ids
+    desks = office(store, clock, ids, LivePresence(calls))
+    services = Services(
+        door=Business(calls, DialRules(settings.call_rate_per_consumer_24h, settings.strict_reach)),
+        directory=Directory(store, clock, ids, running.verifier, running.courier),
+        clock=clock,
+        settings=PageSettings(calls),
+        permissions=Permissions(calls, settings.call_rate_per_consumer_24h),
+        messages=Messages(calls),
+        metrics=MetricsDesk(store, clock, calls.journal),
+        oauth=desks.oauth,
+        users=UserTokens(store, clock, token_key.load_or_make(settings.data_dir)),
+    )
+    limits = default_limits(settings.app_calls_per_hour, settings.page_calls_per_s)
+    options = GraphOptions(swap_codes=settings.swap_codes, on_request=running.metrics.on_request, limits=limits)
+    control = ControlParts(
+        admin_token=running.admin_token,
+        hosts=running.hosts,
+        registry=running.registry,
+        clock=clock,
+        advance=running.advance,
+        unready=running.unready,
+        office=desks,
+        permissions=services.permissions,
+        journal=calls.journal,
+        calls=CallReports(calls),
+        settings=services.settings,
+        deliveries=Deliveries(store, clock, running.courier, running.verifier, ids),
+    )
+    router = Router(
+        graph=build_graph(services, options),
+        documents=Documents(running.hosts),
+        consumer=_consumer(running, services),
+        control=build_control(control),
+    )
+    return Hsts(router) if settings.hsts else router
+
+
+def _consumer(running: Running, services: Services) -> ASGIApp:
+    settings = running.settings
+    return build_consumer(
+        Consumers(running.calls, services.messages, services.permissions),
+        consumer_directory(settings, services.directory, services.clock),
+        services.clock,
+        ConsumerOptions(
+            dev_mode=settings.mode is Mode.DEVELOPMENT and settings.consumer_key is None,
+            operator_key=settings.consumer_key,
+            allowed_hosts=running.hosts.names,
+        ),
+        lambda error: error_object(_ours(error), TraceIds.draw(secrets.token_bytes).request_id),
+    )
+
+
+def _ours(error: Exception) -> PageCallsError:
+    return error if isinstance(error, PageCallsError) else InternalFault()
