@@ -1,9 +1,10 @@
-"""The data directory: what its files are called, and that one program uses it at a time."""
+"""The data directory: that one program uses it at a time, and how files that are for this user alone are put in place."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,3 +34,12 @@ def sole_user(data_dir: Path) -> Iterator[None]:
                 f"another server already uses the data directory {data_dir}; give this one its own --data-dir"
             ) from None
         yield
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """A file for this user alone (0600), put in place whole: whoever reads it sees this one or the one before."""
+    draft = path.with_suffix(".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    draft.replace(path)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from pagecalls.operator_file import write_private
+from pagecalls.operator_file import write_facts
 from pagecalls.store.base import (
     App,
     AppSubscription,
@@ -109,7 +109,7 @@ def _make(chance: random.Random) -> DevFile:
 def publish(path: Path, dev: DevFile, base_url: str, media: DevMedia) -> DevFile:
     """Write `dev.json` (0600) with the addresses of this start."""
     dev = msgspec.structs.replace(dev, base_url=base_url, media=media)
-    write_private(path, msgspec.json.encode(dev))
+    write_facts(path, dev)
     return dev
 
 

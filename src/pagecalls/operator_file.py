@@ -6,12 +6,13 @@ sends nothing.
 
 from __future__ import annotations
 
-import os
 import secrets
 import ssl
 from pathlib import Path
 
 import msgspec
+
+from pagecalls.data_dir import write_private
 
 OPERATOR_FILE = "operator.json"
 TOKEN_BYTES = 24
@@ -48,8 +49,8 @@ def read(data_dir: Path) -> OperatorFile | None:
 
 
 def publish(data_dir: Path, file: OperatorFile) -> None:
-    """Write it: at once and whole, so that whoever reads it sees this start or the one before."""
-    write_private(data_dir / OPERATOR_FILE, msgspec.json.encode(file))
+    """Write it."""
+    write_facts(data_dir / OPERATOR_FILE, file)
 
 
 def admin_token(data_dir: Path, given: str | None) -> str:
@@ -60,10 +61,6 @@ def admin_token(data_dir: Path, given: str | None) -> str:
     return before.admin_token if before and before.admin_token else secrets.token_hex(TOKEN_BYTES)
 
 
-def write_private(path: Path, compact: bytes) -> None:
-    """JSON for this user alone, indented, put in place whole."""
-    draft = path.with_suffix(".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.format(compact, indent=2) + b"\n")
-    draft.replace(path)
+def write_facts(path: Path, facts: msgspec.Struct) -> None:
+    """As JSON that people can read, for this user alone."""
+    write_private(path, msgspec.json.format(msgspec.json.encode(facts), indent=2) + b"\n")

@@ -7,9 +7,10 @@ tokens that were given out stay good, and users get new ones.
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 from pathlib import Path
+
+from pagecalls.data_dir import write_private
 
 FILE = "token.key"
 KEY_BYTES = 32
@@ -23,9 +24,5 @@ def load_or_make(data_dir: Path) -> bytes:
         if len(key) == KEY_BYTES:
             return key
     key = secrets.token_bytes(KEY_BYTES)
-    draft = path.with_suffix(".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key)
-    draft.replace(path)
+    write_private(path, key)
     return key

@@ -22,7 +22,7 @@ from pagecalls.http import HostGuard
 from pagecalls.media.process import EngineProcess
 from pagecalls.metrics import Metrics
 from pagecalls.server.addresses import media_addresses, publish
-from pagecalls.server.faces import Running, build_faces
+from pagecalls.server.faces import ServerParts, build_faces
 from pagecalls.server.lifetime import LAST_WEBHOOKS_S, OwnEngine, Server, Stop, why_not_ready
 from pagecalls.server.options import connection_limits, engine_settings
 from pagecalls.server.verifier import Verifier
@@ -104,7 +104,7 @@ async def running(
         addresses = publish(settings, dev_file, admin_token, listener, media_addresses(hello), tls)
         server = Server(addresses, calls, courier, upkeep, clock, stop, tls)
         server.app = build_faces(
-            Running(
+            ServerParts(
                 settings=settings,
                 calls=calls,
                 courier=courier,

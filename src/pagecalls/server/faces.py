@@ -43,7 +43,7 @@ from pagecalls.webhooks.outbox import Courier
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class ServerParts:
     """The parts that run behind the faces. `advance` and `unready` as in `ControlParts`."""
 
     settings: Settings
@@ -58,14 +58,14 @@ class Running:
     unready: Callable[[], str | None]
 
 
-def build_faces(running: Running) -> ASGIApp:
+def build_faces(parts: ServerParts) -> ASGIApp:
     """All of them, each below its paths. Raises `SettingsError`."""
-    settings, calls = running.settings, running.calls
+    settings, calls = parts.settings, parts.calls
     store, clock, ids = calls.store, calls.clock, calls.ids
     desks = office(store, clock, ids, LivePresence(calls))
     services = Services(
         door=Business(calls, DialRules(settings.call_rate_per_consumer_24h, settings.strict_reach)),
-        directory=Directory(store, clock, ids, running.verifier, running.courier),
+        directory=Directory(store, clock, ids, parts.verifier, parts.courier),
         clock=clock,
         settings=PageSettings(calls),
         permissions=Permissions(calls, settings.call_rate_per_consumer_24h),
@@ -75,40 +75,40 @@ def build_faces(running: Running) -> ASGIApp:
         users=UserTokens(store, clock, token_key.load_or_make(settings.data_dir)),
     )
     limits = default_limits(settings.app_calls_per_hour, settings.page_calls_per_s)
-    options = GraphOptions(swap_codes=settings.swap_codes, on_request=running.metrics.on_request, limits=limits)
+    options = GraphOptions(swap_codes=settings.swap_codes, on_request=parts.metrics.on_request, limits=limits)
     control = ControlParts(
-        admin_token=running.admin_token,
-        hosts=running.hosts,
-        registry=running.registry,
+        admin_token=parts.admin_token,
+        hosts=parts.hosts,
+        registry=parts.registry,
         clock=clock,
-        advance=running.advance,
-        unready=running.unready,
+        advance=parts.advance,
+        unready=parts.unready,
         office=desks,
         permissions=services.permissions,
         journal=calls.journal,
         calls=CallReports(calls),
         settings=services.settings,
-        deliveries=Deliveries(store, clock, running.courier, running.verifier, ids),
+        deliveries=Deliveries(store, clock, parts.courier, parts.verifier, ids),
     )
     router = Router(
         graph=build_graph(services, options),
-        documents=Documents(running.hosts),
-        consumer=_consumer(running, services),
+        documents=Documents(parts.hosts),
+        consumer=_consumer(parts, services),
         control=build_control(control),
     )
     return Hsts(router) if settings.hsts else router
 
 
-def _consumer(running: Running, services: Services) -> ASGIApp:
-    settings = running.settings
+def _consumer(parts: ServerParts, services: Services) -> ASGIApp:
+    settings = parts.settings
     return build_consumer(
-        Consumers(running.calls, services.messages, services.permissions),
+        Consumers(parts.calls, services.messages, services.permissions),
         consumer_directory(settings, services.directory, services.clock),
         services.clock,
         ConsumerOptions(
             dev_mode=settings.mode is Mode.DEVELOPMENT and settings.consumer_key is None,
             operator_key=settings.consumer_key,
-            allowed_hosts=running.hosts.names,
+            allowed_hosts=parts.hosts.names,
         ),
         lambda error: error_object(_ours(error), TraceIds.draw(secrets.token_bytes).request_id),
     )
