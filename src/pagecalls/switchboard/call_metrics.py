@@ -51,7 +51,7 @@ class MetricsDesk:
         self._journal.note(
             "call_metrics",
             call_id,
-            app=caller.app_id,
+            app_id=caller.app_id,
             reason=metrics.end_cause.value,
             jitter_s=stats.jitter_s if stats is not None else None,
             round_trip_time_s=stats.round_trip_time_s if stats is not None else None,

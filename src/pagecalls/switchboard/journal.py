@@ -40,7 +40,8 @@ class Journal:
         """Write a fact down."""
         self._seq += 1
         self._entries.append({"seq": self._seq, "at": self._clock.now(), "kind": kind, "call_id": call_id, "facts": facts})
-        log.info("%s %s %s", kind, call_id or "-", facts, extra={"call_id": call_id, "page_id": facts.get("page_id")})
+        about = {"call_id": call_id, "page_id": facts.get("page_id"), "app_id": facts.get("app_id")}
+        log.info("%s %s %s", kind, call_id or "-", facts, extra=about)
         self._news.set()
         self._news = asyncio.Event()
 

@@ -106,7 +106,7 @@ class MediaEvents:
 
     def on_attempt(self, row: OutboxRow) -> None:
         """An attempt begins; an offer counts as handed over `HAND_OVER_S` later."""
-        self._calls.journal.note("webhook", row.call_id, event=row.kind.value, app=row.app_id, attempt=row.attempts + 1)
+        self._calls.journal.note("webhook", row.call_id, event=row.kind.value, app_id=row.app_id, attempt=row.attempts + 1)
         if row.kind is WebhookKind.MEDIA_UPDATE and row.attempts == 0 and row.call_id is not None:
             self.hand_over_soon(row.call_id, payloads.version_of(row.body))
 
@@ -116,7 +116,7 @@ class MediaEvents:
             "webhook_answer",
             row.call_id,
             event=row.kind.value,
-            app=row.app_id,
+            app_id=row.app_id,
             status=outcome.status,
             error=outcome.error or None,
         )

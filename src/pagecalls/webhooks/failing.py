@@ -40,7 +40,7 @@ class News:
         """The same for the journal."""
         receiver = self.receiver
         since = {"failing_since": receiver.failing_since, "failures": receiver.failures}
-        return {"app": receiver.app_id, "object": receiver.object, **since, "last": receiver.last}
+        return {"app_id": receiver.app_id, "object": receiver.object, **since, "last": receiver.last}
 
 
 def after_failure(known: FailingReceiver | None, app_id: AppId, object_: str, last: str, now: float) -> FailingReceiver:

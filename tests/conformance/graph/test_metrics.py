@@ -327,5 +327,5 @@ async def test_the_order_of_the_checks(world: World) -> None:
 async def test_the_journal_hears_of_it(world: World) -> None:
     await world.post(PATH, {**REPORT, "audio_stats": {"jitter": 0.5, "packets_lost": 4}})
     (entry,) = [each for each in await world.journal.after(0, 0) if each["kind"] == "call_metrics"]
-    assert (entry["call_id"], entry["facts"]["reason"], entry["facts"]["app"]) == (OWNED, "HANGUP_CALL", APP.id)
+    assert (entry["call_id"], entry["facts"]["reason"], entry["facts"]["app_id"]) == (OWNED, "HANGUP_CALL", APP.id)
     assert (entry["facts"]["jitter_s"], entry["facts"]["packets_lost"]) == (0.5, 4)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+
+import pytest
 
 from pagecalls.clock import SteppedClock
 from pagecalls.switchboard.journal import Journal
@@ -31,3 +34,10 @@ async def test_a_reader_waits_for_news() -> None:
 
 async def test_waiting_ends_without_news() -> None:
     assert await Journal(SteppedClock()).after(0, 0.01) == []
+
+
+async def test_the_log_tells_whom_a_fact_is_about(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "pagecalls.journal"):
+        Journal(SteppedClock()).note("message_sent", app_id="777", page_id="1001")
+    (line,) = caplog.records
+    assert (line.__dict__["app_id"], line.__dict__["page_id"], line.__dict__["call_id"]) == ("777", "1001", None)

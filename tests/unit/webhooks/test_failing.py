@@ -47,7 +47,13 @@ async def test_after_a_quarter_of_an_hour_of_failure_the_operator_is_told_once(
         await bench.move(60)
     (news,) = bench.news
     assert (news.turn, news.receiver.failing_since, news.receiver.alerted_at) == (Turn.ALERT, began, began + 900)
-    assert news.facts == {"app": APP, "object": "page", "failing_since": began, "failures": news.receiver.failures, "last": "500"}
+    assert news.facts == {
+        "app_id": APP,
+        "object": "page",
+        "failing_since": began,
+        "failures": news.receiver.failures,
+        "last": "500",
+    }
     assert [receiver.app_id for receiver in bench.counters.alerts] == [APP]
     assert "Webhooks fail: the receiver of app 1001 for page" in caplog.text
 
