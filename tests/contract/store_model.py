@@ -163,11 +163,11 @@ class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics, ModelDeliveries,
             found += [row for row in due if row.attempts == 0 and not self._is_behind_held(row)][:per_app]
             retries = [row for row in due if row.attempts > 0]
             found += sorted(retries, key=lambda row: (row.next_at, row.id))[:per_app]
-        return [OutboxKey(row.id, row.app_id, row.call_id, row.attempts) for row in found]
+        return [OutboxKey(row.id, row.app_id, row.lane, row.attempts) for row in found]
 
     def _is_behind_held(self, row: OutboxRow) -> bool:
-        lane = [other for other in self.rows.values() if (other.app_id, other.call_id) == (row.app_id, row.call_id)]
-        return row.call_id is not None and any(other.id < row.id and other.hold is Hold.HELD for other in lane)
+        lane = [other for other in self.rows.values() if (other.app_id, other.lane) == (row.app_id, row.lane)]
+        return row.lane is not None and any(other.id < row.id and other.hold is Hold.HELD for other in lane)
 
     def next_outbox_at(self, now: float) -> float | None:
         return min((row.next_at for row in self.pending_outbox() if row.next_at > now), default=None)
@@ -210,7 +210,7 @@ class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics, ModelDeliveries,
         found: list[OutboxRow] = []
         for app_id in sorted(self.app_by_id):
             found += [row for row in self.rows.values() if row.app_id == app_id and row.replay_at is not None][:per_app]
-        return [OutboxKey(row.id, row.app_id, row.call_id, row.attempts, is_replay=True) for row in found]
+        return [OutboxKey(row.id, row.app_id, row.lane, row.attempts, is_replay=True) for row in found]
 
     def outbox_replayed(self, row_id: int, is_taken: bool, now: float) -> None:
         row = self.rows[row_id]

@@ -43,8 +43,9 @@ def a_row(
     kind: WebhookKind = WebhookKind.CONNECT,
     hold: Hold = Hold.READY,
     created_at: float = NOW,
+    about: str | None = None,
 ) -> OutboxRow:
     """A row that was never tried."""
     body = f'{{"event":"{event_id}"}}'.encode()
-    lane = None if call_id is None else CallId(call_id)
-    return OutboxRow(event_id, app_id, "page", lane, kind, body, created_at, hold, created_at)
+    call = None if call_id is None else CallId(call_id)
+    return OutboxRow(event_id, app_id, "page", call, kind, body, created_at, hold, created_at, about=about)

@@ -558,7 +558,7 @@ async def test_a_settled_row_is_sent_once_more_on_demand(store: Store) -> None:
     asked = await store.write(lambda transaction: [transaction.replay_outbox(row_id, NOW + 9) for row_id in [*ids, 404]])
     assert asked == [True, True, False, False, True, False]
     keys = await store.read(lambda transaction: transaction.replays_outbox(10))
-    assert keys == [OutboxKey(row_id, APP, rows[0].call_id, 1, is_replay=True) for row_id in ids[:2]] + [
+    assert keys == [OutboxKey(row_id, APP, rows[0].lane, 1, is_replay=True) for row_id in ids[:2]] + [
         OutboxKey(ids[4], APP, None, 1, is_replay=True)
     ]
     assert await store.read(lambda transaction: transaction.replays_outbox(1)) == keys[:1]
@@ -650,7 +650,7 @@ async def test_due_rows_are_fresh_ones_in_order_and_then_retries(store: Store) -
     await store.write(lambda transaction: transaction.outbox_failed(ids[0], NOW + 5))
     due = await store.read(lambda transaction: transaction.due_outbox(NOW, 10))
     assert [key.id for key in due] == [ids[2], ids[4], ids[1], ids[3], ids[5]]
-    assert due[0] == OutboxKey(ids[2], APP, CallId("c_1"), 0)
+    assert due[0] == OutboxKey(ids[2], APP, "c_1", 0)
     assert await store.read(lambda transaction: transaction.next_outbox_at(NOW)) == NOW + 5
     due = await store.read(lambda transaction: transaction.due_outbox(NOW + 5, 10))
     assert [key.id for key in due] == [ids[2], ids[4], ids[0], ids[1], ids[3], ids[5]]
@@ -658,6 +658,24 @@ async def test_due_rows_are_fresh_ones_in_order_and_then_retries(store: Store) -
     due = await store.read(lambda transaction: transaction.due_outbox(NOW + 5, 1))
     assert [key.id for key in due] == [ids[2], ids[0], ids[1]]
     assert await store.read(lambda transaction: transaction.due_outbox(NOW - 1, 10)) == []
+
+
+async def test_rows_of_no_call_wait_behind_a_held_one_about_the_same(store: Store) -> None:
+    rows = [
+        a_row("held", call_id=None, about="settings 1", hold=Hold.HELD),
+        a_row("behind", call_id=None, about="settings 1"),
+        a_row("another matter", call_id=None, about="settings 2"),
+        a_row("another app", app_id=OTHER_APP, call_id=None, about="settings 1"),
+    ]
+    ids = await store.write(lambda transaction: transaction.add_outbox(rows))
+    due = await store.read(lambda transaction: transaction.due_outbox(NOW, 10))
+    assert {(key.id, key.lane) for key in due} == {(ids[2], "settings 2"), (ids[3], "settings 1")}
+    await store.write(lambda transaction: transaction.release_outbox(ids[:1], NOW))
+    due = await store.read(lambda transaction: transaction.due_outbox(NOW, 10))
+    assert [key.id for key in due if key.app_id == APP] == ids[:3]
+    found = await store.read(lambda transaction: transaction.outbox_row(ids[1]))
+    assert found is not None
+    assert (found.call_id, found.about, found.lane) == (None, "settings 1", "settings 1")
 
 
 async def test_a_fresh_row_waits_behind_a_held_one_of_its_call(store: Store) -> None:

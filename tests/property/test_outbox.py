@@ -30,6 +30,8 @@ ANSWERS = {
     "error": Outcome(500, "Internal Server Error"),
     "timeout": Outcome(failure=Failure.TIMEOUT, error="timed out"),
 }
+OF_NO_CALL = (WebhookKind.CALL_PERMISSION_REPLY, WebhookKind.CALL_SETTINGS_UPDATE)
+"""Without a call these are about one thing each; others are alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,8 @@ class World:
         event_id = f"e{len(self.rows)}"
         hold = Hold.HELD if is_held else Hold.READY
         call_id = None if call is None else f"c_{call}"
-        row = a_row(event_id, app_id=app_id, call_id=call_id, kind=kind, hold=hold, created_at=self.clock.now())
+        about = kind.value if call is None and kind in OF_NO_CALL else None
+        row = a_row(event_id, app_id=app_id, call_id=call_id, kind=kind, hold=hold, created_at=self.clock.now(), about=about)
         (row_id,) = await self.store.write(lambda transaction: transaction.add_outbox([row]))
         self.rows[event_id] = replace(row, id=row_id)
         if is_held:
@@ -277,7 +280,7 @@ class World:
             assert request.headers == signing.headers(SECRET[row.app_id], row.body)
 
     def check_order(self) -> None:
-        """Ruling 8, over first attempts: by id within a call, each after a 2xx of the one before or 3 s after that one began."""
+        """Ruling 8, over first attempts: by id within a lane, each after a 2xx of the one before or 3 s after that one began."""
         first: dict[str, tuple[float, int]] = {}
         acknowledged: set[str] = set()
         failed: set[str] = set()
@@ -291,7 +294,7 @@ class World:
             if what != "attempt" or event_id in first:
                 continue
             row = self.rows[event_id]
-            before = last[row.app_id, row.call_id] if row.call_id is not None else ""
+            before = last[row.app_id, row.lane] if row.lane is not None else ""
             if before:
                 began_at, began = first[before]
                 assert self.rows[before].id < row.id
@@ -299,7 +302,7 @@ class World:
                 is_dropped = before in failed and row.call_id in over
                 assert before in acknowledged or at >= began_at + 3.0 or is_forgotten or is_dropped
             first[event_id] = (at, position)
-            last[row.app_id, row.call_id] = event_id
+            last[row.app_id, row.lane] = event_id
         never = {row.event_id for row in self.rows.values() if row.app_id in self.ever_off} - first.keys()
         assert first.keys() | never == self.rows.keys()
 

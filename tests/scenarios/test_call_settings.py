@@ -465,6 +465,20 @@ async def test_the_webhook_has_all_settings(world: World) -> None:
     assert abs(second.item["time"] - world.server.clock.now()) < 60
 
 
+async def test_a_change_is_told_after_the_one_before_it(world: World) -> None:
+    """First attempts keep the order of the changes: the next one waits for a 2xx, or 3 s (7.1), as events of a call do."""
+    world.app.status = 500
+    await settings(world, icon_enabled=False)
+    await world.settle()
+    world.app.status = 200
+    await settings(world, video_enabled=False)
+    await world.settle()
+    assert world.app.received == []
+    await world.advance(3)
+    (first,) = world.app.received
+    assert first.item["call_settings"]["video_enabled"] is False
+
+
 async def test_only_apps_with_the_field_are_told(world: World) -> None:
     second = await world.second_app()
     await settings(world, audio_enabled=True)

@@ -12,7 +12,7 @@ from pagecalls.demo.business import BusinessApp
 from pagecalls.media.fake import FakeEngine
 
 from .conftest import AIORTC, World, a_world, offered
-from .thread import DAY_S, WEEK_S, answer, ask, is_held, left_s, permission, refused, say, seen, templated, write
+from .thread import DAY_S, OPTIN, WEEK_S, answer, ask, is_held, left_s, permission, refused, say, seen, templated, write
 
 
 async def connect(world: World) -> str:
@@ -69,6 +69,25 @@ async def test_a_rejection_leaves_the_state_as_it_was(world: World) -> None:
     await world.grant(1000)
     await answer(device, second, "reject")
     assert await left_s(world) == pytest.approx(1000, abs=3)
+
+
+async def test_an_answer_is_told_after_the_one_before_it(world: World) -> None:
+    """First attempts of one person's answers keep their order; nobody else's answer waits for them."""
+    device, session = await world.device(), await world.session(name="Grace")
+    other = await world.device(session["access_token"])
+    for each in (device, other):
+        await say(world, each)
+    world.app.status = 500
+    await answer(device, await ask(world), "reject")
+    await world.settle()
+    world.app.status = 200
+    await answer(device, await ask(world))
+    await answer(other, await write(world, templated(OPTIN), to=session["psid"]), "reject")
+    await world.settle()
+    assert [each.item["sender"]["id"] for each in world.app.received] == [session["psid"]]
+    await world.advance(3)
+    (_, approval) = world.app.received
+    assert (approval.item["sender"]["id"], approval.item["call_permission_reply"]["response"]) == (world.psid, "approve")
 
 
 async def test_every_subscribed_app_hears_once(world: World) -> None:

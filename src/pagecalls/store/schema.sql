@@ -114,14 +114,15 @@ CREATE TABLE outbox (
     attempts INTEGER NOT NULL,
     settled_at REAL,
     drop_reason TEXT,
-    replay_at REAL
+    replay_at REAL,
+    lane TEXT
 );
 
 CREATE INDEX outbox_ready ON outbox (id) WHERE hold = 'ready';
 CREATE INDEX outbox_fresh ON outbox (app_id, id) WHERE hold = 'ready' AND attempts = 0;
 CREATE INDEX outbox_retries ON outbox (app_id, next_at) WHERE hold = 'ready' AND attempts > 0;
 CREATE INDEX outbox_next ON outbox (next_at) WHERE hold = 'ready';
-CREATE INDEX outbox_held ON outbox (app_id, call_id, id) WHERE hold = 'held';
+CREATE INDEX outbox_held ON outbox (app_id, lane, id) WHERE hold = 'held';
 
 -- Accounts.
 

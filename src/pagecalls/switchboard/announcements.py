@@ -1,7 +1,8 @@
 """Webhooks that belong to no call: a person's answer about their permission, a Page's changed settings.
 
 Rows are written held, in the transaction of their cause, and go when the response of the request that caused them is out
-(ruling 18). Bytes come from `webhooks/payloads.py`.
+(ruling 18). Those of one kind about one Page, or about one person and Page, keep their order. Bytes come from
+`webhooks/payloads.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pagecalls.store.base import Hold, OutboxRow, Transaction, WebhookKind
 from pagecalls.switchboard.base import Release
 from pagecalls.switchboard.calls import Calls
-from pagecalls.types import PageId
+from pagecalls.types import PageId, Psid
 
 Render = Callable[[str], bytes]
 """An event id as the exact bytes of the event's webhook."""
@@ -20,12 +21,19 @@ Render = Callable[[str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """One event for every app that has the field `kind` at both levels. `object_`: the subscription object (ruling 6)."""
+    """One event for every app that has the field `kind` at both levels. `object_`: the subscription object (ruling 6). `psid`:
+    whose it is, if it is a person's."""
 
     page_id: PageId
     object_: str
     kind: WebhookKind
     render: Render
+    psid: Psid | None = None
+
+    @property
+    def about(self) -> str:
+        """The same for events of which a receiver must not take the older one for the newer."""
+        return " ".join(part for part in (self.kind.value, self.page_id, self.psid) if part is not None)
 
 
 class Announcements:
@@ -39,7 +47,7 @@ class Announcements:
         kind, event_id = announcement.kind, self._calls.ids.event_id()
         body = self._calls.notices.rendered(announcement.render, event_id)
         return tx.add_outbox(
-            OutboxRow(event_id, app, announcement.object_, None, kind, body, now, Hold.HELD, now)
+            OutboxRow(event_id, app, announcement.object_, None, kind, body, now, Hold.HELD, now, about=announcement.about)
             for app in tx.subscribers(announcement.page_id, announcement.object_, kind.value)
         )
 

@@ -141,6 +141,7 @@ class Permissions(Grants):
             payloads.object_of(device.platform),
             WebhookKind.CALL_PERMISSION_REPLY,
             lambda _event_id: payloads.call_permission_reply(device.platform, page_id, psid, expires_at, now),
+            psid,
         )
         return _Answered(expires_at, self._announcements.write(tx, announcement, now))
 

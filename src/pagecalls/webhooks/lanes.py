@@ -1,8 +1,8 @@
 """The order of first attempts (ruling 8): which row of a call may begin, and when.
 
-Rows of one app and call form a lane. The first attempt of the next row waits until the row before it is acknowledged or dropped,
-or until `GATE_S` have passed since that one's first attempt began, whichever is first. Retries have no place in a lane. Pure: no
-store, no tasks, no clock.
+Rows of one app and call form a lane, and so do rows of one app that belong to no call and are about the same thing. The first
+attempt of the next row waits until the row before it is acknowledged or dropped, or until `GATE_S` have passed since that one's
+first attempt began, whichever is first. Retries have no place in a lane. Pure: no store, no tasks, no clock.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from pagecalls.store.base import OutboxKey
-from pagecalls.types import AppId, CallId
+from pagecalls.types import AppId
 
 GATE_S = 3.0
-"""How long the next event of a call waits for the one before."""
+"""How long the next event of a lane waits for the one before."""
 
-LaneKey = tuple[AppId, CallId | int]
-"""An app and a call; a row without a call is alone in its lane, under its own id."""
+LaneKey = tuple[AppId, str | int]
+"""An app, and what its rows have in common; a row that has nothing in common with others is alone, under its own id."""
 
 
 @dataclass(slots=True)
@@ -91,4 +91,4 @@ class Lanes:
 
 
 def _lane_key(key: OutboxKey) -> LaneKey:
-    return (key.app_id, key.id if key.call_id is None else key.call_id)
+    return (key.app_id, key.id if key.lane is None else key.lane)

@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagecalls.store.base import OutboxKey
-from pagecalls.types import AppId, CallId
+from pagecalls.types import AppId
 from pagecalls.webhooks.lanes import GATE_S, Lanes
 
 
-def key(row_id: int, call_id: str | None = "c_1", app_id: str = "1", attempts: int = 0) -> OutboxKey:
-    return OutboxKey(row_id, AppId(app_id), None if call_id is None else CallId(call_id), attempts)
+def key(row_id: int, lane: str | None = "c_1", app_id: str = "1", attempts: int = 0) -> OutboxKey:
+    return OutboxKey(row_id, AppId(app_id), lane, attempts)
 
 
 def test_the_first_row_begins_and_the_second_waits_for_it() -> None:
@@ -52,7 +52,7 @@ def test_a_row_that_comes_after_the_time_begins_at_once() -> None:
 
 def test_lanes_do_not_wait_for_each_other() -> None:
     lanes = Lanes()
-    for other in (key(1), key(2, call_id="c_2"), key(3, app_id="2"), key(4, call_id=None), key(5, call_id=None)):
+    for other in (key(1), key(2, lane="c_2"), key(3, app_id="2"), key(4, lane=None), key(5, lane=None)):
         assert lanes.add(other) == [other]
 
 
@@ -83,7 +83,7 @@ def test_rows_begin_in_order_and_never_too_early(script: list[tuple[str, int, in
 
     def take(keys: list[OutboxKey]) -> None:
         for each in keys:
-            lane = begun.setdefault(each.call_id, [])
+            lane = begun.setdefault(each.lane, [])
             if lane:
                 assert lane[-1] in settled or now >= began_at[lane[-1]] + GATE_S
             lane.append(each.id)

@@ -50,7 +50,8 @@ class OutboxRow:
     """One webhook for one app. `body` holds the exact bytes of every attempt; `object` finds the app's callback URL.
 
     `id` is 0 until the row is stored; ids grow in the order of writing. `next_at`: Unix seconds of the next attempt.
-    `settled_at`: when it was delivered or dropped. `replay_at`: since when an operator wants it sent once more.
+    `settled_at`: when it was delivered or dropped. `replay_at`: since when an operator wants it sent once more. `about`: what an
+    event of no call is about; `None` if its place among others does not matter.
     """
 
     event_id: str
@@ -67,6 +68,12 @@ class OutboxRow:
     settled_at: float | None = None
     drop_reason: DropReason | None = None
     replay_at: float | None = None
+    about: str | None = None
+
+    @property
+    def lane(self) -> str | None:
+        """Events of one app that share it keep their order: those of a call, or those about the same thing."""
+        return self.about if self.call_id is None else self.call_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class OutboxKey:
 
     id: int
     app_id: AppId
-    call_id: CallId | None
+    lane: str | None
     attempts: int
     is_replay: bool = False
 
@@ -114,7 +121,7 @@ class OutboxRows(Protocol):
     def due_outbox(self, now: float, per_app: int) -> list[OutboxKey]:
         """READY rows due at or before `now`: of each app, at most `per_app` never tried, in order of id, then as many retries.
 
-        A row never tried stays out while an earlier row of its app and call is HELD, so first attempts keep the order of writing.
+        A row never tried stays out while an earlier row of its app and lane is HELD, so first attempts keep the order of writing.
         """
         ...
 

@@ -1,8 +1,8 @@
 -- The outbox. Conditions repeat those of the partial indexes word for word, so that SQLite uses them.
 
 -- name: add_outbox
-INSERT INTO outbox (event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO outbox (event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, lane)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: release_outbox
 UPDATE outbox SET hold = 'ready', next_at = :now WHERE id = :id AND hold = 'held'
@@ -12,14 +12,16 @@ UPDATE outbox SET hold = 'ready', next_at = ? WHERE hold = 'held'
 
 -- name: pending_outbox
 SELECT
-    event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, id, settled_at, drop_reason, replay_at
+    event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, id, settled_at, drop_reason, replay_at,
+    lane
 FROM outbox
 WHERE hold = 'ready'
 ORDER BY id
 
 -- name: outbox_row
 SELECT
-    event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, id, settled_at, drop_reason, replay_at
+    event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, id, settled_at, drop_reason, replay_at,
+    lane
 FROM outbox
 WHERE id = ?
 
@@ -33,7 +35,7 @@ WHERE EXISTS (SELECT 1 FROM outbox WHERE hold = 'ready' AND attempts = 0 AND app
 ORDER BY id
 
 -- name: fresh_outbox
-SELECT id, app_id, call_id, attempts
+SELECT id, app_id, lane, attempts
 FROM outbox AS fresh
 WHERE fresh.hold = 'ready'
     AND fresh.attempts = 0
@@ -43,14 +45,14 @@ WHERE fresh.hold = 'ready'
         SELECT 1 FROM outbox AS earlier
         WHERE earlier.hold = 'held'
             AND earlier.app_id = fresh.app_id
-            AND earlier.call_id = fresh.call_id
+            AND earlier.lane = fresh.lane
             AND earlier.id < fresh.id
     )
 ORDER BY fresh.id
 LIMIT :per_app
 
 -- name: retries_outbox
-SELECT id, app_id, call_id, attempts
+SELECT id, app_id, lane, attempts
 FROM outbox
 WHERE hold = 'ready' AND attempts > 0 AND app_id = :app_id AND next_at <= :now
 ORDER BY next_at, id
@@ -85,7 +87,7 @@ WHERE id = :id
 SELECT DISTINCT app_id FROM outbox WHERE replay_at IS NOT NULL ORDER BY app_id
 
 -- name: replays_outbox
-SELECT id, app_id, call_id, attempts FROM outbox WHERE replay_at IS NOT NULL AND app_id = :app_id ORDER BY id LIMIT :per_app
+SELECT id, app_id, lane, attempts FROM outbox WHERE replay_at IS NOT NULL AND app_id = :app_id ORDER BY id LIMIT :per_app
 
 -- name: outbox_replayed
 UPDATE outbox SET

@@ -20,7 +20,7 @@ class SqliteOutbox(Rows):
 
     def _add_row(self, row: OutboxRow) -> int:
         source = (row.event_id, row.app_id, row.object, row.call_id, row.kind.value, row.body)
-        row_id = self._run("add_outbox", (*source, row.created_at, row.hold.value, row.next_at, row.attempts)).lastrowid
+        row_id = self._run("add_outbox", (*source, row.created_at, row.hold.value, row.next_at, row.attempts, row.lane)).lastrowid
         if row_id is None:
             raise sqlite3.InternalError("an inserted row has no id")
         return row_id
@@ -82,7 +82,7 @@ class SqliteOutbox(Rows):
         found: list[OutboxKey] = []
         for (app_id,) in self._run("apps_with_replays").fetchall():
             rows = self._run("replays_outbox", {"app_id": app_id, "per_app": per_app})
-            found.extend(OutboxKey(row_id, app, call_id, attempts, is_replay=True) for row_id, app, call_id, attempts in rows)
+            found.extend(OutboxKey(row_id, app, lane, attempts, is_replay=True) for row_id, app, lane, attempts in rows)
         return found
 
     def outbox_replayed(self, row_id: int, is_taken: bool, now: float) -> None:
@@ -124,7 +124,9 @@ def _outbox_row(
     settled_at: float | None,
     drop_reason: str | None,
     replay_at: float | None,
+    lane: str | None,
 ) -> OutboxRow:
     reason = None if drop_reason is None else DropReason(drop_reason)
     source = (event_id, app_id, object_, call_id, WebhookKind(kind), body, created_at)
-    return OutboxRow(*source, Hold(hold), next_at, attempts, row_id, settled_at, reason, replay_at)
+    about = lane if call_id is None else None
+    return OutboxRow(*source, Hold(hold), next_at, attempts, row_id, settled_at, reason, replay_at, about)
