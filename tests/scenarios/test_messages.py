@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from pagecalls.demo.device import ConsumerDevice, DeviceRefused
+from pagecalls.errors import Unavailable
+from pagecalls.store.transaction import SqliteTransaction
 from pagecalls.switchboard.messages import SHOWN_ON_CONNECT
 
-from .conftest import CHROMIUM, World, offered
+from .conftest import AIORTC, CHROMIUM, World, offered
 from .thread import DAY_S, WEEK_S, answer, ask, button, refused, say, seen, templated, write
 
 
@@ -153,6 +155,26 @@ async def test_calling_back_opens_the_window(world: World) -> None:
     assert await refused(write(world, {"text": "Hello"})) == (10, 2018278)
     assert await world.start_call(device) == call_id
     await write(world, {"text": "Hello"})
+
+
+async def test_calling_back_is_refused_whole_when_the_contact_cannot_be_stored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call rings on, and nothing of it is held back."""
+    device = await world.device()
+    await world.grant()
+    call_id = (await world.app.call("connect", to=world.psid, session=offered(CHROMIUM)))["call_id"]
+    await device.expect("call.incoming", call_id=call_id)
+
+    def full(*_: object) -> None:
+        raise Unavailable
+
+    with monkeypatch.context() as broken:
+        broken.setattr(SqliteTransaction, "note_contact", full)
+        with pytest.raises(DeviceRefused):
+            await world.start_call(device)
+    await device.request("call.accept", call_id=call_id, session=offered(AIORTC))
+    await world.app.expect("call_status", call_id, call_status="accepted")
 
 
 async def test_only_its_own_page_is_written_to(world: World) -> None:

@@ -135,9 +135,10 @@ class Consumers:
         calls, call_id = self._calls, live.call.id
         step = await calls.step(live, DeviceRang(device.device_id))
         outcome = apply(step.live.call, ConsumerAccepted(device.device_id, by_calling=True), calls.clock.now())
+        # Before the call goes on: a fault here must not take the answer, and the webhooks held for it, with it.
+        await calls.store.write(lambda tx: tx.note_contact(device.page_id, device.psid, calls.clock.now()))
         entry = await join(calls, step.live, outcome, Side.CONSUMER, session, tracks)
         reply = entry.reply
-        await calls.store.write(lambda tx: tx.note_contact(device.page_id, device.psid, calls.clock.now()))
 
         def handed_over() -> None:
             entry.release()
