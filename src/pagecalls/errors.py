@@ -680,7 +680,7 @@ class OutsideWindow(CallError):
     """E_WINDOW: the consumer has been silent for too long to be written to (messenger-calling 8.4)."""
 
     def __str__(self) -> str:
-        return "(#10) This message is sent outside of the allowed messaging window."
+        return "(#10) This message is sent outside of allowed window."
 
 
 class PermissionHeld(CallError):

@@ -90,7 +90,7 @@ def _button(item: Params) -> DraftButton:
         if title is None:
             raise UnusableTemplate(item.name("title"), TemplateFault.NO_TITLE)
         return DraftButton(AUDIO_CALL, title, _days(item, "expires_in_days", TemplateFault.DAYS))
-    title = item.required_text("title", MAX_TITLE_CHARS)
+    title = item.text("title", MAX_TITLE_CHARS) or ""  # some of them have none, as `account_unlink`
     return DraftButton(kind, title, url=item.text("url", MAX_TEXT_CHARS), payload=item.text("payload", MAX_TEXT_CHARS))
 
 

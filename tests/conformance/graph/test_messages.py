@@ -114,6 +114,14 @@ async def test_buttons_of_both_templates(open_world: World) -> None:
     assert (second.kind, second.text, len(second.buttons)) == (MessageKind.GENERIC, "Tea\nCake", 1)
 
 
+async def test_buttons_that_do_nothing_here_need_no_title(open_world: World) -> None:
+    log_in, log_out = {"type": "account_link", "url": "https://example.org/"}, {"type": "account_unlink"}
+    reply = await open_world.post(PATH, buttons(log_in, log_out))
+    assert reply.status == 200
+    found = (await stored(open_world, reply.json["message_id"])).buttons
+    assert [(each.type, each.title) for each in found] == [("account_link", ""), ("account_unlink", "")]
+
+
 async def test_the_sdk_sends_a_form_with_json_text(open_world: World) -> None:
     body = buttons(CALL_BUTTON, messaging_type="RESPONSE")
     headers = {"authorization": f"Bearer {PAGE_TOKEN}", "content-type": "application/x-www-form-urlencoded"}
@@ -161,7 +169,6 @@ MISSING = [
     (generic({"title": "Tea", "buttons": [{}]}), "message[attachment][payload][elements][0][buttons][0][type]"),
     (template({"template_type": "button", "buttons": [CALL_BUTTON]}), "message[attachment][payload][text]"),
     (buttons(), "message[attachment][payload][buttons]"),
-    (buttons({"type": "web_url"}), "message[attachment][payload][buttons][0][title]"),
 ]
 
 

@@ -17,7 +17,7 @@ _BUTTONS = Member(
     max_items=MAX_BUTTONS,
     members=(
         Member("type", Kind.STRING, "`audio_call` lets the person call.", is_required=True),
-        Member("title", Kind.STRING, "What the button says.", is_required=True),
+        Member("title", Kind.STRING, "What the button says. An `audio_call` button needs it."),
         Member("expires_in_days", Kind.INTEGER, "How long an `audio_call` button works: 1 to 7 days, 7 unless said."),
         Member("url", Kind.STRING, "Of other types; kept."),
         Member("payload", Kind.STRING, "Of other types; kept."),
