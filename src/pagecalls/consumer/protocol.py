@@ -140,7 +140,8 @@ def update_of(params: MediaUpdateParams) -> MediaUpdateRequest:
     if params.session is not None:
         if params.session.sdp is None:
             return MediaUpdateRequest(call_id, None)
-        session = _description(params.session, SdpType.ANSWER if params.session.sdp_type == SdpType.ANSWER else SdpType.OFFER)
+        is_answer = params.session.sdp_type.lower() == SdpType.ANSWER
+        session = _description(params.session, SdpType.ANSWER if is_answer else SdpType.OFFER)
         return MediaUpdateRequest(call_id, session, tracks, advance=advance)
     if tracks is None:
         raise MissingParameter("session")
@@ -214,14 +215,14 @@ def _check_content(params: Params) -> None:
 def _description(session: SessionIn | None, wanted: SdpType) -> Session:
     if session is None or session.sdp is None:
         raise UnusableConnection(ConnectionFault.SESSION_ABSENT)
-    if session.sdp_type != wanted:
+    if session.sdp_type.lower() != wanted:
         raise UnusableConnection(ConnectionFault.WRONG_SDP_TYPE, f"expected {wanted}")
     return Session(wanted, session.sdp)
 
 
 def _member(kind: type[E], value: str, parameter: str) -> E:
     try:
-        return kind(value)
+        return kind(value.lower())  # any case, as on the Graph side (messenger-calling 1.1)
     except ValueError:
         raise InvalidValue(parameter, tuple(member.value for member in kind), value[:64]) from None
 

@@ -11,6 +11,7 @@ from pagecalls.consumer.messages import (
     AcceptParams,
     DtmfParams,
     ErrorCode,
+    MediaUpdateParams,
     Method,
     PingParams,
     ReplyParams,
@@ -42,6 +43,20 @@ def refused(text: str) -> Refused:
     fault = protocol.decode(text)
     assert isinstance(fault, Refused), fault
     return fault
+
+
+def test_words_are_taken_in_any_case() -> None:
+    """As on the Graph side, whose errors show them in upper case (messenger-calling 1.1)."""
+    assert protocol.is_approval(ReplyParams(request_id="m_1", response="APPROVE"))
+    assert protocol.offer_of(SessionIn(sdp_type="Offer", sdp="v=0")).sdp_type is SdpType.OFFER
+    assert protocol.answer_of(SessionIn(sdp_type="ANSWER", sdp="v=0")).sdp_type is SdpType.ANSWER
+    (track,) = protocol.tracks_of([TrackIn(msid="s t", label="DEFAULT_VIDEO", status="Disabled")])
+    assert (track.label, track.status) == (TrackLabel.DEFAULT_VIDEO, TrackStatus.DISABLED)
+    update = accepted(frame("call.media_update", {"call_id": "c_1", "session": {"sdp_type": "ANSWER", "sdp": "v=0"}}))
+    assert isinstance(update.params, MediaUpdateParams)
+    asked = protocol.update_of(update.params).session
+    assert asked is not None
+    assert asked.sdp_type is SdpType.ANSWER
 
 
 def test_a_request_is_typed() -> None:
