@@ -61,6 +61,7 @@ async def test_when_a_webhook_was_delivered_is_kept(tmp_path: Path) -> None:
     Old("http://127.0.0.1:9/webhook").write(path, now)
     await SqliteStore.open(path).close()
     assert [row["settled_at"] for row in rows(path, "outbox")] == [now - 50, None]
+    assert [row["lane"] for row in rows(path, "outbox")] == ["c_old", "c_old"]
 
 
 async def test_a_token_that_was_revoked_stays_so(tmp_path: Path) -> None:
