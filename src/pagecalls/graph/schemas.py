@@ -5,15 +5,13 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from pagecalls.call.limits import REQUESTS_PER_DAY
 from pagecalls.call.permission import PermissionView
 from pagecalls.call.settings import CallSettings
 from pagecalls.call.states import Action
 from pagecalls.http import Json
 from pagecalls.switchboard.base import CallReply
 from pagecalls.types import SdpType
-
-REQUESTS_ALLOWED_IN_24H = 2
-"""messenger-calling 8.3."""
 
 
 class SdpObject(msgspec.Struct, frozen=True):
@@ -108,12 +106,7 @@ def permission_body(facts: PermissionView) -> PermissionBody:
 
 
 def _actions(facts: PermissionView, doubled: bool) -> tuple[PermittedAction, ...]:
-    limit = Limit(
-        "PT24H",
-        REQUESTS_ALLOWED_IN_24H,
-        REQUESTS_ALLOWED_IN_24H if doubled else UNSET,
-        facts.requests_in_24h,
-    )
+    limit = Limit("PT24H", REQUESTS_PER_DAY, REQUESTS_PER_DAY if doubled else UNSET, facts.requests_in_24h)
     return (
         PermittedAction("send_call_permission_request", facts.can_request, facts.can_request if doubled else UNSET, (limit,)),
         PermittedAction("start_call", facts.can_call, facts.can_call if doubled else UNSET),
