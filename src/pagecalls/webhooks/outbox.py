@@ -115,6 +115,8 @@ class Courier:
         self._claimed: set[_Claim] = set()
         self._finished: set[_Claim] = set()
         """Rows whose claim ended since the last look began; what that look has read about them may be old."""
+        self._unrecorded: dict[_Claim, tuple[OutboxRow, Outcome]] = {}
+        """What came of attempts and could not be stored yet: it is stored later, and the event is not sent again for it."""
         self._lanes = Lanes()
         self._replay_lanes = Lanes()
         self._attempts: set[asyncio.Task[None]] = set()
@@ -268,16 +270,17 @@ class Courier:
         async with self._replay_turn(key), self._places.place(key.app_id):
             if self._is_stopping:
                 return False
-            letter = await self._store.read(lambda transaction: records.letter(transaction, key))
-            if letter is None:
-                return True
-            if letter.url is None:
-                await self._drop(letter, key)
-                return True
-            if self._lanes_of(key).begin(key, self._clock.now()):
-                self._woken.set()  # there is a gate to wait for
-            outcome = await self._send(letter.row, letter.url, letter.secret)
-            return await self._record(letter.row, key, outcome)
+            if _claim(key) not in self._unrecorded:
+                letter = await self._store.read(lambda transaction: records.letter(transaction, key))
+                if letter is None:
+                    return True
+                if letter.url is None:
+                    await self._drop(letter, key)
+                    return True
+                if self._lanes_of(key).begin(key, self._clock.now()):
+                    self._woken.set()  # there is a gate to wait for
+                self._unrecorded[_claim(key)] = letter.row, await self._send(letter.row, letter.url, letter.secret)
+            return await self._record(key)
 
     def _replay_turn(self, key: OutboxKey) -> AbstractAsyncContextManager[None]:
         if not key.is_replay:
@@ -295,9 +298,11 @@ class Courier:
         self._tell(lambda: self._on_outcome(row, outcome))
         return outcome
 
-    async def _record(self, row: OutboxRow, key: OutboxKey, outcome: Outcome) -> bool:
+    async def _record(self, key: OutboxKey) -> bool:
         now = self._clock.now()
+        row, outcome = self._unrecorded[_claim(key)]
         result = await self._store.write(lambda transaction: records.recorded(transaction, row, key, outcome, now))
+        del self._unrecorded[_claim(key)]
         self._spread(result.news)
         if not outcome.ok:
             self.wake()  # the receiver's alert may be next

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from pagecalls.call.states import CallState
 from pagecalls.clock import SystemClock
+from pagecalls.errors import Unavailable
 from pagecalls.store.base import (
     AppSubscription,
     Hold,
@@ -391,8 +392,45 @@ async def test_a_fault_of_the_store_delays_a_row_and_keeps_its_place(
     await bench.move(3)
     assert bench.sent() == ["e1", "e2"]
     await bench.move(2)
-    assert bench.sent() == ["e1", "e2", "e1"]
+    assert bench.sent() == ["e1", "e2"]
     assert await bench.store.read(lambda transaction: transaction.pending_outbox()) == []
+
+
+async def test_what_was_taken_is_not_sent_again_while_the_store_fails(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(work: object) -> None:
+        raise Unavailable
+
+    (row_id,) = await bench.add(a_row("e1"))
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.store, "write", fail)
+        await bench.courier.idle()
+        for _ in range(12):
+            await bench.move(5)
+        assert bench.sent() == ["e1"]
+    await bench.move(5)
+    assert bench.sent() == ["e1"]
+    row = await bench.row(row_id)
+    assert (row.hold, row.attempts, bench.counters.delivered) == (Hold.DELIVERED, 1, 1)
+
+
+async def test_a_failure_that_was_not_stored_at_once_is_followed_by_the_usual_wait(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = bench.store.write
+
+    async def fail(work: object) -> None:
+        monkeypatch.setattr(bench.store, "write", write)
+        raise Unavailable
+
+    bench.sender.script(URL[APP], BAD)
+    (row_id,) = await bench.add(a_row("e1"))
+    monkeypatch.setattr(bench.store, "write", fail)
+    await bench.courier.idle()
+    await bench.move(5)
+    assert (bench.sent(), (await bench.row(row_id)).attempts) == (["e1"], 1)
+    await bench.move(5)
+    assert bench.sent() == ["e1", "e1"]
+    assert (await bench.row(row_id)).hold is Hold.DELIVERED
 
 
 async def test_an_unreadable_outbox_is_looked_at_again(
