@@ -111,7 +111,7 @@ class Courier:
         self._on_outcome = on_outcome
         self._on_news = on_news
         self._places = Places(per_app=per_app, own=own, common=in_common)
-        self._replays_of: dict[AppId, asyncio.Semaphore] = {}
+        self._replay_places = Places(per_app=REPLAYS_PER_APP, own=REPLAYS_PER_APP, common=0)
         self._claimed: set[_Claim] = set()
         self._finished: set[_Claim] = set()
         """Rows whose claim ended since the last look began; what that look has read about them may be old."""
@@ -258,6 +258,8 @@ class Courier:
         self._claimed.discard(_claim(key))
         self._finished.add(_claim(key))
         self._claims_of[key.app_id] -= 1
+        if not self._claims_of[key.app_id]:
+            del self._claims_of[key.app_id]
         self._measure(0)
         if is_settled:
             self._begin(*self._lanes_of(key).settle(key))
@@ -283,9 +285,7 @@ class Courier:
             return await self._record(key)
 
     def _replay_turn(self, key: OutboxKey) -> AbstractAsyncContextManager[None]:
-        if not key.is_replay:
-            return nullcontext()
-        return self._replays_of.setdefault(key.app_id, asyncio.Semaphore(REPLAYS_PER_APP))
+        return self._replay_places.place(key.app_id) if key.is_replay else nullcontext()
 
     async def _send(self, row: OutboxRow, url: str, secret: str) -> Outcome:
         self.counters.attempts += 1
