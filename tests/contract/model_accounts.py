@@ -94,6 +94,10 @@ class ModelAccounts(ModelSettings):
         found = [self.tokens_by_digest[key] for key in sorted(self.tokens_by_digest) if key > after]
         return [each for each in found if _fits(each, which)][:limit]
 
+    def made_tokens(self, user_id: UserId, app_id: AppId, expires_at: float | None) -> list[Token]:
+        found = self.tokens(TokenFilter(app_id=app_id, user_id=user_id), "", len(self.tokens_by_digest))
+        return [each for each in found if each.seed is not None and each.expires_at == expires_at]
+
     def delete_token(self, digest: str) -> None:
         self.tokens_by_digest.pop(digest, None)
 

@@ -187,6 +187,25 @@ async def test_tokens_are_listed_by_what_they_are_for(store: Store) -> None:
     assert await listed(TokenFilter()) == [made[0], made[2]]
 
 
+async def test_tokens_with_a_seed_are_found_by_user_app_and_end(store: Store) -> None:
+    user = User(UserId("7"), "Ada")
+    made = Token("a" * 64, TokenKind.PAGE, APP, PAGE, frozenset(), user_id=user.id, seed="one")
+    revoked = replace(made, digest="b" * 64, seed="two", fault=TokenFault.REVOKED)
+    ending = replace(made, digest="c" * 64, seed="three", expires_at=NOW + 0.1)
+    others = [replace(made, digest="d" * 64, seed=None), replace(made, digest="e" * 64, app_id=OTHER_APP)]
+
+    def work(transaction: Transaction) -> None:
+        transaction.put_user(user)
+        for token in (made, revoked, ending, *others):
+            transaction.put_token(token)
+
+    await store.write(work)
+    assert await store.read(lambda transaction: transaction.made_tokens(user.id, APP, None)) == [made, revoked]
+    assert await store.read(lambda transaction: transaction.made_tokens(user.id, APP, NOW + 0.1)) == [ending]
+    assert await store.read(lambda transaction: transaction.made_tokens(user.id, OTHER_APP, None)) == [others[1]]
+    assert await store.read(lambda transaction: transaction.made_tokens(UserId("8"), APP, None)) == []
+
+
 async def test_an_app_goes_with_all_that_hangs_on_it(store: Store) -> None:
     def work(transaction: Transaction) -> None:
         transaction.put_token(Token("d1", TokenKind.PAGE, APP, PAGE, frozenset()))

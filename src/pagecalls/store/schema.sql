@@ -32,7 +32,8 @@ CREATE TABLE tokens (
     expires_at REAL,
     fault TEXT,
     user_id TEXT REFERENCES users (id),
-    issued_at REAL NOT NULL DEFAULT 0
+    issued_at REAL NOT NULL DEFAULT 0,
+    seed TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE app_subscriptions (
@@ -135,6 +136,7 @@ CREATE TABLE users (
 CREATE INDEX tokens_app ON tokens (app_id);
 CREATE INDEX tokens_page ON tokens (page_id);
 CREATE INDEX tokens_user ON tokens (user_id);
+CREATE INDEX tokens_made ON tokens (user_id, app_id, expires_at) WHERE seed IS NOT NULL;
 
 -- Which users reach which Pages, and codes that an app turns into a user's token.
 

@@ -108,7 +108,7 @@ class AccessTokens:
             if old.fault is not None:
                 raise Unfit(f"Token {old.handle} was taken back ({old.fault}); make a new one instead.")
             text = self._ids.app_token(old.app_id) if old.kind is TokenKind.APP else fresh
-            token = replace(old, digest=digest(text), issued_at=now)
+            token = replace(old, digest=digest(text), issued_at=now, seed=None)
             tx.put_token(token)
             tx.put_token(replace(old, fault=TokenFault.REVOKED))
             return NewToken(token, text)

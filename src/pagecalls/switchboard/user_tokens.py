@@ -1,7 +1,8 @@
 """What a user's token reads: the user, the Pages that they reach, and a Page token for each (graph-platform 1 and 2.2).
 
-A Page token for a user is made from a key of this server and from whom it is for, so it is the same at every reading, and its
-digest is stored once. Tasks are told and decide nothing; scopes are those of the user's token.
+The text of a Page token for a user is made from a key of this server and a seed that stands beside its digest, so it is the same
+at every reading, and one that was taken back, forgotten or ran out never comes again. Tasks are told and decide nothing; scopes
+are those of the user's token.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pagecalls.clock import Clock
@@ -19,6 +21,7 @@ from pagecalls.types import PageId, UserId
 
 LASTING_FROM_S = 24 * 3600.0
 """A user's token that was made for longer than this gives Page tokens without an end; a shorter one gives them its own end."""
+SEED_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +33,15 @@ class ReachedPage:
     access_token: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A Page token by its text, as it would be stored."""
-
-    text: str = field(repr=False)
-    token: Token
-
-
 class UserTokens:
-    """What the token of a user reads. `key` makes Page tokens; it is kept apart from the store, which holds digests only."""
+    """What the token of a user reads. `key` makes Page tokens of seeds; it is kept apart from the store. `draw` makes so many
+    bytes of chance into text."""
 
-    def __init__(self, store: Store, clock: Clock, key: bytes) -> None:
+    def __init__(self, store: Store, clock: Clock, key: bytes, draw: Callable[[int], str] = secrets.token_urlsafe) -> None:
         self._store = store
         self._clock = clock
         self._key = key
+        self._draw = draw
 
     async def user(self, user_id: UserId) -> User | None:
         """The user, if there is one."""
@@ -77,42 +74,39 @@ class UserTokens:
     async def _page_tokens(self, token: Token, pages: Sequence[PageId]) -> list[str]:
         """What is stored already is only read."""
         now = self._clock.now()
-        wanted = await self._store.read(lambda tx: [self._usable(tx, token, page_id, now) for page_id in pages])
-        fresh = [each for each, is_stored in wanted if not is_stored]
-        if fresh:
-            await self._store.write(lambda tx: _put(tx, fresh))
-        return [each.text for each, _ in wanted]
+        found = await self._store.read(lambda tx: self._made(tx, token))
+        if any(page_id not in found for page_id in pages):
+            found = await self._store.write(lambda tx: self._make(tx, token, pages, now))
+        return [found[page_id] for page_id in pages]
 
-    def _usable(self, tx: Transaction, token: Token, page_id: PageId, now: float) -> tuple[_Wanted, bool]:
-        """The first of the tokens that could be made that nobody took back, and whether it is stored."""
-        number = 0
-        while True:
-            wanted = self._made(token, page_id, number, now)
-            stored = tx.token(wanted.token.digest)
-            if stored is None or stored.fault is None:
-                return wanted, stored is not None
-            number += 1
+    def _made(self, tx: Transaction, token: Token) -> dict[PageId, str]:
+        """The Page tokens that the user has in the app, with the rights and the end that `token` gives, by Page."""
+        found: dict[PageId, str] = {}
+        if token.user_id is not None:
+            for each in tx.made_tokens(token.user_id, token.app_id, _end(token)):
+                text = self._text(each.seed or "")
+                # Another digest: it was made with another key.
+                if each.page_id is not None and each.scopes == token.scopes and not each.fault and digest(text) == each.digest:
+                    found[each.page_id] = text
+        return found
 
-    def _made(self, token: Token, page_id: PageId, number: int, now: float) -> _Wanted:
-        is_lasting = token.expires_at is None or token.expires_at - token.issued_at > LASTING_FROM_S
-        expires_at = None if is_lasting else token.expires_at
-        whom = (token.app_id, token.user_id or "", page_id, ",".join(sorted(token.scopes)), repr(expires_at), str(number))
-        made = hmac.new(self._key, "\n".join(whom).encode(), hashlib.sha256).digest()
-        text = "EAA" + base64.urlsafe_b64encode(made).decode().rstrip("=")
-        stored = Token(
-            digest(text),
-            TokenKind.PAGE,
-            token.app_id,
-            page_id,
-            token.scopes,
-            expires_at,
-            user_id=token.user_id,
-            issued_at=now,
-        )
-        return _Wanted(text, stored)
+    def _make(self, tx: Transaction, token: Token, pages: Sequence[PageId], now: float) -> dict[PageId, str]:
+        """The same, with those that are missing."""
+        found = self._made(tx, token)
+        for page_id in pages:
+            if page_id not in found:
+                seed = self._draw(SEED_BYTES)
+                text = found[page_id] = self._text(seed)
+                whose = (token.app_id, page_id, token.scopes, _end(token))
+                tx.put_token(Token(digest(text), TokenKind.PAGE, *whose, user_id=token.user_id, issued_at=now, seed=seed))
+        return found
+
+    def _text(self, seed: str) -> str:
+        made = hmac.new(self._key, seed.encode(), hashlib.sha256).digest()
+        return "EAA" + base64.urlsafe_b64encode(made).decode().rstrip("=")
 
 
-def _put(tx: Transaction, wanted: Iterable[_Wanted]) -> None:
-    for each in wanted:
-        if tx.token(each.token.digest) is None:
-            tx.put_token(each.token)
+def _end(token: Token) -> float | None:
+    """When a Page token ends that a user's token gives."""
+    is_lasting = token.expires_at is None or token.expires_at - token.issued_at > LASTING_FROM_S
+    return None if is_lasting else token.expires_at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from pagecalls.errors import TokenFault
 from pagecalls.store.base import PageTask, TokenFilter, TokenKind, Transaction, UserPage
 from pagecalls.switchboard.credentials import digest
+from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.registers import NoSuch
+from pagecalls.switchboard.tokens import AccessTokens
 from pagecalls.switchboard.user_pages import UserPages
 from pagecalls.switchboard.user_tokens import UserTokens
 from pagecalls.types import UserId
@@ -169,6 +172,45 @@ async def test_a_token_that_was_taken_back_is_not_given_out_again(world: World) 
     second = await page_token(world)
     assert second != first
     assert (await world.get("/me", second)).status == 200
+
+
+async def test_a_text_that_ended_never_comes_again(world: World) -> None:
+    texts = [await page_token(world)]
+    tokens = AccessTokens(world.store, world.clock, Ids(random.Random(1)))
+
+    async def forget(handle: str) -> None:
+        await tokens.delete(handle)
+
+    async def run_out(handle: str) -> None:
+        await tokens.change(handle, None, 60)
+        world.clock.advance(61)
+
+    async def rotate(handle: str) -> None:
+        await tokens.rotate(handle)
+
+    async def forget_what_ran_out(handle: str) -> None:
+        await run_out(handle)
+        await forget(handle)
+
+    for end in (forget, run_out, rotate, forget_what_ran_out):
+        await end(digest(texts[-1])[:16])
+        assert error_of(await world.get("/me", texts[-1]))["code"] == 190
+        texts.append(await page_token(world))
+        assert (await world.get("/me", texts[-1])).status == 200
+        assert await page_token(world) == texts[-1]
+    assert len(set(texts)) == len(texts)
+
+
+async def test_a_user_who_is_made_anew_has_none_of_the_old_tokens(world: World) -> None:
+    old = await page_token(world)
+
+    def anew(tx: Transaction) -> None:
+        tx.delete_user(GRACE.id)
+        people(tx)
+
+    await world.store.write(anew)
+    assert await page_token(world) != old
+    assert facts(await world.get("/me", old)) == (400, 190, None)
 
 
 async def test_it_ends_when_the_user_no_longer_reaches_the_page(world: World) -> None:

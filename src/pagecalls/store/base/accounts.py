@@ -62,7 +62,8 @@ class TokenKind(StrEnum):
 class Token:
     """An access token by its digest (SHA-256 hex of its text). `issued_at`, `expires_at`: Unix seconds, `None` never.
 
-    `fault`: why it is no longer good, whatever its time; `None` while it is.
+    `fault`: why it is no longer good, whatever its time; `None` while it is. `seed`: what its text is made from again, with a key
+    that is not stored; `None` for a text that chance made.
     """
 
     digest: str
@@ -74,6 +75,7 @@ class Token:
     fault: TokenFault | None = None
     user_id: UserId | None = None
     issued_at: float = 0.0
+    seed: str | None = field(default=None, repr=False)
 
     @property
     def handle(self) -> str:
@@ -189,6 +191,10 @@ class AccountRows(Protocol):
 
     def tokens(self, which: TokenFilter, after: str, limit: int) -> list[Token]:
         """Up to `limit` of the tokens whose digest stands after `after`, in that order."""
+        ...
+
+    def made_tokens(self, user_id: UserId, app_id: AppId, expires_at: float | None) -> list[Token]:
+        """The user's tokens of the app that have a seed and this end, good or not, in order of digest."""
         ...
 
     def put_token(self, token: Token) -> None:

@@ -14,11 +14,13 @@ ALTER TABLE pages ADD COLUMN created_at REAL NOT NULL DEFAULT 0;
 ALTER TABLE tokens ADD COLUMN fault TEXT;
 ALTER TABLE tokens ADD COLUMN user_id TEXT REFERENCES users (id);
 ALTER TABLE tokens ADD COLUMN issued_at REAL NOT NULL DEFAULT 0;
+ALTER TABLE tokens ADD COLUMN seed TEXT;
 UPDATE tokens SET fault = 'revoked' WHERE is_revoked = 1;
 ALTER TABLE tokens DROP COLUMN is_revoked;
 CREATE INDEX tokens_app ON tokens (app_id);
 CREATE INDEX tokens_page ON tokens (page_id);
 CREATE INDEX tokens_user ON tokens (user_id);
+CREATE INDEX tokens_made ON tokens (user_id, app_id, expires_at) WHERE seed IS NOT NULL;
 
 -- Which users reach which Pages, and codes that an app turns into a user's token.
 

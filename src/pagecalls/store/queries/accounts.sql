@@ -88,17 +88,17 @@ DELETE FROM tokens WHERE user_id = ?
 DELETE FROM users WHERE id = ?
 
 -- name: token
-SELECT digest, kind, app_id, page_id, scopes, expires_at, fault, user_id, issued_at FROM tokens WHERE digest = ?
+SELECT digest, kind, app_id, page_id, scopes, expires_at, fault, user_id, issued_at, seed FROM tokens WHERE digest = ?
 
 -- name: token_by_handle
 -- No hex digit stands after 'f', so these are the digests that begin with the handle.
-SELECT digest, kind, app_id, page_id, scopes, expires_at, fault, user_id, issued_at
+SELECT digest, kind, app_id, page_id, scopes, expires_at, fault, user_id, issued_at, seed
 FROM tokens
 WHERE digest >= :handle AND digest < :handle || 'g'
 LIMIT 1
 
 -- name: tokens
-SELECT digest, kind, app_id, page_id, scopes, expires_at, fault, user_id, issued_at
+SELECT digest, kind, app_id, page_id, scopes, expires_at, fault, user_id, issued_at, seed
 FROM tokens
 WHERE digest > :after
     AND (:app_id IS NULL OR app_id = :app_id)
@@ -108,9 +108,15 @@ WHERE digest > :after
 ORDER BY digest
 LIMIT :limit
 
+-- name: made_tokens
+SELECT digest, kind, app_id, page_id, scopes, expires_at, fault, user_id, issued_at, seed
+FROM tokens INDEXED BY tokens_made
+WHERE user_id = ? AND app_id = ? AND expires_at IS ? AND seed IS NOT NULL
+ORDER BY digest
+
 -- name: put_token
-INSERT INTO tokens (digest, kind, app_id, page_id, scopes, expires_at, fault, user_id, issued_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO tokens (digest, kind, app_id, page_id, scopes, expires_at, fault, user_id, issued_at, seed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (digest) DO UPDATE SET
     kind = excluded.kind,
     app_id = excluded.app_id,
@@ -119,7 +125,8 @@ ON CONFLICT (digest) DO UPDATE SET
     expires_at = excluded.expires_at,
     fault = excluded.fault,
     user_id = excluded.user_id,
-    issued_at = excluded.issued_at
+    issued_at = excluded.issued_at,
+    seed = excluded.seed
 
 -- name: delete_token
 DELETE FROM tokens WHERE digest = ?

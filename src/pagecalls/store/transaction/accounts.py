@@ -104,12 +104,16 @@ class SqliteAccounts(Rows):
         rows = self._run("tokens", {**owners, "kind": kind, "after": after, "limit": limit})
         return [_token(*row) for row in rows]
 
+    def made_tokens(self, user_id: UserId, app_id: AppId, expires_at: float | None) -> list[Token]:
+        """The user's tokens of the app that have a seed and this end."""
+        return [_token(*row) for row in self._run("made_tokens", (user_id, app_id, expires_at))]
+
     def put_token(self, token: Token) -> None:
         """Insert or replace."""
         scopes = names_text(sorted(token.scopes))
         owner = (token.digest, token.kind.value, token.app_id, token.page_id)
         fault = None if token.fault is None else token.fault.value
-        self._run("put_token", (*owner, scopes, token.expires_at, fault, token.user_id, token.issued_at))
+        self._run("put_token", (*owner, scopes, token.expires_at, fault, token.user_id, token.issued_at, token.seed))
 
     def delete_token(self, digest: str) -> None:
         """Delete; nothing happens if there is none."""
@@ -174,10 +178,11 @@ def _token(
     fault: str | None,
     user_id: UserId | None,
     issued_at: float,
+    seed: str | None,
 ) -> Token:
     why = None if fault is None else TokenFault(fault)
     named = frozenset(names_of(scopes))
-    return Token(digest, TokenKind(kind), app_id, page_id, named, expires_at, why, user_id, issued_at)
+    return Token(digest, TokenKind(kind), app_id, page_id, named, expires_at, why, user_id, issued_at, seed)
 
 
 def _app_subscription(
