@@ -68,6 +68,16 @@ BUSY = [
     "forget_permission_requests",
 ]
 
+OPEN_ROWS = {
+    "apps_with_ready_rows": {"outbox_fresh", "outbox_retries"},
+    "fresh_outbox": {"outbox_fresh", "outbox_held"},
+    "retries_outbox": {"outbox_retries"},
+    "replay_outbox": {"outbox_by_call"},
+    "replays_outbox": {"outbox_replays"},
+    "next_outbox_at": {"outbox_next"},
+}
+"""What the courier and replays look through: rows that are open or of one call, never all that an app was ever sent."""
+
 SORTED = ["live_calls"]
 """These sort what the index gives them, because it is little."""
 
@@ -86,3 +96,12 @@ def test_no_busy_query_walks_all_calls_or_all_rows(connection: sqlite3.Connectio
     assert [step for step in walks if not re.search(r"INDEX (calls|outbox)_", step)] == []
     if name not in SORTED:
         assert [step for step in plan if "TEMP B-TREE" in step] == []
+
+
+@pytest.mark.parametrize("name", OPEN_ROWS)
+def test_what_is_owed_is_found_without_what_was_delivered(connection: sqlite3.Connection, name: str) -> None:
+    statement = queries.load()[name]
+    parameters = dict.fromkeys(re.findall(r":(\w+)", statement), 1) or (1,) * statement.count("?")
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    used = {found[1] for step in plan if (found := re.search(r"INDEX (outbox_\w+)", step))}
+    assert used == OPEN_ROWS[name]

@@ -1,4 +1,5 @@
--- The outbox. Conditions repeat those of the partial indexes word for word, so that SQLite uses them.
+-- The outbox. Conditions repeat those of the partial indexes word for word. Where another index begins with the same column, the
+-- right one is named: by itself SQLite takes either, and one of them holds all that an app was ever sent.
 
 -- name: add_outbox
 INSERT INTO outbox (event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, lane)
@@ -30,13 +31,16 @@ SELECT EXISTS (SELECT 1 FROM outbox WHERE call_id = ? AND kind = ? AND hold IN (
 
 -- name: apps_with_ready_rows
 SELECT id FROM apps
-WHERE EXISTS (SELECT 1 FROM outbox WHERE hold = 'ready' AND attempts = 0 AND app_id = apps.id)
-    OR EXISTS (SELECT 1 FROM outbox WHERE hold = 'ready' AND attempts > 0 AND app_id = apps.id AND next_at <= :now)
+WHERE EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_fresh WHERE hold = 'ready' AND attempts = 0 AND app_id = apps.id)
+    OR EXISTS (
+        SELECT 1 FROM outbox INDEXED BY outbox_retries
+        WHERE hold = 'ready' AND attempts > 0 AND app_id = apps.id AND next_at <= :now
+    )
 ORDER BY id
 
 -- name: fresh_outbox
 SELECT id, app_id, lane, attempts
-FROM outbox AS fresh
+FROM outbox AS fresh INDEXED BY outbox_fresh
 WHERE fresh.hold = 'ready'
     AND fresh.attempts = 0
     AND fresh.app_id = :app_id
@@ -53,7 +57,7 @@ LIMIT :per_app
 
 -- name: retries_outbox
 SELECT id, app_id, lane, attempts
-FROM outbox
+FROM outbox INDEXED BY outbox_retries
 WHERE hold = 'ready' AND attempts > 0 AND app_id = :app_id AND next_at <= :now
 ORDER BY next_at, id
 LIMIT :per_app
@@ -76,7 +80,7 @@ UPDATE outbox SET replay_at = :now
 WHERE id = :id
     AND hold IN ('delivered', 'dropped')
     AND NOT EXISTS (
-        SELECT 1 FROM outbox AS earlier
+        SELECT 1 FROM outbox AS earlier INDEXED BY outbox_by_call
         WHERE earlier.call_id = outbox.call_id
             AND earlier.app_id = outbox.app_id
             AND earlier.id < outbox.id
@@ -87,7 +91,10 @@ WHERE id = :id
 SELECT DISTINCT app_id FROM outbox WHERE replay_at IS NOT NULL ORDER BY app_id
 
 -- name: replays_outbox
-SELECT id, app_id, lane, attempts FROM outbox WHERE replay_at IS NOT NULL AND app_id = :app_id ORDER BY id LIMIT :per_app
+SELECT id, app_id, lane, attempts FROM outbox INDEXED BY outbox_replays
+WHERE replay_at IS NOT NULL AND app_id = :app_id
+ORDER BY id
+LIMIT :per_app
 
 -- name: outbox_replayed
 UPDATE outbox SET
