@@ -45,6 +45,9 @@ BUSY = [
     "call",
     "live_call",
     "live_calls",
+    "calls_begun",
+    "consumers_of_page",
+    "made_tokens",
     "token",
     "consumer_token",
     "release_outbox",
@@ -78,15 +81,22 @@ OPEN_ROWS = {
 }
 """What the courier and replays look through: rows that are open or of one call, never all that an app was ever sent."""
 
+OF_ONE = {"calls_begun": "calls_pair (page_id=? AND psid=?)", "consumers_of_page": "PRIMARY KEY (page_id=? AND psid>?)"}
+"""What is found by the Page and the person, however many others there are."""
+
 SORTED = ["live_calls"]
 """These sort what the index gives them, because it is little."""
 
 
-@pytest.mark.parametrize("name", BUSY)
-def test_no_busy_query_walks_all_calls_or_all_rows(connection: sqlite3.Connection, name: str) -> None:
+def plan_of(connection: sqlite3.Connection, name: str) -> list[str]:
     statement = queries.load()[name]
     parameters = dict.fromkeys(re.findall(r":(\w+)", statement), 1) or (1,) * statement.count("?")
-    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+
+
+@pytest.mark.parametrize("name", BUSY)
+def test_no_busy_query_walks_all_calls_or_all_rows(connection: sqlite3.Connection, name: str) -> None:
+    plan = plan_of(connection, name)
     walks = [
         step
         for step in plan
@@ -100,8 +110,10 @@ def test_no_busy_query_walks_all_calls_or_all_rows(connection: sqlite3.Connectio
 
 @pytest.mark.parametrize("name", OPEN_ROWS)
 def test_what_is_owed_is_found_without_what_was_delivered(connection: sqlite3.Connection, name: str) -> None:
-    statement = queries.load()[name]
-    parameters = dict.fromkeys(re.findall(r":(\w+)", statement), 1) or (1,) * statement.count("?")
-    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
-    used = {found[1] for step in plan if (found := re.search(r"INDEX (outbox_\w+)", step))}
+    used = {found[1] for step in plan_of(connection, name) if (found := re.search(r"INDEX (outbox_\w+)", step))}
     assert used == OPEN_ROWS[name]
+
+
+@pytest.mark.parametrize("name", OF_ONE)
+def test_what_is_of_one_page_or_person_is_found_without_the_others(connection: sqlite3.Connection, name: str) -> None:
+    assert [step for step in plan_of(connection, name) if OF_ONE[name] in step] == plan_of(connection, name)

@@ -23,9 +23,8 @@ SELECT body, media FROM calls WHERE is_live = 1 AND page_id = ? AND psid = ?
 SELECT body, media FROM calls INDEXED BY calls_live WHERE is_live = 1 ORDER BY number
 
 -- name: calls_begun
--- By way of the calls that ended since: one that began since and is over is among them, and no further index is needed.
-SELECT count(*) FROM (
-    SELECT body FROM calls INDEXED BY calls_ended WHERE ended_at > :since AND page_id = :page_id AND psid = :psid
-    UNION ALL
-    SELECT body FROM calls WHERE is_live = 1 AND page_id = :page_id AND psid = :psid
-) WHERE json_extract(body, '$.direction') = :direction AND json_extract(body, '$.created_at') > :since
+SELECT count(*) FROM calls INDEXED BY calls_pair
+WHERE page_id = :page_id
+    AND psid = :psid
+    AND json_extract(body, '$.direction') = :direction
+    AND json_extract(body, '$.created_at') > :since

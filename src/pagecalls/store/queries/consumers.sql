@@ -6,8 +6,15 @@ SELECT psid, page_id, platform, name, created_at FROM consumers WHERE page_id = 
 -- name: consumers
 SELECT psid, page_id, platform, name, created_at
 FROM consumers
-WHERE (page_id, psid) > (:after_page, :after_psid) AND (:page_id IS NULL OR page_id = :page_id)
+WHERE (page_id, psid) > (:after_page, :after_psid)
 ORDER BY page_id, psid
+LIMIT :limit
+
+-- name: consumers_of_page
+SELECT psid, page_id, platform, name, created_at
+FROM consumers
+WHERE page_id = :page_id AND psid > :after_psid
+ORDER BY psid
 LIMIT :limit
 
 -- name: put_consumer

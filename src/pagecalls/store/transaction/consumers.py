@@ -18,8 +18,18 @@ class SqliteConsumers(Rows):
 
     def consumers(self, page_id: PageId | None, after: tuple[str, str], limit: int) -> list[Consumer]:
         """Up to `limit` people after the Page and id `after`."""
-        named: dict[str, Column] = {"page_id": page_id, "after_page": after[0], "after_psid": after[1], "limit": limit}
-        return [_consumer(*row) for row in self._run("consumers", named)]
+        after_page, after_psid = after
+        if page_id is None:
+            everybody: dict[str, Column] = {"after_page": after_page, "after_psid": after_psid, "limit": limit}
+            return [_consumer(*row) for row in self._run("consumers", everybody)]
+        if after_page > page_id:
+            return []
+        of_page: dict[str, Column] = {
+            "page_id": page_id,
+            "after_psid": after_psid if after_page == page_id else "",
+            "limit": limit,
+        }
+        return [_consumer(*row) for row in self._run("consumers_of_page", of_page)]
 
     def put_consumer(self, consumer: Consumer) -> None:
         """Insert or replace."""
