@@ -102,13 +102,13 @@ class Absent:
 
 
 @asynccontextmanager
-async def without_server(data_dir: Path, admin_token: str) -> AsyncIterator[ASGIApp]:
-    """The operator's face over the stored data of a directory that is then nobody else's.
+async def without_server(data_dir: Path, admin_token: str, *, may_migrate: bool) -> AsyncIterator[ASGIApp]:
+    """The operator's face over the stored data of a directory that is then nobody else's. `may_migrate`: as for a server.
 
     Raises `DataDirInUse`, `SettingsError`, `UnusableDatabase`.
     """
     with sole_user(data_dir):
-        store = SqliteStore.open(data_dir / DATABASE)
+        store = SqliteStore.open(data_dir / DATABASE, may_migrate=may_migrate)
         try:
             clock, absent, ids = SystemClock(), Absent(store), Ids(secrets.SystemRandom())
             yield build_control(

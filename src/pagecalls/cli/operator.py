@@ -53,11 +53,15 @@ class _NobodyAnswers(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Whom to ask: the server at `url`, or whoever has `data_dir`. `admin_token` `None`: as `operator.json` says."""
+    """Whom to ask: the server at `url`, or whoever has `data_dir`. `admin_token` `None`: as `operator.json` says.
+
+    `may_migrate`: whether an older database is brought to this version's schema where no server runs.
+    """
 
     data_dir: Path
     url: str | None = None
     admin_token: str | None = field(default=None, repr=False)
+    may_migrate: bool = True
 
     def request(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Mapping[str, object] | None = None
@@ -143,7 +147,7 @@ class Operator:
         async def send(message: Message) -> None:
             sent.append(message)
 
-        async with without_server(self.data_dir, token) as face:
+        async with without_server(self.data_dir, token, may_migrate=self.may_migrate) as face:
             await face(scope, receive, send)
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 

@@ -17,9 +17,11 @@ from typing import Any, Concatenate, ParamSpec
 import click
 from rich.text import Text
 
-from pagecalls.cli.flags import config_option, data_dir_option, find_data_dir
+from pagecalls.cli.flags import config_option, data_dir_option, refused
 from pagecalls.cli.look import console, table
 from pagecalls.cli.operator import Operator
+from pagecalls.config.load import load
+from pagecalls.settings import SettingsError
 
 P = ParamSpec("P")
 
@@ -112,8 +114,12 @@ def operator_command(command: Callable[Concatenate[Desk, P], None]) -> Callable[
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         options = {name: kwargs.pop(name) for name in ("config_file", "data_dir", "url", "admin_token", "as_json")}
-        folder = find_data_dir(_path(options["data_dir"]), _path(options["config_file"]))
-        operator = Operator(folder, _text(options["url"]), _text(options["admin_token"]))
+        try:
+            flags = given(data_dir=_path(options["data_dir"]))
+            settings = load(flags, os.environ, _path(options["config_file"])).settings
+        except SettingsError as error:
+            raise refused(error) from error
+        operator = Operator(settings.data_dir, _text(options["url"]), _text(options["admin_token"]), settings.auto_migrate)
         command(Desk(operator, bool(options["as_json"])), *args, **kwargs)
 
     options = (

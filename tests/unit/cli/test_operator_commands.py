@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from pagecalls.cli import main, operator
 from pagecalls.data_dir import DATABASE, LOCK
 from pagecalls.store.sqlite import SqliteStore
+from tests.migration.old import APP, Old
 
 CLEAN = {"PAGECALLS_URL": None, "PAGECALLS_ADMIN_TOKEN": None, "PAGECALLS_CONFIG": None}
 
@@ -64,6 +65,16 @@ def rows(output: str) -> list[list[str]]:
     """The words of a table's lines below its head, where columns stand apart by two blanks or more."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     return [re.split(r"\s{2,}", line) for line in lines[2:]]
+
+
+def test_an_older_database_is_brought_up_only_where_that_is_allowed(tmp_path: Path) -> None:
+    shell = Shell(tmp_path / "data")
+    path = shell.folder / DATABASE
+    Old("http://127.0.0.1:9/webhook").write(path, 1_790_000_200)
+    before = path.read_bytes()
+    assert "`pagecalls db upgrade` makes a copy" in shell.failure("app", "list", PAGECALLS_AUTO_MIGRATE="false")
+    assert path.read_bytes() == before
+    assert [app["id"] for app in shell.json("app", "list")] == [APP]
 
 
 def test_the_life_of_an_app(shell: Shell) -> None:
