@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -48,7 +49,7 @@ class OperatorError(click.ClickException):
 
 
 class _NobodyAnswers(Exception):
-    """No server took the connection."""
+    """No server took the request, or none that changes anything was answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ class Operator:
 def _over_http(
     base_url: str, token: str, method: str, target: str, content: bytes | None, trust: ssl.SSLContext | None
 ) -> tuple[int, bytes]:
-    """Raises `_NobodyAnswers`, and `OperatorError` for an address that is none, or not to be trusted."""
+    """Raises `_NobodyAnswers`, and `OperatorError` for an address that is none, or not to be trusted, and for a change that a
+    server took and did not answer: it may be done, and to ask again might do it twice."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
     if trust is not None:
@@ -173,8 +175,11 @@ def _over_http(
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             raise OperatorError(f"{base_url} is not to be trusted: {error.reason.verify_message}.") from error
         raise _NobodyAnswers(str(getattr(error.reason, "strerror", None) or error.reason)) from error
-    except OSError as error:
-        raise _NobodyAnswers(str(error.strerror or error)) from error
+    except (OSError, HTTPException) as error:
+        why = str(getattr(error, "strerror", None) or error)
+        if method == "GET":
+            raise _NobodyAnswers(why) from error
+        raise OperatorError(f"{base_url} took the request and gave no answer ({why}). Look whether it was done.") from error
     except ValueError as error:
         raise OperatorError(f"{base_url} is no address of a server: {error}.") from error
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +239,28 @@ def test_a_directory_in_use_by_something_that_does_not_answer(shell: Shell, monk
         assert "is in use, but no server answers (operator.json is not there" in shell.failure("app", "list")
         (shell.folder / "operator.json").write_text('{"base_url": "http://127.0.0.1:1", "admin_token": "t"}')
         assert "is in use, but no server answers (Connection refused)" in shell.failure("app", "list")
+
+
+def test_a_change_that_was_not_answered_is_not_asked_for_again(shell: Shell) -> None:
+    asked: list[bytes] = []
+
+    def hang_up_on_everybody(server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                with server.accept()[0] as connection:
+                    asked.append(connection.recv(4096).partition(b" HTTP")[0])
+
+    with socket.create_server(("127.0.0.1", 0)) as server, (shell.folder / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        (shell.folder / "operator.json").write_text(json.dumps({"base_url": address, "admin_token": "t"}))
+        thread = threading.Thread(target=hang_up_on_everybody, args=(server,))
+        thread.start()
+        said = shell.failure("app", "create", "Desk")
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert "Look whether it was done" in said
+    assert asked == [b"POST /_pagecalls/apps"]
 
 
 def test_a_server_elsewhere(shell: Shell) -> None:
