@@ -14,7 +14,7 @@ import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pagecalls.call.states import Action
-from pagecalls.errors import InvalidValue, PageCallsError, UnknownObject, UnknownPath, UnusableBatch
+from pagecalls.errors import InvalidValue, PageCallsError, UnknownObject, UnknownPath, UnusableBatch, UseCase
 from pagecalls.graph import auth
 from pagecalls.graph.batch import run_batch
 from pagecalls.graph.decoding import parse_query
@@ -44,6 +44,7 @@ from pagecalls.graph.visit import Answer, AppVisit, OpenVisit, PageVisit, Servic
 from pagecalls.http import ClientGone, Json, JsonObject, Response, parse_json
 from pagecalls.store.base import Page, TokenKind
 from pagecalls.switchboard.base import Caller
+from pagecalls.types import AppId
 
 __all__ = ["GraphApp", "GraphOptions", "Services", "build_graph"]
 
@@ -216,6 +217,12 @@ class _Exchange:
             user=token.digest if token.kind in (TokenKind.USER, TokenKind.SYSTEM_USER) else None,
             node=(node or None) if self._rendering.is_page_edge and not is_users else None,
         )
+        self._count(spender)
+
+    def _spend_openly(self, app_id: AppId) -> None:
+        self._count(Spender(app_id, page_id=None, use_case=UseCase.PAGES))
+
+    def _count(self, spender: Spender) -> None:
         self._rendering.usage, refused = self._meter.spend(spender, may_refuse=self.action not in _ENDINGS)
         if refused is not None:
             raise refused
@@ -267,7 +274,7 @@ class _Exchange:
         route = verbs.get(request.method)
         if not isinstance(route, OpenRoute):
             raise UnknownObject(request.method, request.address.node)
-        return await route.handler(OpenVisit(self._services, request.readable()))
+        return await route.handler(OpenVisit(self._services, request.readable(), self._spend_openly))
 
     async def _several(self, request: Request, identity: auth.Identity) -> Answer:
         """`/?ids=a,b`: each node under its id; if one cannot be read, none is (graph-platform 3.3)."""

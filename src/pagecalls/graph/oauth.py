@@ -31,6 +31,7 @@ async def issue_token(visit: OpenVisit) -> Answer:
     params, desk = visit.params, visit.services.oauth
     client_id, client_secret = _needed(params, "client_id"), _needed(params, "client_secret")
     app = await desk.client(client_id, client_secret)
+    visit.spend(app.id)  # not before: whoever guesses at a secret must not use up the app's requests
     grant = params.choice("grant_type", GrantType) or GrantType.AUTHORIZATION_CODE
     return Answer(_token_body(await _issue(desk, app, grant, params)))
 

@@ -21,6 +21,7 @@ from pagecalls.switchboard.messages import Messages
 from pagecalls.switchboard.oauth import OAuthDesk
 from pagecalls.switchboard.permissions import Permissions
 from pagecalls.switchboard.user_tokens import UserTokens
+from pagecalls.types import AppId
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,11 @@ class TokenVisit:
 
 @dataclass(frozen=True, slots=True)
 class OpenVisit:
-    """A request that needs no token."""
+    """A request that needs no token. `spend` counts it for an app, once that has proved itself; raises `RateError`."""
 
     services: Services
     params: Params
+    spend: Callable[[AppId], None]
 
 
 PageHandler: TypeAlias = Callable[[PageVisit], Awaitable[Answer]]

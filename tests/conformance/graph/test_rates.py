@@ -114,6 +114,19 @@ async def test_every_request_of_a_batch_counts_and_the_batch_does_not(limited: W
     assert facts(await limited.get("/me")) == (400, 80001, None)
 
 
+async def test_tokens_for_a_secret_are_an_apps_requests(limited: World) -> None:
+    """Those with a wrong secret are nobody's, so that a stranger cannot use the app's up."""
+    client = {"client_id": APP.id, "grant_type": "client_credentials"}
+    for _ in range(3):
+        assert facts(await limited.post("/oauth/access_token", {**client, "client_secret": "x"}, "")) == (400, 1, None)
+    for share in (50, 100):
+        reply = await limited.post("/oauth/access_token", {**client, "client_secret": APP.secret}, "")
+        assert (reply.status, usage(reply, "x-app-usage")["call_count"]) == (200, share)
+    reply = await limited.post("/oauth/access_token", {**client, "client_secret": APP.secret}, "")
+    assert facts(reply) == (403, 4, None)
+    assert facts(await limited.get(f"/v26.0/{APP.id}/subscriptions", APP_TOKEN)) == (403, 4, None)
+
+
 async def test_users_and_pages_asked_by_others() -> None:
     world = await World.open(limits=GraphLimits(user=TWO))
     for _ in range(2):
