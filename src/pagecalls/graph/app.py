@@ -44,7 +44,7 @@ from pagecalls.graph.visit import Answer, AppVisit, OpenVisit, PageVisit, Servic
 from pagecalls.http import ClientGone, Json, JsonObject, Response, parse_json
 from pagecalls.store.base import Page, TokenKind
 from pagecalls.switchboard.base import Caller
-from pagecalls.types import AppId
+from pagecalls.types import AppId, PageId
 
 __all__ = ["GraphApp", "GraphOptions", "Services", "build_graph"]
 
@@ -149,7 +149,7 @@ class _Exchange:
         is_reading = request.method == "GET"
         if any(isinstance(route, OpenRoute) for route in verbs.values()):
             return await self._openly(request, verbs), is_reading
-        identity = await self._identify(request)
+        identity = await self._as_named(request, await self._identify(request))
         self._spend(request, identity)
         return await self._with_token(request, identity, verbs), is_reading
 
@@ -202,6 +202,14 @@ class _Exchange:
         if not self._rendering.is_version_named:
             self._rendering.version = default_version(identity.app.default_version)
         return identity
+
+    async def _as_named(self, request: Request, identity: auth.Identity) -> auth.Identity:
+        """A system user's token is one of the Page that the path names, if they have a task on it; limits are the Page's then."""
+        token, node = identity.token, request.address.node
+        if token.kind is not TokenKind.SYSTEM_USER or token.page_id is not None or not self._rendering.is_page_edge:
+            return identity
+        page = await self._services.directory.page(PageId(node))
+        return identity if page is None else await auth.on_page(self._services.users, identity, page)
 
     def _spend(self, request: Request, identity: auth.Identity) -> None:
         """Count the request against the limits of whoever asks. Raises `RateError`."""

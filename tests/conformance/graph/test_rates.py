@@ -11,9 +11,11 @@ import pytest_asyncio
 
 from pagecalls.graph.limits import GraphLimits, Limit
 from tests.asgi_client import Reply
+from tests.conformance.graph.people import ROBOT_TOKEN, people
 from tests.conformance.graph.world import (
     APP,
     APP_TOKEN,
+    OTHER_PAGE,
     PAGE,
     PAGE_TOKEN,
     PSID,
@@ -125,6 +127,18 @@ async def test_tokens_for_a_secret_are_an_apps_requests(limited: World) -> None:
     reply = await limited.post("/oauth/access_token", {**client, "client_secret": APP.secret}, "")
     assert facts(reply) == (403, 4, None)
     assert facts(await limited.get(f"/v26.0/{APP.id}/subscriptions", APP_TOKEN)) == (403, 4, None)
+
+
+async def test_a_system_user_spends_what_the_page_has(limited: World) -> None:
+    """Their token counts as the Page's (ruling 16), and so do their requests."""
+    await limited.store.write(people)
+    for _ in range(2):
+        reply = await limited.get(NODE, ROBOT_TOKEN)
+        assert (reply.status, "x-business-use-case-usage" in reply.headers) == (200, True)
+    assert facts(await limited.get(NODE, ROBOT_TOKEN)) == (400, 80001, None)
+    assert facts(await limited.get(NODE)) == (400, 80001, None)
+    reply = await limited.get(f"/v26.0/{OTHER_PAGE.id}", ROBOT_TOKEN)
+    assert (facts(reply), "x-app-usage" in reply.headers) == ((403, 210, None), True)
 
 
 async def test_users_and_pages_asked_by_others() -> None:
