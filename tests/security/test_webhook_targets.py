@@ -6,13 +6,17 @@ import asyncio
 import itertools
 import json
 import socket
+import threading
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
+from pagecalls.store.base import Transaction
+from pagecalls.types import AppId
 from pagecalls.webhooks.base import Failure
-from pagecalls.webhooks.names import AddrInfo
+from pagecalls.webhooks.names import LOOKUPS, AddrInfo
 from pagecalls.webhooks.sender import AiohttpSender
 from pagecalls.webhooks.targets import TargetPolicy, networks
 from tests.scenarios.conftest import World
@@ -99,6 +103,35 @@ async def test_no_subscription_reaches_inside(world: World) -> None:
             (3, "URL using bad/illegal format or missing URL"),
         )
     }
+
+
+async def test_addresses_that_are_never_found_take_nothing_from_owed_webhooks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The app asks for as many as are looked up at a time, and each look-up takes as long as its name server likes."""
+    over, asked, look_up = threading.Event(), threading.Semaphore(0), socket.getaddrinfo
+
+    def slow(host: str, *args: Any, **named: Any) -> Any:
+        if str(host).endswith(".invalid"):
+            asked.release()
+            over.wait()
+        return look_up(host, *args, **named)
+
+    def named(tx: Transaction) -> None:
+        for each in tx.app_subscriptions(AppId(world.server.dev.app.id)):
+            tx.put_app_subscription(replace(each, callback_url=each.callback_url.replace("127.0.0.1", "localhost")))
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    await world.server.calls.store.write(named)
+    hopeless = [asyncio.create_task(subscribe(world, f"http://a{number}.invalid/")) for number in range(LOOKUPS)]
+    try:
+        for _ in range(LOOKUPS):
+            await asyncio.to_thread(asked.acquire)
+        call_id = await world.start_call(await world.device())
+        await world.app.expect("connect", call_id)
+    finally:
+        over.set()
+    assert {code for _, code, _ in await asyncio.gather(*hopeless)} == {2200}
 
 
 async def test_no_subscription_of_what_is_no_address_of_a_receiver(world: World) -> None:

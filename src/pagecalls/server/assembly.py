@@ -65,10 +65,11 @@ async def running(
         stop = Stop(settings.drain_s, settings.on_stop)
         stack.push_async_callback(stop.part_from, engine)
 
-        sender = AiohttpSender(
-            TargetPolicy(allow_loopback=settings.mode is Mode.DEVELOPMENT, allow=networks(settings.webhook_networks))
-        )
+        policy = TargetPolicy(allow_loopback=settings.mode is Mode.DEVELOPMENT, allow=networks(settings.webhook_networks))
+        # Two of them: an app that has addresses verified that never answer takes no look-up or connection from owed webhooks.
+        sender, visitor = AiohttpSender(policy), AiohttpSender(policy)
         stack.push_async_callback(sender.close)
+        stack.push_async_callback(visitor.close)
         devices, journal, ids = Devices(), Journal(clock), Ids(secrets.SystemRandom())
         calls = Calls(store, engine, clock, ids, journal, devices)
         calls.default_settings = default_settings(is_calling_on=settings.calling_default is CallingDefault.ON)
@@ -108,7 +109,7 @@ async def running(
                 settings=settings,
                 calls=calls,
                 courier=courier,
-                verifier=Verifier(sender),
+                verifier=Verifier(visitor),
                 registry=registry,
                 metrics=metrics,
                 hosts=hosts,
