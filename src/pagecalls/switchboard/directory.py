@@ -238,6 +238,9 @@ def _take_in(tx: Transaction, voucher: Voucher, device: DeviceId, now: float) ->
     fresh = ConsumerToken(device_digest(voucher.device_name), *owner, device, voucher.expires_at, now)
     token = tx.consumer_token(fresh.digest) or fresh
     if token.is_revoked:
+        if voucher.expires_at > token.expires_at:
+            # The row is kept for as long as any token of the device that was seen, or that token would come to life without it.
+            tx.put_consumer_token(replace(token, expires_at=voucher.expires_at))
         return None
     known = tx.consumer(voucher.page_id, voucher.psid)
     consumer = known or Consumer(*owner, voucher.platform, voucher.name or "Consumer", now)

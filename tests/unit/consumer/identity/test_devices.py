@@ -15,7 +15,7 @@ from pagecalls.consumer.identity.devices import JwtDirectory, JwtOptions, with_j
 from pagecalls.consumer.identity.keys import KeyFault, read_key
 from pagecalls.consumer.identity.sources import FixedKey
 from pagecalls.office import Absent
-from pagecalls.store.base import Consumer, Page
+from pagecalls.store.base import Consumer, Page, Past
 from pagecalls.switchboard.credentials import digest
 from pagecalls.switchboard.directory import Directory, device_digest
 from pagecalls.switchboard.ids import Ids
@@ -113,6 +113,19 @@ async def test_a_revoked_device_stays_out_even_with_a_renewed_token() -> None:
     assert await site.jwts.device(text) is None
     site.clock.advance(1)
     assert await site.jwts.device(site.token(jti="phone")) is None
+
+
+async def test_a_revoked_device_stays_out_for_as_long_as_a_token_of_it_that_was_seen() -> None:
+    site = Site()
+    await site.jwts.device(site.token(jti="phone"))
+    (token,) = await site.store.read(lambda tx: tx.consumer_tokens(*ADA))
+    await site.store.write(lambda tx: tx.put_consumer_token(replace(token, is_revoked=True)))
+    year = site.token(jti="phone", exp=site.clock.now() + 365 * 86_400)
+    assert await site.jwts.device(year) is None
+    assert await site.jwts.device(site.token(jti="phone")) is None
+    site.clock.advance(60 * 86_400)
+    await site.store.write(lambda tx: tx.forget(Past.CONSUMER_TOKENS, site.clock.now(), 99))
+    assert await site.jwts.device(year) is None
 
 
 async def test_what_is_known_of_a_device_opens_nothing() -> None:
