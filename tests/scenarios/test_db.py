@@ -207,6 +207,23 @@ async def test_a_file_that_is_there_is_kept_unless_it_is_to_be_replaced(tmp_path
     assert run("check", target).exit_code == 0
 
 
+async def test_a_database_in_use_is_never_replaced_by_a_copy(world: World, tmp_path: Path) -> None:
+    own = world.folder / DATABASE
+    kept = own.stat().st_ino
+    other = tmp_path / "other.db"
+    for source, target, why in (
+        (own, own, "is the database itself"),
+        (own, world.folder / ".." / world.folder.name / DATABASE, "is the database itself"),
+        (other, own, "is a database in use"),
+    ):
+        other.write_bytes(b"")
+        with pytest.raises(BackupFailed, match=why):
+            await asyncio.to_thread(back_up, source, target)
+    result = await asyncio.to_thread(run, "backup", own, "--replace", "--data-dir", world.folder)
+    assert (result.exit_code, "is the database itself" in result.output) == (1, True)
+    assert own.stat().st_ino == kept
+
+
 async def test_a_copy_that_fails_leaves_nothing_and_the_old_one_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

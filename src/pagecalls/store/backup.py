@@ -31,6 +31,11 @@ def back_up(source: Path, target: Path, on_progress: Callable[[int, int], None] 
     """
     if not source.is_file():
         raise BackupFailed(f"there is no database {source}")
+    if target.exists() and target.samefile(source):
+        raise BackupFailed(f"{target} is the database itself")
+    if target.with_name(target.name + "-wal").exists():
+        # Its log would be applied to the copy, and whoever has it open would go on writing to a file that is gone.
+        raise BackupFailed(f"{target} is a database in use, or one that was not closed")
     draft = target.with_name(f".{target.name}.{os.getpid()}.new")
     try:
         _make_private(draft)
