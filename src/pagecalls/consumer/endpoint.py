@@ -24,7 +24,7 @@ from pagecalls.consumer.dispatch import Dispatcher, ErrorTable, forbidden
 from pagecalls.consumer.line import CloseCode, Line
 from pagecalls.consumer.messages import MAX_MESSAGE_BYTES, SUBPROTOCOL
 from pagecalls.consumer.sessions import ConsumerDirectory, ConsumerOptions, Sessions, bearer
-from pagecalls.errors import BadToken, InvalidValue, NoToken, PageCallsError, TokenFault
+from pagecalls.errors import BadToken, InvalidValue, NoToken, OurFault, PageCallsError, TokenFault
 from pagecalls.http import HostGuard
 from pagecalls.switchboard.base import TOKEN_GONE, ConsumerDoor, DeviceIdentity
 
@@ -83,7 +83,11 @@ class Endpoint:
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one socket from its upgrade to its end."""
         token = bearer(websocket.scope) or websocket.query_params.get("access_token")
-        device = await self._directory.device(token) if token else None
+        try:
+            device = await self._directory.device(token) if token else None
+        except OurFault as fault:
+            await self._refuse(websocket, 503, fault)
+            return
         if device is None or token is None:
             await self._refuse(websocket, 401, BadToken(TokenFault.UNPARSEABLE) if token else NoToken())
         elif SUBPROTOCOL not in websocket.scope.get("subprotocols", []):

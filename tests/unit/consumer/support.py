@@ -16,7 +16,7 @@ from pagecalls.clock import SteppedClock
 from pagecalls.consumer.endpoint import build_consumer
 from pagecalls.consumer.messages import SUBPROTOCOL
 from pagecalls.consumer.sessions import ConsumerOptions
-from pagecalls.errors import UnknownObject
+from pagecalls.errors import Unavailable, UnknownObject
 from pagecalls.store.base import Consumer, Page
 from pagecalls.switchboard.base import (
     CallReply,
@@ -34,6 +34,7 @@ from pagecalls.types import CallId, DeviceId, MessageId, PageId, Platform, Psid,
 PAGE = Page(PageId("1001"), "Tea House")
 ADA = DeviceIdentity(DeviceId("d1"), Psid("2002"), PAGE.id, Platform.MESSENGER, "Ada")
 TOKEN = "good-token"
+UNREADABLE_TOKEN = "unreadable-token"
 OFFER = {"sdp_type": "offer", "sdp": "v=0\r\n"}
 
 
@@ -136,6 +137,8 @@ class OnePageDirectory:
         self._looks = looks
 
     async def device(self, text: str) -> DeviceIdentity | None:
+        if text == UNREADABLE_TOKEN:
+            raise Unavailable
         if self._looks is not None:
             self._looks -= 1
         return ADA if text == TOKEN and (self._looks is None or self._looks >= 0) else None

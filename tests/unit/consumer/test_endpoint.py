@@ -13,7 +13,7 @@ from pagecalls.consumer.messages import SUBPROTOCOL
 from pagecalls.errors import Unavailable
 from pagecalls.switchboard.base import TOKEN_GONE
 from pagecalls.types import CallId
-from tests.unit.consumer.support import OFFER, TOKEN, RecordingDoor, ask, build, device, read, serving
+from tests.unit.consumer.support import OFFER, TOKEN, UNREADABLE_TOKEN, RecordingDoor, ask, build, device, read, serving
 
 PATH = "/consumer/v1"
 CALL = CallId("c_1")
@@ -45,6 +45,10 @@ async def refusal(path: str, headers: dict[str, str], subprotocols: list[str] | 
 )
 async def test_a_bad_token_is_refused_before_the_upgrade(path: str, headers: dict[str, str], kind: str) -> None:
     assert await refusal(path, headers, [SUBPROTOCOL]) == (401, kind)
+
+
+async def test_a_token_that_cannot_be_looked_up_now_is_not_called_a_bad_one() -> None:
+    assert await refusal(PATH, {"Authorization": f"Bearer {UNREADABLE_TOKEN}"}, [SUBPROTOCOL]) == (503, "Unavailable")
 
 
 @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Host": "127.0.0.1"}, {"Origin": "https://evil.example"}])
