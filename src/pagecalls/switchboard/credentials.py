@@ -37,14 +37,14 @@ def find_token(tx: Transaction, text: str) -> Token | None:
 def fault_of(tx: Transaction, token: Token, now: float) -> BadToken | None:
     """Why the token is not good now; `None` if it is.
 
-    A Page's token that was given to a user dies when the user no longer reaches the Page.
+    A token for a Page that was given to a user, or is a system user's, dies when they no longer reach the Page.
     """
     if token.fault is not None:
         return BadToken(token.fault, app_id=token.app_id)
     if token.expires_at is not None and token.expires_at <= now:
         return BadToken(TokenFault.EXPIRED, token.expires_at, now)
     user_id, page_id = token.user_id, token.page_id
-    if token.kind is not TokenKind.PAGE or user_id is None or page_id is None:
+    if user_id is None or page_id is None:
         return None
     return None if tx.user_page(user_id, page_id) is not None else BadToken(TokenFault.ROLE_MISSING)
 

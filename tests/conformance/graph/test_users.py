@@ -13,7 +13,7 @@ from pagecalls.store.base import PageTask, TokenFilter, TokenKind, Transaction, 
 from pagecalls.switchboard.credentials import digest
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.registers import NoSuch
-from pagecalls.switchboard.tokens import AccessTokens
+from pagecalls.switchboard.tokens import AccessTokens, TokenOrder
 from pagecalls.switchboard.user_pages import UserPages
 from pagecalls.switchboard.user_tokens import UserTokens
 from pagecalls.types import UserId
@@ -223,6 +223,14 @@ async def test_it_ends_when_the_user_no_longer_reaches_the_page(world: World) ->
         await reach.take(GRACE.id, PAGE.id)
     await reach.put(UserPage(GRACE.id, PAGE.id, (PageTask.ANALYZE,)))
     assert (await world.get("/me", token)).status == 200
+
+
+async def test_a_system_users_token_for_a_page_ends_with_their_reach(world: World) -> None:
+    tokens = AccessTokens(world.store, world.clock, Ids(random.Random(1)))
+    text = (await tokens.issue(TokenOrder(TokenKind.SYSTEM_USER, APP.id, PAGE.id, ROBOT.id))).text
+    assert (await world.call(REJECT, text)).status == 200
+    await UserPages(world.store).take(ROBOT.id, PAGE.id)
+    assert facts(await world.call(REJECT, text)) == (400, 190, 492)
 
 
 async def test_accounts_need_their_permission(world: World) -> None:
