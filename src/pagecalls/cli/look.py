@@ -13,14 +13,17 @@ WIDE = 400
 """Columns for a file or a pipe, where nobody wants lines folded."""
 
 
-def console() -> Console:
-    """Standard output."""
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=WIDE, no_color=True)
+def console(least: int = 0) -> Console:
+    """Standard output; where it needs at least so many columns, the terminal breaks the lines and nothing is cut."""
+    if not sys.stdout.isatty():
+        return Console(highlight=False, width=max(WIDE, least), no_color=True)
+    shown = Console(highlight=False)
+    return shown if shown.width >= least else Console(highlight=False, width=least)
 
 
 def table() -> Table:
     """A table without columns."""
-    return Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    return Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
 
 
 def second(at: float | None) -> str:

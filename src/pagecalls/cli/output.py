@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
 import click
+from rich.cells import cell_len
 from rich.text import Text
 
 from pagecalls.cli.flags import config_option, data_dir_option, refused
@@ -28,6 +29,8 @@ P = ParamSpec("P")
 
 PAGE = 200
 """Entries that are asked for at a time."""
+FOLDED = 10
+"""Columns of a terminal that a flexible column needs at least."""
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -40,6 +43,8 @@ class Column:
     member: str
     is_flexible: bool = False
     """It may be folded where the terminal is narrow."""
+    is_extra: bool = False
+    """It may be left out where the terminal is narrow."""
     shown: Callable[[Any], str] = str
 
 
@@ -75,12 +80,13 @@ class Desk:
         if not entries:
             click.echo(none)
             return
-        shown = table()
-        for column in columns:
-            shown.add_column(column.head, no_wrap=not column.is_flexible, overflow="fold")
+        shown, needed = fitting(columns, entries, console().width)
+        made = table()
+        for column in shown:
+            made.add_column(column.head, no_wrap=not column.is_flexible, overflow="fold")
         for entry in entries:
-            shown.add_row(*(Text(column.shown(entry[column.member])) for column in columns))
-        console().print(shown)
+            made.add_row(*(Text(column.shown(entry[column.member])) for column in shown))
+        console(needed).print(made)
 
     def facts(self, value: Mapping[str, Any], lines: Sequence[tuple[str, object]], title: str = "", note: str = "") -> None:
         """One thing: `value` for machines, `lines` for people, under `title` and above `note`."""
@@ -107,6 +113,25 @@ class Desk:
         if self.as_json or not sys.stdin.isatty():
             raise click.UsageError(f"{question} Add --yes if you are sure.")
         click.confirm(question, abort=True)
+
+
+def fitting(columns: Sequence[Column], entries: Sequence[dict[str, Any]], width: int) -> tuple[list[Column], int]:
+    """The columns that `width` has room for, the last extras left out first; and the width that they need, which may be more."""
+    shown = list(columns)
+    while (needed := _needed(shown, entries)) > width and any(column.is_extra for column in shown):
+        shown.remove([column for column in shown if column.is_extra][-1])
+    return shown, needed
+
+
+def _needed(columns: Sequence[Column], entries: Sequence[dict[str, Any]]) -> int:
+    """Columns of a terminal for a table in which nothing is cut; two lie between its columns, and one on each side."""
+    widest = [max(cell_len(text) for text in (column.head, *_cells(column, entries))) for column in columns]
+    least = [min(width, FOLDED) if column.is_flexible else width for column, width in zip(columns, widest, strict=True)]
+    return sum(least) + 2 * len(columns)
+
+
+def _cells(column: Column, entries: Sequence[dict[str, Any]]) -> Iterator[str]:
+    return (column.shown(entry[column.member]) for entry in entries)
 
 
 def operator_command(command: Callable[Concatenate[Desk, P], None]) -> Callable[P, None]:

@@ -24,6 +24,8 @@ COLUMNS = (
 )
 ONCE = "The token is shown this once; `pagecalls token rotate` makes another."
 KIND = click.Choice([kind.value for kind in TokenKind])
+REASON = click.Choice([why.value for why in REASONS])
+WHY = f"One of {', '.join(REASON.choices)}."
 
 
 class HandleParam(click.ParamType[str]):
@@ -121,7 +123,9 @@ def rotate(desk: Desk, handle: str) -> None:
 
 @token.command()
 @handle_argument
-@click.option("--reason", type=click.Choice([why.value for why in REASONS]), default="revoked", show_default=True)
+@click.option(
+    "--reason", type=REASON, default="revoked", show_default=True, metavar="WHY", help=f"One of {', '.join(REASON.choices)}."
+)
 @operator_command
 def revoke(desk: Desk, handle: str, reason: str) -> None:
     """Take a token back. Whoever uses it is told the reason."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from pagecalls.cli.output import Column, Desk, Duration, given, operator_command
 from pagecalls.store.base import Hold, WebhookKind
 
 AT_A_TIME = 200
+KIND = click.Choice([kind.value for kind in WebhookKind])
 
 
 def _latency(seconds: float) -> str:
@@ -22,8 +24,8 @@ COLUMNS = (
     Column("ID", "id"),
     Column("Time", "created_at", shown=second),
     Column("Event", "kind"),
-    Column("App", "app_id"),
-    Column("Call", "call_id", shown=or_dash),
+    Column("App", "app_id", is_extra=True),
+    Column("Call", "call_id", is_extra=True, shown=or_dash),
     Column("State", "state_now", is_flexible=True),
     Column("Attempts", "attempts"),
 )
@@ -40,8 +42,8 @@ ALERTS = (
     Column("Failing since", "failing_since", shown=second),
     Column("Failures", "failures"),
     Column("Last", "last", is_flexible=True),
-    Column("Switched off", "disabled_at", shown=second),
-    Column("Callback", "callback_url", is_flexible=True, shown=or_dash),
+    Column("Switched off", "disabled_at", is_extra=True, shown=second),
+    Column("Callback", "callback_url", is_flexible=True, is_extra=True, shown=or_dash),
 )
 
 
@@ -52,7 +54,7 @@ def narrowing(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--until", "until_s", type=ago, default=None, help="Older than this, such as 10m."),
         click.option("--since", "since_s", type=ago, default=None, help="Not older than this, such as 2h or 7d."),
         click.option("--state", type=click.Choice([hold.value for hold in Hold]), default=None, help="Where they stand."),
-        click.option("--kind", type=click.Choice([kind.value for kind in WebhookKind]), default=None, help="Which event."),
+        click.option("--kind", type=KIND, default=None, metavar="EVENT", help=f"One of {', '.join(WebhookKind)}."),
         click.option("--call", "call_id", default=None, metavar="ID", help="Of this call."),
         click.option("--app", "app_id", default=None, metavar="ID", help="To this app."),
     ):
@@ -140,7 +142,8 @@ def replay(
     if not row_ids and call_id is None:
         desk.confirm(f"Send events of app {app_id} once more?", is_sure)
     reply = desk.ask("POST", "/deliveries/replay", body={"ids": list(row_ids)} if row_ids else wanted)
-    lines = [f"{len(reply['replayed'])} events are sent once more."]
+    count = len(reply["replayed"])
+    lines = [f"{count} {'event is' if count == 1 else 'events are'} sent once more."]
     lines += [f"{each['id']} is not: {_REASONS[each['reason']]}." for each in reply["skipped"]]
     if reply["left"]:
         lines.append(f"{reply['left']} more fit; run this again when these are through, with a span that leaves them out.")
@@ -152,7 +155,10 @@ def replay(
 @click.option("--object", "object_", default="page", show_default=True, metavar="NAME", help="Which subscription's callback.")
 @operator_command
 def test(desk: Desk, app_id: str, object_: str) -> None:
-    """Send an app's callback one verification and one signed sample event, and show what came back."""
+    """Send an app's callback one verification and one signed sample event, and show what came back.
+
+    Exit status 1 if it did not take both.
+    """
     reply = desk.ask("POST", "/deliveries/test", body={"app_id": app_id, "object": object_})
     verification, event = reply["verification"], reply["event"]
     lines: list[tuple[str, object]] = [
@@ -165,6 +171,8 @@ def test(desk: Desk, app_id: str, object_: str) -> None:
         ("  verdict", "taken" if event["success"] else "not taken"),
     ]
     desk.facts(reply, lines)
+    if not (verification["success"] and event["success"]):
+        sys.exit(1)
 
 
 @webhook.command()

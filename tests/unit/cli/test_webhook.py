@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
-from pagecalls.cli import main
+from pagecalls.cli import main, output
 from pagecalls.cli.operator import Operator
 from pagecalls.data_dir import DATABASE
 from pagecalls.store.base import AppSubscription, DropReason, FailingReceiver, Transaction, WebhookKind
@@ -81,6 +82,18 @@ def test_the_list_for_a_machine_narrowed_down(folder: Path) -> None:
     assert text(folder, "list", "--app", "404") == "There are no such events.\n"
 
 
+def test_the_list_fits_a_narrow_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "_console", lambda least=0: Console(highlight=False, no_color=True, width=max(60, least)))
+    lines = text(folder, "list").splitlines()
+    assert max(map(len, lines)) <= 60
+    assert re.split(r"\s{2,}", lines[1].strip()) == ["ID", "Time", "Event", "State", "Attempts"]
+    assert [line.split()[:4] for line in lines if "2026-09-21 14:13:20" in line] == [
+        ["3", "2026-09-21", "14:13:20", "connect"],
+        ["2", "2026-09-21", "14:13:20", "terminate"],
+        ["1", "2026-09-21", "14:13:20", "connect"],
+    ]
+
+
 def test_one_event(folder: Path) -> None:
     shown = text(folder, "show", "1")
     for words in ('{"event":"e1"}', "X-Hub-Signature-256", "sha256=", "http://receiver.example/hook", "EVENT_RECEIVED", "250 ms"):
@@ -93,7 +106,7 @@ def test_one_event(folder: Path) -> None:
 
 def test_once_more_without_a_server_waits_for_the_next_one(folder: Path) -> None:
     assert text(folder, "replay", "1", "3", "9") == (
-        "1 events are sent once more.\n"
+        "1 event is sent once more.\n"
         "3 is not: it, or an earlier event of its call, is still owed.\n"
         "9 is not: there is no such event.\n"
     )
@@ -127,11 +140,12 @@ def test_a_callback_is_tried(folder: Path, monkeypatch: pytest.MonkeyPatch, is_g
         return reply
 
     monkeypatch.setattr(Operator, "request", request)
-    shown = text(folder, "test", APP, "--object", "instagram")
+    tried = run(folder, "test", APP, "--object", "instagram")
+    assert tried.exit_code == (0 if is_good else 1)
     assert asked == [("POST", "/deliveries/test", None, {"app_id": APP, "object": "instagram"})]
     words = ("200 in 12 ms", "the challenge came back", "taken") if is_good else ("connect: refused", "nobody there", "not taken")
-    assert all(each in shown for each in words)
-    assert data(folder, "test", APP) == reply
+    assert all(each in tried.output for each in words)
+    assert json.loads(run(folder, "test", APP, "--json").output) == reply
 
 
 def test_alerts(folder: Path) -> None:
