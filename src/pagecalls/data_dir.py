@@ -17,6 +17,10 @@ LOCK = "lock"
 class DataDirInUse(SettingsError):
     """A server, or a command that changes what is stored, has the directory."""
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"another server already uses the data directory {folder}; give this one its own --data-dir")
+        self.folder = folder
+
 
 @contextlib.contextmanager
 def sole_user(data_dir: Path) -> Iterator[None]:
@@ -30,9 +34,7 @@ def sole_user(data_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DataDirInUse(
-                f"another server already uses the data directory {data_dir}; give this one its own --data-dir"
-            ) from None
+            raise DataDirInUse(data_dir) from None
         yield
 
 

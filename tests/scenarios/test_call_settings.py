@@ -543,6 +543,7 @@ async def test_the_operators_command(world: World) -> None:
         (("--zone", "Mars"), "no zone of the IANA database"),
         (("--zone", "UTC", "--open", "MONDAY=0900-0800"), "later than open_time"),
         (("--zone", "UTC", "--open", "MONTAG=0900-1700"), "is not like MONDAY=0900-1700"),
+        (("--zone", "UTC", "--open", "S=0900-1700"), "is not like MONDAY=0900-1700"),
         (("--open", "MONDAY=0900-1700"), "--zone"),
         (("--zone", "UTC", "--always-open"), "--always-open"),
     ],

@@ -68,6 +68,7 @@ async def test_status_beside_a_server(world: World) -> None:
     assert tables["outbox"]["rows"] == one(world.folder / DATABASE, "SELECT count(*) FROM outbox")
     assert tables["meta"]["oldest"] is None
     pages = one(world.folder / DATABASE, "PRAGMA page_count") * one(world.folder / DATABASE, "PRAGMA page_size")
+    assert found["file_bytes"] == pages, "with what is still in the write-ahead log alone"
     schema_page = 4096
     assert sum(table["bytes"] for table in found["tables"]) + found["free_bytes"] + schema_page <= pages
     text = (await asyncio.to_thread(run, "status", "--data-dir", world.folder)).stdout

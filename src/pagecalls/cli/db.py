@@ -70,11 +70,8 @@ def status(path: Path, as_json: bool) -> None:
     screen = console()
     screen.print(f"{found.path}", soft_wrap=True)
     screen.print(_version_line(found))
-    screen.print(
-        f"{decimal(found.file_bytes)} on disk, of that {decimal(found.free_bytes)} free; "
-        f"{decimal(found.log_bytes)} in the write-ahead log",
-        soft_wrap=True,
-    )
+    file, free, log = (decimal(size) for size in (found.file_bytes, found.free_bytes, found.log_bytes))
+    screen.print(f"{file}, of that {free} free; the write-ahead log has {log}", soft_wrap=True)
     screen.print(_tables(found))
 
 
@@ -146,7 +143,7 @@ def _said() -> Iterator[None]:
         yield
     except DataDirInUse as error:
         raise click.ClickException(
-            f"{error}. Stop the server first; `pagecalls db status` and `backup` work beside it."
+            f"A server uses {error.folder}. Stop the server first; `pagecalls db status`, `check` and `backup` work beside it."
         ) from error
     except FileNotFoundError as error:
         raise click.ClickException(f"{error.strerror}: {error.filename}") from error

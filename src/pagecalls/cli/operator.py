@@ -173,7 +173,7 @@ def _over_http(
             return refusal.code, refusal.read()
     except urllib.error.URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
-            raise OperatorError(f"{base_url} is not to be trusted: {error.reason.verify_message}.") from error
+            raise OperatorError(f"{base_url} is not to be trusted: {error.reason.verify_message.rstrip('.')}.") from error
         raise _NobodyAnswers(str(getattr(error.reason, "strerror", None) or error.reason)) from error
     except (OSError, HTTPException) as error:
         why = str(getattr(error, "strerror", None) or error)

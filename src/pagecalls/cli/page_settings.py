@@ -11,7 +11,7 @@ from pagecalls.call.settings import Day, RingTarget
 from pagecalls.cli.look import yes_or_no
 from pagecalls.cli.output import Desk, given, operator_command
 
-_SPAN = re.compile(r"([A-Za-z]+)=([0-9]{4})-([0-9]{4})")
+_SPAN = re.compile(r"([A-Za-z]{2,})=([0-9]{4})-([0-9]{4})")
 
 
 class OpenDay(click.ParamType[dict[str, str]]):

@@ -16,8 +16,10 @@ from pagecalls.http import Json, JsonObject, NotJson, parse_json
 
 E = TypeVar("E", bound=StrEnum)
 
+SHOWN = 80
+"""Characters of a wrong value that its error repeats."""
+
 _DECIMAL = re.compile(r"[0-9]{1,15}")
-_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Params:
         try:
             return words(text.lower())
         except ValueError:
-            raise InvalidValue(self.name(key), tuple(word.value for word in words), text[:_SHOWN]) from None
+            raise InvalidValue(self.name(key), tuple(word.value for word in words), text[:SHOWN]) from None
 
     def required_choice(self, key: str, words: type[E]) -> E:
         """As `choice`. Raises `MissingParameter`."""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pagecalls.errors import InvalidValue, MissingParameter
 from pagecalls.graph.fields import PAGE_FIELDS
 from pagecalls.graph.paging import page_of
-from pagecalls.graph.params import Params
+from pagecalls.graph.params import SHOWN, Params
 from pagecalls.graph.schemas import SUCCESS
 from pagecalls.graph.selection import Shape
 from pagecalls.graph.versions import default_version
@@ -50,7 +50,7 @@ async def subscribe_page(visit: PageVisit) -> Answer:
     fields = _required_words(visit.params, "subscribed_fields")
     for index, field in enumerate(fields):
         if field not in PAGE_FIELDS:
-            raise InvalidValue(f"subscribed_fields[{index}]")
+            raise InvalidValue(f"subscribed_fields[{index}]", tuple(sorted(PAGE_FIELDS)), field[:SHOWN])
     await visit.services.directory.subscribe_page(PageSubscription(visit.caller.app_id, visit.page.id, fields))
     return Answer(SUCCESS)
 

@@ -44,7 +44,8 @@ class TableFacts:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A database. `pending`: the migrations that it misses, in order. `log_bytes`: the write-ahead log beside the file."""
+    """A database. `pending`: the migrations that it misses, in order. `file_bytes`: its size, with what is so far in the
+    write-ahead log alone; `log_bytes`: the size of that log, beside the file."""
 
     path: Path
     version: int
@@ -65,13 +66,14 @@ def examine(path: Path) -> Condition:
         database.execute("PRAGMA query_only = ON")
         version = migrate.version_of(database, schema, queries.load())
         database.execute("BEGIN")
-        (free,), (page_bytes,) = (database.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_size"))
+        names = ("page_count", "freelist_count", "page_size")
+        pages, free, page_bytes = (int(database.execute(f"PRAGMA {name}").fetchone()[0]) for name in names)
         sizes = _sizes(database)
-        names = [str(row[0]) for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-        tables = tuple(_facts(database, name, sizes) for name in names if not name.startswith("sqlite_"))
+        found = [str(row[0]) for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        tables = tuple(_facts(database, name, sizes) for name in found if not name.startswith("sqlite_"))
     pending = tuple(f"{each.number:04}_{each.name}" for each in schema.after(version))
     log_bytes = log.stat().st_size if log.exists() else 0
-    return Condition(path, version, schema.version, pending, path.stat().st_size, free * page_bytes, log_bytes, tables)
+    return Condition(path, version, schema.version, pending, pages * page_bytes, free * page_bytes, log_bytes, tables)
 
 
 def _sizes(database: sqlite3.Connection) -> Mapping[str, int] | None:

@@ -314,13 +314,13 @@ class Courier:
         next_at = result.next_at
         if outcome.ok:
             self.counters.delivered += 1
-            _log.info("Webhook %s of call %s was delivered to app %s.", row.event_id, row.call_id, row.app_id, extra=_about(row))
+            _log.info("%s was delivered to app %s.", _named(row), row.app_id, extra=_about(row))
             return True
         self.counters.failed += 1
         self.counters.given_up += next_at is None
         _log.warning(
-            "Webhook %s of call %s was not taken by app %s: %s. %s.",
-            *(row.event_id, row.call_id, row.app_id, outcome.status or outcome.error),
+            "%s was not taken by app %s: %s. %s.",
+            *(_named(row), row.app_id, outcome.status or outcome.error),
             "It is given up" if next_at is None else f"Next attempt in {next_at - now:.0f} s",
             extra=_about(row),
         )
@@ -357,6 +357,12 @@ class Courier:
             hook()
         except Exception:
             _log.exception("A hook of the courier failed.")
+
+
+def _named(row: OutboxRow) -> str:
+    """An event as a log line names it; some are of no call."""
+    of_call = f" of call {row.call_id}" if row.call_id else ""
+    return f"Webhook {row.event_id}, {row.kind}{of_call},"
 
 
 def _about(row: OutboxRow) -> dict[str, str | None]:

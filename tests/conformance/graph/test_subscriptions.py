@@ -62,6 +62,14 @@ async def test_names_that_the_platform_does_not_know(world: World, fields: objec
     assert await page_fields(world) is None
 
 
+async def test_a_field_that_is_none_is_told_which_there_are(world: World) -> None:
+    reply = await world.post(ON_PAGE, {"subscribed_fields": "calls,telephones"})
+    said = error_of(reply)["message"]
+    assert said.startswith("(#100) Param subscribed_fields[1] must be one of {AFFILIATION, ")
+    assert all(f", {name}, " in said for name in ("CALLS", "CALL_PERMISSION_REPLY", "CALL_SETTINGS_UPDATE"))
+    assert said.endswith('} - got "telephones".')
+
+
 @pytest.mark.parametrize("token", [PAGE_TOKEN, APP_TOKEN])
 async def test_unsubscribing_with_either_token(world: World, token: str) -> None:
     await world.post(ON_PAGE, {"subscribed_fields": "calls"})
