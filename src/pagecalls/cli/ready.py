@@ -27,7 +27,7 @@ def ready(config_file: Path | None, data_dir: Path | None, health: bool) -> None
     except SettingsError as error:
         raise refused(error) from error
     except OSError as error:
-        raise click.ClickException(f"no server answers: {getattr(error, 'reason', error)}") from error
+        raise click.ClickException(f"no server answers ({_why(error)})") from error
     click.echo(said)
     if status != 200:
         raise SystemExit(1)
@@ -45,3 +45,8 @@ def ask(folder: Path, probe: str) -> tuple[int, str]:
     except urllib.error.HTTPError as answer:
         with answer:
             return answer.code, answer.read().decode()
+
+
+def _why(error: OSError) -> str:
+    reason = getattr(error, "reason", error)
+    return str(getattr(reason, "strerror", None) or reason)

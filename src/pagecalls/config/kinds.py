@@ -181,7 +181,7 @@ def http_url() -> Kind:
         parts = urlsplit(value)
         return value if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 else None
 
-    return _checked("a URL such as https://127.0.0.1:9000/webhook", "URL", read)
+    return _checked("a URL that begins with http:// or https://", "URL", read)
 
 
 def many(one: Kind, of: Callable[[Iterable[object]], object] = tuple) -> Kind:

@@ -45,10 +45,14 @@ class JwtDirectory:
         if not looks_like_jwt(text):
             return await self._directory.device(text)
         try:
-            return await self._directory.admit(_voucher(text, await self._believed(text)))
+            claims = await self._believed(text)
         except BadJwt as bad:
             log.info("a consumer's token was refused: %s", bad)
             return None
+        device = await self._directory.admit(_voucher(text, claims))
+        if device is None:
+            log.info("a consumer's token was refused: there is no Page %s, or its device was shut out", claims.page_id)
+        return device
 
     async def open_session(self, page_id: PageId, platform: Platform, name: str | None, psid: Psid | None) -> NewSession:
         """See `Directory.open_session`."""

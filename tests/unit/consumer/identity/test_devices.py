@@ -98,9 +98,11 @@ async def test_a_known_person_keeps_what_the_token_does_not_say() -> None:
     assert await site.store.read(lambda tx: tx.consumer(*ADA)) == replace(known, name="Ada L.")
 
 
-async def test_nobody_for_a_page_that_does_not_exist() -> None:
+async def test_nobody_for_a_page_that_does_not_exist(caplog: pytest.LogCaptureFixture) -> None:
     site = Site()
+    caplog.set_level("INFO")
     assert await site.jwts.device(site.token(page="404")) is None
+    assert "refused: there is no Page 404" in caplog.text
     assert await site.store.read(lambda tx: tx.consumers(None, ("", ""), 9)) == []
 
 
