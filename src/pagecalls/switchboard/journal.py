@@ -40,8 +40,10 @@ class Journal:
         """Write a fact down."""
         self._seq += 1
         self._entries.append({"seq": self._seq, "at": self._clock.now(), "kind": kind, "call_id": call_id, "facts": facts})
-        about = {"call_id": call_id, "page_id": facts.get("page_id"), "app_id": facts.get("app_id")}
-        log.info("%s %s %s", kind, call_id or "-", facts, extra=about)
+        if log.isEnabledFor(logging.INFO):
+            words = "".join(f" {name}={'-' if value is None else value}" for name, value in facts.items())
+            about = {"call_id": call_id, "page_id": facts.get("page_id"), "app_id": facts.get("app_id")}
+            log.info("%s %s%s", kind, call_id or "-", words, extra=about)
         self._news.set()
         self._news = asyncio.Event()
 

@@ -41,3 +41,14 @@ async def test_the_log_tells_whom_a_fact_is_about(caplog: pytest.LogCaptureFixtu
         Journal(SteppedClock()).note("message_sent", app_id="777", page_id="1001")
     (line,) = caplog.records
     assert (line.__dict__["app_id"], line.__dict__["page_id"], line.__dict__["call_id"]) == ("777", "1001", None)
+
+
+async def test_a_fact_is_an_entry_and_a_line_in_words(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    journal = Journal(SteppedClock())
+    journal.note("webhook_answer", "c_1", event="connect", status=200, error=None)
+    journal.note("upkeep", calls=3)
+    first, second = await journal.after(0, 0)
+    assert first["facts"] == {"event": "connect", "status": 200, "error": None}
+    assert (second["seq"], second["call_id"]) == (2, None)
+    assert caplog.messages == ["webhook_answer c_1 event=connect status=200 error=-", "upkeep - calls=3"]
