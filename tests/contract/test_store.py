@@ -679,6 +679,14 @@ async def test_due_rows_are_fresh_ones_in_order_and_then_retries(store: Store) -
     assert await store.read(lambda transaction: transaction.due_outbox(NOW - 1, 10)) == []
 
 
+async def test_rows_of_calls_do_not_wait_behind_a_heap_of_others(store: Store) -> None:
+    rows = [a_row(f"s{number}", call_id=None, about="settings 1") for number in range(3)]
+    rows += [a_row(f"e{number}") for number in range(3)]
+    ids = await store.write(lambda transaction: transaction.add_outbox(rows))
+    due = await store.read(lambda transaction: transaction.due_outbox(NOW, 2))
+    assert [key.id for key in due] == [*ids[3:5], *ids[:2]]
+
+
 async def test_rows_of_no_call_wait_behind_a_held_one_about_the_same(store: Store) -> None:
     rows = [
         a_row("held", call_id=None, about="settings 1", hold=Hold.HELD),

@@ -120,7 +120,7 @@ CREATE TABLE outbox (
 );
 
 CREATE INDEX outbox_ready ON outbox (id) WHERE hold = 'ready';
-CREATE INDEX outbox_fresh ON outbox (app_id, id) WHERE hold = 'ready' AND attempts = 0;
+CREATE INDEX outbox_fresh ON outbox (app_id, call_id IS NULL, id) WHERE hold = 'ready' AND attempts = 0;
 CREATE INDEX outbox_retries ON outbox (app_id, next_at) WHERE hold = 'ready' AND attempts > 0;
 CREATE INDEX outbox_next ON outbox (next_at) WHERE hold = 'ready';
 CREATE INDEX outbox_held ON outbox (app_id, lane, id) WHERE hold = 'held';

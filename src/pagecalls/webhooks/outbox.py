@@ -4,9 +4,10 @@
 gives each app its own share of requests in flight, so a slow receiver delays only itself. What an operator wants sent once more
 goes in lanes of its own, a few rows at a time, and changes nothing for what is owed.
 
-What is due lives in the store and is looked up there again after every change; memory holds what is being worked on, about `PAGE`
-fresh rows and `PAGE` retries of each app at most. A row is read again just before it is sent, so one that was dropped meanwhile
-stays unsent. Losing this process loses nothing: a row is READY until its outcome is committed, and is sent again by the next one.
+What is due lives in the store and is looked up there again after every change; memory holds what is being worked on: of each
+app about `PAGE` fresh rows of calls, `PAGE` of no call and `PAGE` retries at most. A row is read again just before it is sent, so
+one that was dropped meanwhile stays unsent. Losing this process loses nothing: a row is READY until its outcome is committed, and
+is sent again by the next one.
 
 Waits run on the injected clock, the time-out of one attempt on the real one (ruling 17).
 """
@@ -126,7 +127,8 @@ class Courier:
         self._must_look = True
         self._looks_begun = 0
         self._looks_done = 0
-        self._claims_of: Counter[AppId] = Counter()
+        self._done_of: Counter[AppId] = Counter()
+        """Claims of each app that ended since the last look began."""
         self._with_more: set[AppId] = set()
         """Apps of which the last look took a whole page: there may be more."""
         self._is_stopping = False
@@ -188,6 +190,7 @@ class Courier:
     async def _look_safely(self) -> float | None:
         self._must_look = False
         self._finished.clear()
+        self._done_of.clear()
         self._looks_begun += 1
         try:
             return await self._look()
@@ -215,7 +218,6 @@ class Courier:
         for key in due.keys:
             if _claim(key) not in self._claimed and _claim(key) not in self._finished:
                 self._claimed.add(_claim(key))
-                self._claims_of[key.app_id] += 1
                 is_retry = key.attempts > 0 and not key.is_replay
                 self._begin(*([key] if is_retry else self._lanes_of(key).add(key)))
         self._measure(0)
@@ -257,13 +259,11 @@ class Courier:
             return
         self._claimed.discard(_claim(key))
         self._finished.add(_claim(key))
-        self._claims_of[key.app_id] -= 1
-        if not self._claims_of[key.app_id]:
-            del self._claims_of[key.app_id]
+        self._done_of[key.app_id] += 1
         self._measure(0)
         if is_settled:
             self._begin(*self._lanes_of(key).settle(key))
-        is_running_low = key.app_id in self._with_more and self._claims_of[key.app_id] <= PAGE // 2
+        is_running_low = key.app_id in self._with_more and self._done_of[key.app_id] >= PAGE // 2
         if is_running_low or not is_settled:
             self.wake()
 

@@ -20,7 +20,7 @@ from pagecalls.store.base import (
 from pagecalls.types import CallId
 from pagecalls.webhooks import lanes, retry, signing
 from pagecalls.webhooks.base import Failure, Outcome
-from pagecalls.webhooks.outbox import Courier, CourierCounters
+from pagecalls.webhooks.outbox import PAGE, Courier, CourierCounters
 from tests.contract.store_samples import APP, OTHER_APP, a_call, a_row
 from tests.unit.webhooks.support import BAD, URL, Bench
 
@@ -266,6 +266,20 @@ async def test_an_app_cannot_use_more_than_its_share() -> None:
     await bench.courier.idle()
     assert sorted(bench.sent()) == [f"slow {number}" for number in range(10)]
     await bench.end()
+
+
+async def test_calls_do_not_wait_behind_a_heap_of_changed_settings(bench: Bench) -> None:
+    """The receiver takes its time with settings: their lane is full, and more pages of calls than one go past it."""
+    (answer,) = bench.unanswered(APP)
+    heap = [a_row(f"s{number}", call_id=None, about="settings 1") for number in range(PAGE + 1)]
+    await bench.add(*heap)
+    await bench.sender.wait_for(1)
+    await bench.add(*[a_row(f"e{number}", call_id=f"c_{number}") for number in range(2 * PAGE)])
+    await bench.sender.wait_for(1 + 2 * PAGE)
+    assert [name for name in bench.sent() if name[0] == "s"] == ["s0"]
+    answer.set_result(Outcome(200))
+    await bench.courier.idle()
+    assert len(bench.sent()) == 3 * PAGE + 1
 
 
 @pytest.mark.parametrize("calls", [7, 700])

@@ -44,6 +44,7 @@ FROM outbox AS fresh INDEXED BY outbox_fresh
 WHERE fresh.hold = 'ready'
     AND fresh.attempts = 0
     AND fresh.app_id = :app_id
+    AND (fresh.call_id IS NULL) = :is_of_no_call
     AND fresh.next_at <= :now
     AND NOT EXISTS (
         SELECT 1 FROM outbox AS earlier

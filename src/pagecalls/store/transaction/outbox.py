@@ -43,7 +43,9 @@ class SqliteOutbox(Rows):
         found: list[OutboxKey] = []
         for (app_id,) in self._run("apps_with_ready_rows", {"now": now}).fetchall():
             page: dict[str, Column] = {"app_id": app_id, "now": now, "per_app": per_app}
-            found.extend(OutboxKey(*row) for row in self._run("fresh_outbox", page))
+            for is_of_no_call in (0, 1):
+                fresh = self._run("fresh_outbox", {**page, "is_of_no_call": is_of_no_call})
+                found.extend(OutboxKey(*row) for row in fresh)
             found.extend(OutboxKey(*row) for row in self._run("retries_outbox", page))
         return found
 
