@@ -56,6 +56,13 @@ class ModelAccounts(ModelSettings):
         rows = [row for row in self.rows.values() if row.app_id == app_id]
         return len([row for row in rows if row.hold in (Hold.HELD, Hold.READY)])
 
+    def forget_app_webhooks(self, app_id: AppId, owed_too: bool, limit: int) -> int:
+        rows = [key for key, row in sorted(self.rows.items()) if row.app_id == app_id]
+        gone = [key for key in rows if owed_too or self.rows[key].settled_at is not None][:limit]
+        for key in gone:
+            del self.rows[key]
+        return len(gone)
+
     def page(self, page_id: PageId) -> Page | None:
         return self.page_by_id.get(page_id)
 

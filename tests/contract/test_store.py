@@ -223,6 +223,29 @@ async def test_an_app_goes_with_all_that_hangs_on_it(store: Store) -> None:
     assert not await store.read(lambda transaction: transaction.has_page_subscriber(PAGE, "calls"))
 
 
+async def test_an_apps_webhooks_go_in_portions_and_what_is_owed_last(store: Store) -> None:
+    held, taken = a_row("held", hold=Hold.HELD), [a_row(f"taken {number}") for number in range(3)]
+    ids = await store.write(
+        lambda transaction: transaction.add_outbox([held, *taken, a_row("fresh"), a_row("tried"), a_row("x", app_id=OTHER_APP)])
+    )
+
+    def settle(transaction: Transaction) -> None:
+        for row_id in ids[1:4]:
+            transaction.outbox_delivered(row_id, NOW)
+        transaction.outbox_failed(ids[5], NOW + 5)
+
+    await store.write(settle)
+
+    async def forget(owed_too: bool, limit: int) -> int:
+        return await store.write(lambda transaction: transaction.forget_app_webhooks(APP, owed_too, limit))
+
+    assert [await forget(False, 2) for _ in range(3)] == [2, 1, 0]
+    assert await store.read(lambda transaction: transaction.owed_webhooks(APP)) == 3
+    assert [await forget(True, 2) for _ in range(2)] == [2, 1]
+    assert await store.read(lambda transaction: transaction.owed_webhooks(APP)) == 0
+    assert await store.read(lambda transaction: transaction.owed_webhooks(OTHER_APP)) == 1
+
+
 async def test_a_page_and_a_user_go_with_their_tokens(store: Store) -> None:
     user, bare = User(UserId("7"), "Ada"), Page(PageId("2002"), "Bare")
 

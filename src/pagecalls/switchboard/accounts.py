@@ -19,9 +19,13 @@ from pagecalls.switchboard.people import People
 from pagecalls.switchboard.registers import InUse, Taken, count_of, known_app, known_page, known_user
 from pagecalls.types import AppId, PageId, UserId
 
+SLICE = 100
+"""Webhooks that go in one unit of work."""
+
 
 class Accounts:
-    """The operator's service for apps, Pages and users. Every method is one unit of work, but for `delete_page`."""
+    """The operator's service for apps, Pages and users. Every method is one unit of work, but for those that delete an app or a
+    Page."""
 
     def __init__(self, store: Store, clock: Clock, ids: Ids, people: People) -> None:
         self._store = store
@@ -83,7 +87,7 @@ class Accounts:
     async def delete_app(self, app_id: AppId, force: bool) -> None:
         """With its tokens, subscriptions and webhooks. Raises `NoSuch`, `InUse`; with `force`, owed webhooks are lost."""
 
-        def work(tx: Transaction) -> None:
+        def check(tx: Transaction) -> None:
             known_app(tx, app_id)
             live = len([record for record in tx.live_calls() if record.call.owner == app_id])
             if live:
@@ -91,9 +95,16 @@ class Accounts:
             owed = tx.owed_webhooks(app_id)
             if owed and not force:
                 raise InUse(f"App {app_id} is still owed {count_of(owed, 'webhook')}, which would be lost.", force_helps=True)
+
+        def finish(tx: Transaction) -> None:
+            check(tx)
             tx.delete_app(app_id)
 
-        await self._store.write(work)
+        await self._store.read(check)
+        # Most of what goes are webhooks; all at once would keep calls from the store for seconds.
+        while await self._store.write(lambda tx: tx.forget_app_webhooks(app_id, force, SLICE)) == SLICE:
+            pass
+        await self._store.write(finish)
 
     # --- Pages --------------------------------------------------------------------------------------------------------
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 
-from pagecalls.store.base import Consumer
+from pagecalls.store.base import Consumer, Transaction
+from pagecalls.switchboard.accounts import SLICE
 from pagecalls.switchboard.credentials import digest
 from pagecalls.types import AppId, Platform
 from tests.contract.store_samples import a_call, a_row
 from tests.unit.control.support import PAGE, Desk, refused
 
 APPS = "/_pagecalls/apps"
+T = TypeVar("T")
 
 
 async def test_an_app_with_full_rights_on_a_page() -> None:
@@ -90,6 +94,28 @@ async def test_an_app_that_is_owed_webhooks_goes_only_by_force() -> None:
     assert (await desk.ask("DELETE", f"{APPS}/777?force=true")).json == {"success": True}
     assert refused(await desk.ask("GET", f"{APPS}/777")) == (404, "not_found")
     assert await desk.store.read(lambda tx: tx.pending_outbox()) == []
+
+
+async def test_an_app_goes_in_portions_so_that_no_call_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    await desk.ask("POST", APPS, {"name": "Desk", "id": "777"})
+    rows = [a_row(f"e{number}", app_id=AppId("777")) for number in range(2 * SLICE + 50)]
+
+    def work(tx: Transaction) -> None:
+        for row_id in tx.add_outbox(rows):
+            tx.outbox_delivered(row_id, 1.0)
+
+    await desk.store.write(work)
+    left, write = [len(rows)], desk.store.write
+
+    async def counted(work: Callable[[Transaction], T]) -> T:
+        result = await write(work)
+        left.append(len(await desk.store.read(lambda tx: tx.outbox_entries(AppId("777"), None, 2**62, 9999))))
+        return result
+
+    monkeypatch.setattr(desk.store, "write", counted)
+    assert (await desk.ask("DELETE", f"{APPS}/777")).status == 200
+    assert left == [250, 150, 50, 0, 0]
 
 
 async def test_an_app_with_a_live_call_stays() -> None:

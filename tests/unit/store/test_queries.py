@@ -78,6 +78,7 @@ OPEN_ROWS = {
     "replay_outbox": {"outbox_by_call"},
     "replays_outbox": {"outbox_replays"},
     "next_outbox_at": {"outbox_next"},
+    "owed_webhooks": {"outbox_held", "outbox_fresh", "outbox_retries"},
 }
 """What the courier and replays look through: rows that are open or of one call, never all that an app was ever sent."""
 

@@ -145,6 +145,10 @@ class AccountRows(Protocol):
         """How many webhooks still have to be delivered to the app."""
         ...
 
+    def forget_app_webhooks(self, app_id: AppId, owed_too: bool, limit: int) -> int:
+        """Delete at most `limit` of the app's webhooks that are done with, or of all with `owed_too`, oldest first. How many."""
+        ...
+
     def owed_page_webhooks(self, page_id: PageId) -> int:
         """How many webhooks of the Page's calls still have to be delivered."""
         ...

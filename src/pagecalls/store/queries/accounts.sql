@@ -31,6 +31,11 @@ DELETE FROM app_subscriptions WHERE app_id = ?
 -- name: delete_app_page_subscriptions
 DELETE FROM page_subscriptions WHERE app_id = ?
 
+-- name: forget_app_webhooks
+DELETE FROM outbox WHERE id IN (
+    SELECT id FROM outbox WHERE app_id = :app_id AND (:owed_too OR settled_at IS NOT NULL) ORDER BY id LIMIT :limit
+)
+
 -- name: delete_app_outbox
 DELETE FROM outbox WHERE app_id = ?
 
@@ -38,7 +43,10 @@ DELETE FROM outbox WHERE app_id = ?
 DELETE FROM apps WHERE id = ?
 
 -- name: owed_webhooks
-SELECT count(*) FROM outbox WHERE app_id = ? AND hold IN ('held', 'ready')
+SELECT
+    (SELECT count(*) FROM outbox INDEXED BY outbox_held WHERE hold = 'held' AND app_id = :app_id)
+    + (SELECT count(*) FROM outbox INDEXED BY outbox_fresh WHERE hold = 'ready' AND attempts = 0 AND app_id = :app_id)
+    + (SELECT count(*) FROM outbox INDEXED BY outbox_retries WHERE hold = 'ready' AND attempts > 0 AND app_id = :app_id)
 
 -- name: owed_page_webhooks
 SELECT count(*) FROM outbox WHERE hold IN ('held', 'ready') AND call_id IN (SELECT id FROM calls WHERE page_id = ?)

@@ -42,8 +42,12 @@ class SqliteAccounts(Rows):
 
     def owed_webhooks(self, app_id: AppId) -> int:
         """How many webhooks still have to be delivered to the app."""
-        (count,) = self._run("owed_webhooks", (app_id,)).fetchone()
+        (count,) = self._run("owed_webhooks", {"app_id": app_id}).fetchone()
         return int(count)
+
+    def forget_app_webhooks(self, app_id: AppId, owed_too: bool, limit: int) -> int:
+        """Delete at most `limit` of the app's webhooks, the oldest first. How many."""
+        return self._run("forget_app_webhooks", {"app_id": app_id, "owed_too": int(owed_too), "limit": limit}).rowcount
 
     def owed_page_webhooks(self, page_id: PageId) -> int:
         """How many webhooks of the Page's calls still have to be delivered."""
