@@ -130,7 +130,7 @@ def test_how_much_is_logged(
     ("line", "says"),
     [
         (("--port", "x"), "Invalid value for '--port': 'x' does not fit; it must be a port"),
-        (("--webhook", "example.com"), "it must be a URL such as"),
+        (("--webhook", "example.com"), "it must be a URL that begins with"),
         (("--media-tcp-port", "never"), 'or "off"'),
         (("--workers", "65"), "from 1 to 64"),
         (("--consumer-key", "x"), "No such option"),

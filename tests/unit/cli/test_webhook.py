@@ -83,7 +83,7 @@ def test_the_list_for_a_machine_narrowed_down(folder: Path) -> None:
 
 
 def test_the_list_fits_a_narrow_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output, "_console", lambda least=0: Console(highlight=False, no_color=True, width=max(60, least)))
+    monkeypatch.setattr(output, "console", lambda least=0: Console(highlight=False, no_color=True, width=max(60, least)))
     lines = text(folder, "list").splitlines()
     assert max(map(len, lines)) <= 60
     assert re.split(r"\s{2,}", lines[1].strip()) == ["ID", "Time", "Event", "State", "Attempts"]
