@@ -19,6 +19,7 @@ from pagecalls.store.base import (
     OutboxRow,
     Transaction,
     WebhookKind,
+    about,
 )
 from pagecalls.types import AppId, CallId, Direction, PageId, Psid
 from tests.contract.model_deliveries import ModelDeliveries
@@ -68,9 +69,8 @@ class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics, ModelDeliveries,
         calls = {each.call.id for each in self.calls.values() if (each.call.page_id, each.call.psid) == pair}
         for row in list(self.rows.values()):
             is_owed = row.hold in (Hold.HELD, Hold.READY)
-            names_them = all(f'"{name}"'.encode() in row.body for name in pair)
             if row.call_id is None:
-                goes = names_them and not is_owed
+                goes = row.about == about(WebhookKind.CALL_PERMISSION_REPLY, *pair) and not is_owed
             else:
                 goes = row.call_id in calls and not (is_owed and row.kind is WebhookKind.TERMINATE)
             if goes:

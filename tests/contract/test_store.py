@@ -30,6 +30,7 @@ from pagecalls.store.base import (
     Transaction,
     User,
     WebhookKind,
+    about,
 )
 from pagecalls.store.base.deliveries import KEPT_ATTEMPTS
 from pagecalls.types import AppId, CallId, DeviceId, Direction, PageId, Platform, Psid, UserId
@@ -387,7 +388,8 @@ async def test_a_persons_tokens_are_listed(store: Store) -> None:
 
 
 async def test_an_erased_person_leaves_only_the_end_of_a_call_that_is_still_owed(store: Store) -> None:
-    bare = replace(a_row("bare", call_id=None), body=f'{{"page":"{PAGE}","psid":"{PSID}"}}'.encode())
+    bare = a_row("bare", call_id=None, about=about(WebhookKind.CALL_PERMISSION_REPLY, PAGE, PSID))
+    others = replace(bare, event_id="other's", about=about(WebhookKind.CALL_PERMISSION_REPLY, PAGE, PSIDS[1]))
 
     def work(transaction: Transaction) -> None:
         for psid in PSIDS[:2]:
@@ -396,19 +398,20 @@ async def test_an_erased_person_leaves_only_the_end_of_a_call_that_is_still_owed
             transaction.put_call(a_call(f"c_{psid}", psid, CallState.COMPLETED, None))
             transaction.add_call_button(CallButton("m", PAGE, psid, "Call", NOW + 9))
             transaction.add_outbox(a_row(f"{kind} {psid}", call_id=f"c_{psid}", kind=kind) for kind in KINDS)
-        taken = transaction.add_outbox([bare, replace(bare, event_id="owed")])
-        transaction.outbox_delivered(taken[0], NOW)
+        taken = transaction.add_outbox([bare, others, replace(bare, event_id="owed")])
+        for row_id in taken[:2]:
+            transaction.outbox_delivered(row_id, NOW)
 
     await store.write(work)
     await store.write(lambda transaction: transaction.erase_consumer(PAGE, PSID))
 
     def left(transaction: Transaction) -> list[object]:
         kept = [transaction.consumer(PAGE, PSID), transaction.consumer_token(f"d{PSID}"), transaction.permission(PAGE, PSID)]
-        rows = [row.event_id for number in range(1, 8) if (row := transaction.outbox_row(number)) is not None]
+        rows = [row.event_id for number in range(1, 10) if (row := transaction.outbox_row(number)) is not None]
         return [*kept, transaction.call(CallId(f"c_{PSID}")), transaction.has_live_button(PAGE, PSID, NOW), rows]
 
     other = [f"{kind} {PSIDS[1]}" for kind in KINDS]
-    assert await store.read(left) == [None, None, None, None, False, [f"terminate {PSID}", *other, "owed"]]
+    assert await store.read(left) == [None, None, None, None, False, [f"terminate {PSID}", *other, "other's", "owed"]]
     assert await store.read(lambda transaction: transaction.permission(PAGE, PSIDS[1])) is not None
     assert await store.read(lambda transaction: transaction.call(CallId(f"c_{PSIDS[1]}"))) is not None
     await store.write(lambda transaction: transaction.erase_consumer(PAGE, Psid("404")))

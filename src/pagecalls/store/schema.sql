@@ -124,6 +124,7 @@ CREATE INDEX outbox_fresh ON outbox (app_id, call_id IS NULL, id) WHERE hold = '
 CREATE INDEX outbox_retries ON outbox (app_id, next_at) WHERE hold = 'ready' AND attempts > 0;
 CREATE INDEX outbox_next ON outbox (next_at) WHERE hold = 'ready';
 CREATE INDEX outbox_held ON outbox (app_id, lane, id) WHERE hold = 'held';
+CREATE INDEX outbox_about ON outbox (lane) WHERE call_id IS NULL;
 
 -- Accounts.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pagecalls.store.base import Hold, OutboxRow, Transaction, WebhookKind
+from pagecalls.store.base import Hold, OutboxRow, Transaction, WebhookKind, about
 from pagecalls.switchboard.base import Release
 from pagecalls.switchboard.calls import Calls
 from pagecalls.types import PageId, Psid
@@ -30,11 +30,6 @@ class Announcement:
     render: Render
     psid: Psid | None = None
 
-    @property
-    def about(self) -> str:
-        """The same for events of which a receiver must not take the older one for the newer."""
-        return " ".join(part for part in (self.kind.value, self.page_id, self.psid) if part is not None)
-
 
 class Announcements:
     """Writes them into the outbox, and releases them."""
@@ -46,8 +41,9 @@ class Announcements:
         """The ids of the rows, held. Runs on the store's thread."""
         kind, event_id = announcement.kind, self._calls.ids.event_id()
         body = self._calls.notices.rendered(announcement.render, event_id)
+        topic = about(kind, announcement.page_id, announcement.psid)
         return tx.add_outbox(
-            OutboxRow(event_id, app, announcement.object_, None, kind, body, now, Hold.HELD, now, about=announcement.about)
+            OutboxRow(event_id, app, announcement.object_, None, kind, body, now, Hold.HELD, now, about=topic)
             for app in tx.subscribers(announcement.page_id, announcement.object_, kind.value)
         )
 

@@ -79,8 +79,9 @@ OPEN_ROWS = {
     "replays_outbox": {"outbox_replays"},
     "next_outbox_at": {"outbox_next"},
     "owed_webhooks": {"outbox_held", "outbox_fresh", "outbox_retries"},
+    "erase_other_webhooks": {"outbox_about"},
 }
-"""What the courier and replays look through: rows that are open or of one call, never all that an app was ever sent."""
+"""What the courier, replays and erasures look through: rows that are open, of one call or of one person, never all of them."""
 
 OF_ONE = {"calls_begun": "calls_pair (page_id=? AND psid=?)", "consumers_of_page": "PRIMARY KEY (page_id=? AND psid>?)"}
 """What is found by the Page and the person, however many others there are."""

@@ -48,6 +48,7 @@ from pagecalls.store.base.outbox import OutboxKey as OutboxKey
 from pagecalls.store.base.outbox import OutboxRow as OutboxRow
 from pagecalls.store.base.outbox import OutboxRows as OutboxRows
 from pagecalls.store.base.outbox import WebhookKind as WebhookKind
+from pagecalls.store.base.outbox import about as about
 from pagecalls.store.base.settings import SettingsRows as SettingsRows
 from pagecalls.store.base.upkeep import Past as Past
 from pagecalls.store.base.upkeep import Room as Room

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from pagecalls.types import AppId, CallId
+from pagecalls.types import AppId, CallId, PageId, Psid
 
 
 class Hold(StrEnum):
@@ -43,6 +43,12 @@ class WebhookKind(StrEnum):
     TERMINATE = "terminate"
     CALL_PERMISSION_REPLY = "call_permission_reply"
     CALL_SETTINGS_UPDATE = "call_settings_update"
+
+
+def about(kind: WebhookKind, page_id: PageId, psid: Psid | None = None) -> str:
+    """The same for events of no call of which a receiver must not take the older one for the newer. `psid`: whose the event is,
+    if it is a person's; it is found by this when they are erased."""
+    return " ".join(part for part in (kind.value, page_id, psid) if part is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,7 @@ DROP INDEX outbox_held;
 DROP INDEX outbox_fresh;
 CREATE INDEX outbox_fresh ON outbox (app_id, call_id IS NULL, id) WHERE hold = 'ready' AND attempts = 0;
 CREATE INDEX outbox_held ON outbox (app_id, lane, id) WHERE hold = 'held';
+CREATE INDEX outbox_about ON outbox (lane) WHERE call_id IS NULL;
 CREATE INDEX outbox_app ON outbox (app_id);
 CREATE INDEX outbox_settled ON outbox (settled_at) WHERE settled_at IS NOT NULL;
 CREATE INDEX outbox_replays ON outbox (app_id) WHERE replay_at IS NOT NULL;

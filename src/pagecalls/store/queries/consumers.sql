@@ -30,12 +30,9 @@ WHERE call_id IN (SELECT id FROM calls WHERE page_id = ? AND psid = ?)
     AND NOT (kind = 'terminate' AND hold IN ('held', 'ready'))
 
 -- name: erase_other_webhooks
--- Those without a call name the person in their bytes only. Few are kept for long, so a walk over them is fine.
-DELETE FROM outbox
-WHERE call_id IS NULL
-    AND hold IN ('delivered', 'dropped')
-    AND instr(body, CAST('"' || :page_id || '"' AS BLOB)) > 0
-    AND instr(body, CAST('"' || :psid || '"' AS BLOB)) > 0
+DELETE FROM outbox WHERE id IN (
+    SELECT id FROM outbox INDEXED BY outbox_about WHERE call_id IS NULL AND lane = ? AND hold IN ('delivered', 'dropped')
+)
 
 -- name: erase_calls
 DELETE FROM calls WHERE page_id = ? AND psid = ?

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pagecalls.store.base.consumers import Consumer, ConsumerToken
+from pagecalls.store.base.outbox import WebhookKind, about
 from pagecalls.store.codec import Column
 from pagecalls.store.transaction.base import Rows
 from pagecalls.types import DeviceId, PageId, Platform, Psid
@@ -40,7 +41,7 @@ class SqliteConsumers(Rows):
         """Delete the person and all that is kept of them; tables that are not named here go with the person's row."""
         pair = (page_id, psid)
         self._run("erase_call_webhooks", pair)
-        self._run("erase_other_webhooks", {"page_id": page_id, "psid": psid})
+        self._run("erase_other_webhooks", (about(WebhookKind.CALL_PERMISSION_REPLY, page_id, psid),))
         for name in ("erase_calls", "erase_permission", "erase_consumer_tokens", "erase_consumer"):
             self._run(name, pair)
 
