@@ -86,7 +86,8 @@ class UserTokens:
             for each in tx.made_tokens(token.user_id, token.app_id, _end(token)):
                 text = self._text(each.seed or "")
                 # Another digest: it was made with another key.
-                if each.page_id is not None and each.scopes == token.scopes and not each.fault and digest(text) == each.digest:
+                is_good = each.fault is None and hmac.compare_digest(digest(text), each.digest)
+                if is_good and each.page_id is not None and each.scopes == token.scopes:
                     found[each.page_id] = text
         return found
 
