@@ -23,10 +23,12 @@ MAX_WAITING_LINES = 10_000
 
 _NAMES = (
     "access_token|oauth_token|appsecret_proof|verify_token|admin_token|input_token|fb_exchange_token|consumer_key|consumer_jwt_key"
-    "|[a-z_]*secret|ice[-_]?pwd|pwd|fingerprint"
+    "|[a-z_]{0,32}secret|ice[-_]?pwd|pwd|fingerprint"
 )
+"""Every repetition is bounded or begins at an edge: the time for a line grows with its length and no faster."""
 _NAMED = re.compile(
-    rf"""((?:{_NAMES})["']?\s*[=:]\s*["']?(?:sha-\d+\s+)?|\b(?:Bearer|OAuth)\s+)([^\s"'&,;{{}}<]+)""", re.IGNORECASE
+    rf"""((?:{_NAMES})["']?\s{{0,8}}[=:]\s{{0,8}}["']?(?:sha-\d{{1,4}}\s{{1,8}})?|\b(?:Bearer|OAuth)\s+)([^\s"'&,;{{}}<]+)""",
+    re.IGNORECASE,
 )
 _BARE = re.compile(r"\bEAA[0-9A-Za-z_-]{8,}|\b\d{5,}\|[0-9A-Za-z]{16,}|\b(?:[0-9A-F]{2}:){15,}[0-9A-F]{2}\b", re.IGNORECASE)
 """What is a secret under any name: a Page's or user's token, an app's token, a certificate's fingerprint."""
