@@ -108,6 +108,17 @@ async def test_a_data_directory_of_development_is_refused(tmp_path: Path) -> Non
             pass
 
 
+async def test_a_data_directory_of_production_is_refused_in_development(tmp_path: Path) -> None:
+    async with a_site(production(tmp_path)):
+        pass
+    with pytest.raises(SettingsError, match="has been used in production"):
+        async with a_site(Settings(port=0, udp_port=0, data_dir=tmp_path / "data")):
+            pass
+    assert not (tmp_path / "data" / "dev.json").exists()
+    async with a_site(production(tmp_path)):
+        pass
+
+
 def test_production_listens_anywhere_and_takes_nothing_of_development(tmp_path: Path) -> None:
     production(tmp_path, host="0.0.0.0").check()
     for chosen in ({"webhook": "http://127.0.0.1:1/"}, {"is_exposed": True}, {"dev_seed": "1"}):

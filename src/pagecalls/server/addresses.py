@@ -47,10 +47,11 @@ def publish(
     """Write operator.json and dev.json with the addresses of this start."""
     scheme, port = "https" if tls else "http", listener.getsockname()[1]
     cert = str(settings.tls_cert.absolute()) if settings.tls_cert else None
-    operator_file.publish(settings.data_dir, OperatorFile(f"{scheme}://{_url_host(listener)}:{port}", admin_token, cert))
     base_url = f"{scheme}://{_shown_host(listener, settings, tls)}:{port}"
+    # The first file of the two, because a directory that has only the other one is production's.
     if dev_file is not None:
         dev_file = dev.publish(settings.data_dir / dev.DEV_FILE, dev_file, base_url, media)
+    operator_file.publish(settings.data_dir, OperatorFile(f"{scheme}://{_url_host(listener)}:{port}", admin_token, cert))
     return Addresses(base_url, media, dev_file)
 
 

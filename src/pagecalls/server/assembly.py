@@ -127,7 +127,7 @@ async def running(
 
 
 async def _development(settings: Settings, store: SqliteStore, now: float) -> dev.DevFile | None:
-    """The development identities, known to the store; `None` in production, which must not begin where they are known."""
+    """The development identities, known to the store; `None` in production. Neither mode begins where the other was."""
     path = settings.data_dir / dev.DEV_FILE
     if settings.mode is Mode.PRODUCTION:
         if path.exists():
@@ -136,5 +136,10 @@ async def _development(settings: Settings, store: SqliteStore, now: float) -> de
                 "give production a data directory of its own"
             )
         return None
+    if not path.exists() and (settings.data_dir / operator_file.OPERATOR_FILE).exists():
+        raise SettingsError(
+            f"{settings.data_dir} has been used in production, where nobody may be let in by ready-made tokens; "
+            "give development a data directory of its own"
+        )
     dev_file = dev.load_or_make(path, settings.dev_seed, settings.admin_token)
     return await dev.register(store, dev_file, now, settings.webhook)
