@@ -71,8 +71,8 @@ def _port_hint(error: str) -> str:
     if "Address already in use" not in error:
         return ""
     if "TCP port" in error:
-        return " --media-tcp-port 0 takes any free port, --media-tcp-port off does without."
-    return " --udp-port 0 takes any free port."
+        return "; --media-tcp-port 0 takes any free port, --media-tcp-port off does without"
+    return "; --udp-port 0 takes any free port"
 
 
 async def _serve(settings: Settings, as_json: bool) -> None:
