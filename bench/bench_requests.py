@@ -11,9 +11,10 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,6 +23,7 @@ import aiohttp
 from bench.bench_api import SESSION, at_rest, server
 from bench.figure import Figure
 from bench.load import LOAD_CORE, SERVER_CORE, on_core
+from pagecalls.control.app import PREFIX
 from pagecalls.demo.business import BusinessApp
 from pagecalls.demo.device import ConsumerDevice
 from pagecalls.dev import DevFile
@@ -36,44 +38,63 @@ CALLS_OF_A_ROUND = 8
 Params: TypeAlias = "dict[str, Any]"
 
 
+class Asker(Enum):
+    """Whose token a request carries."""
+
+    PAGE = "page"
+    APP = "app"
+    USER = "user"
+    NOBODY = "nobody"
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What an edge is asked with. `{psid}`, `{url}` and `{verify_token}` become the consumer's and the receiver's."""
+    """What an edge is asked with, and by whom. `{...}` in texts becomes what `Bench.known` has under that name."""
 
     params: Mapping[str, Any]
-    is_app: bool = False
+    asker: Asker = Asker.PAGE
 
+
+_CLIENT = {"client_id": "{app}", "client_secret": "{secret}"}
 
 SAMPLES: Mapping[tuple[str, str], Sample | None] = {
-    ("", "GET"): Sample({}),
-    ("calls", "POST"): None,
-    ("messenger_call_permissions", "GET"): Sample({"psid": "{psid}"}),
-    ("call_metrics", "POST"): None,
-    ("business_messaging_feature_status", "POST"): Sample({"features": [{"feature": "messenger_api_calling"}]}),
-    ("messages", "POST"): Sample({"recipient": {"id": "{psid}"}, "message": {"text": "Hello"}}),
-    ("messenger_call_settings", "GET"): Sample({}),
-    ("messenger_call_settings", "POST"): Sample({"icon_enabled": "true"}),
-    ("subscribed_apps", "GET"): Sample({}),
-    ("subscribed_apps", "POST"): Sample({"subscribed_fields": "calls"}),
-    ("subscribed_apps", "DELETE"): Sample({}),
-    ("subscriptions", "GET"): Sample({}, is_app=True),
-    ("subscriptions", "POST"): Sample(
-        {"object": "user", "callback_url": "{url}", "verify_token": "{verify_token}", "fields": "x"}, is_app=True
+    ("{page}", "GET"): Sample({}),
+    ("{page}/calls", "POST"): None,
+    ("{page}/messenger_call_permissions", "GET"): Sample({"psid": "{psid}"}),
+    ("{page}/call_metrics", "POST"): None,
+    ("{page}/business_messaging_feature_status", "POST"): Sample({"features": [{"feature": "messenger_api_calling"}]}),
+    ("{page}/messages", "POST"): Sample({"recipient": {"id": "{psid}"}, "message": {"text": "Hello"}}),
+    ("{page}/messenger_call_settings", "GET"): Sample({}),
+    ("{page}/messenger_call_settings", "POST"): Sample({"icon_enabled": "true"}),
+    ("{page}/subscribed_apps", "GET"): Sample({}),
+    ("{page}/subscribed_apps", "POST"): Sample({"subscribed_fields": "calls"}),
+    ("{page}/subscribed_apps", "DELETE"): Sample({}),
+    ("{app}/subscriptions", "GET"): Sample({}, Asker.APP),
+    ("{app}/subscriptions", "POST"): Sample(
+        {"object": "user", "callback_url": "{url}", "verify_token": "{verify_token}", "fields": "x"}, Asker.APP
     ),
-    ("subscriptions", "DELETE"): Sample({"object": "user"}, is_app=True),
+    ("{app}/subscriptions", "DELETE"): Sample({"object": "user"}, Asker.APP),
+    ("me", "GET"): Sample({}, Asker.USER),
+    ("me/accounts", "GET"): Sample({}, Asker.USER),
+    ("oauth/access_token", "GET"): Sample({**_CLIENT, "grant_type": "client_credentials"}, Asker.NOBODY),
+    ("oauth/access_token", "POST"): Sample(
+        {**_CLIENT, "grant_type": "fb_exchange_token", "fb_exchange_token": "{user_token}"}, Asker.NOBODY
+    ),
+    ("debug_token", "GET"): Sample({"input_token": "{user_token}"}, Asker.APP),
 }
-"""By edge and verb; `None` for what is measured action by action. `tests/unit/bench/test_requests.py` holds them against the
+"""By path and verb; `None` for what is measured action by action. `tests/unit/bench/test_requests.py` holds them against the
 routes."""
 
 
 @dataclass(slots=True)
 class Bench:
-    """A server, its client, and what was measured so far."""
+    """A server, its client, what its requests are filled with, and what was measured so far."""
 
     pid: int
     dev: DevFile
     business: BusinessApp
     http: aiohttp.ClientSession
+    known: Mapping[str, str]
     figures: list[Figure]
 
     async def measure(self, what: str, times: int, each: Callable[[int], Awaitable[object]]) -> None:
@@ -87,7 +108,7 @@ class Bench:
             spent.append((await at_rest(self.pid) - before) / len(some) / 1e3)
         self.figures.append(Figure(f"API process, fake engine: {what}", sorted(spent)[len(spent) // 2], "us CPU"))
 
-    async def ask(self, verb: str, path: str, params: Params, token: str) -> None:
+    async def ask(self, verb: str, path: str, params: Params, asker: Asker = Asker.PAGE) -> None:
         """A Graph request that must succeed."""
         texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in params.items()}
         is_query = verb in ("GET", "DELETE")
@@ -96,21 +117,32 @@ class Bench:
             f"{self.dev.base_url}/v26.0/{path}",
             params=texts if is_query else None,
             data=None if is_query else texts,
-            headers={"Authorization": f"Bearer {token}"},
+            headers=_headers(self._token(asker)),
         ) as response:
             answer = await response.json()
             if response.status != 200 or "error" in answer:
                 raise RuntimeError(f"{verb} {path}: {answer}")
 
-    async def edge(self, edge: str, verb: str, sample: Sample) -> None:
+    def _token(self, asker: Asker) -> str | None:
+        match asker:
+            case Asker.PAGE:
+                return self.dev.page.access_token
+            case Asker.APP:
+                return f"{self.dev.app.id}|{self.dev.app.secret}"
+            case Asker.USER:
+                return self.known["user_token"]
+            case Asker.NOBODY:
+                return None
+
+    async def edge(self, path: str, verb: str, sample: Sample) -> None:
         """One edge and verb."""
-        node = self.dev.app.id if sample.is_app else self.dev.page.id
-        token = f"{self.dev.app.id}|{self.dev.app.secret}" if sample.is_app else self.dev.page.access_token
-        known = {"psid": self.dev.consumer.psid, "url": self.business.url, "verify_token": self.business.verify_token}
-        params = _filled(sample.params, known)
-        path = f"{node}/{edge}".rstrip("/")
-        name = f"{verb} {'{app}' if sample.is_app else '{page}'}/{edge}".rstrip("/")
-        await self.measure(name, REQUESTS, lambda _: self.ask(verb, path, params, token))
+        params = _filled(sample.params, self.known)
+        filled = path.format(**self.known)
+        await self.measure(f"{verb} {path}", REQUESTS, lambda _: self.ask(verb, filled, params, sample.asker))
+
+
+def _headers(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
 
 
 def _filled(params: Mapping[str, Any], known: Mapping[str, str]) -> Params:
@@ -134,10 +166,10 @@ async def figures() -> list[Figure]:
     """Edges first, then a call's life, then a device."""
     async with bench() as run:
         await _write_first(run)
-        for (edge, verb), sample in SAMPLES.items():
+        for (path, verb), sample in SAMPLES.items():
             if sample is not None:
-                await run.edge(edge, verb, sample)
-        await run.edge("subscribed_apps", "POST", Sample({"subscribed_fields": "calls"}))
+                await run.edge(path, verb, sample)
+        await run.edge("{page}/subscribed_apps", "POST", Sample({"subscribed_fields": "calls"}))
         run.figures.pop()
         await _batch(run)
         async with _devices(run, CALLS) as devices:
@@ -156,12 +188,11 @@ async def _write_first(run: Bench) -> None:
 
 async def _batch(run: Bench) -> None:
     members = [{"method": "GET", "relative_url": run.dev.page.id}] * 10
-    token = run.dev.page.access_token
     params = {"batch": json.dumps(members)}
 
     async def send(_: int) -> None:
         url = f"{run.dev.base_url}/v26.0/"
-        async with run.http.post(url, data=params, headers={"Authorization": f"Bearer {token}"}) as response:
+        async with run.http.post(url, data=params, headers=_headers(run.dev.page.access_token)) as response:
             if [entry["code"] for entry in await response.json()] != [200] * 10:
                 raise RuntimeError("a request of the batch was refused")
 
@@ -190,7 +221,6 @@ async def _calls(run: Bench, devices: list[ConsumerDevice]) -> None:
         third,
         lambda n: devices[2 * third + n].request("call.hangup", call_id=calls[2 * third + n]),
     )
-    page = run.dev.page
 
     async def report(number: int) -> None:
         params = {
@@ -199,7 +229,7 @@ async def _calls(run: Bench, devices: list[ConsumerDevice]) -> None:
             "end_call_reason": "HANGUP_CALL",
             "call_ended_time": int(time.time()),
         }
-        await run.ask("POST", f"{page.id}/call_metrics", params, page.access_token)
+        await run.ask("POST", f"{run.dev.page.id}/call_metrics", params)
 
     await run.measure("POST {page}/call_metrics", third, report)
 
@@ -217,7 +247,32 @@ async def bench() -> AsyncIterator[Bench]:
         stack.enter_context(on_core(LOAD_CORE))
         business.use(dev.base_url, dev.page.id, dev.page.access_token, dev.app.secret, dev.verify_token)
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Bench(pid, dev, business, http, [])
+        known = {
+            "page": dev.page.id,
+            "app": dev.app.id,
+            "secret": dev.app.secret,
+            "psid": dev.consumer.psid,
+            "url": business.url,
+            "verify_token": business.verify_token,
+            "user_token": await _user_token(http, dev),
+        }
+        yield Bench(pid, dev, business, http, known, [])
+
+
+async def _user_token(http: aiohttp.ClientSession, dev: DevFile) -> str:
+    """Of a new user who reaches the Page."""
+
+    async def make(resource: str, body: Params) -> Params:
+        url = f"{dev.base_url}{PREFIX}/{resource}"
+        async with http.post(url, json=body, headers=_headers(dev.admin_token)) as response:
+            response.raise_for_status()
+            made: Params = await response.json()
+            return made
+
+    user = (await make("users", {"name": "Operator"}))["user"]["id"]
+    await make(f"users/{user}/pages", {"page_id": dev.page.id})
+    order = {"kind": "user", "app_id": dev.app.id, "user_id": user}
+    return str((await make("tokens", order))["token"]["access_token"])
 
 
 @asynccontextmanager
@@ -235,8 +290,3 @@ async def _device(run: Bench) -> ConsumerDevice:
     device = ConsumerDevice()
     await device.connect(run.dev.base_url, session["access_token"])
     return device
-
-
-def missing(edges: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Edges and verbs of the routes that nothing is measured of."""
-    return [cell for cell in edges if cell not in SAMPLES]

@@ -66,7 +66,6 @@ class Outcome:
 
 
 def targets() -> list[str]:
-    """Every target: the engine's by their files, and those of the server."""
     """Every target: the engine's by their files, and those in Python."""
     return [*sorted(path.stem for path in (CRATE / "fuzz_targets").glob("*.rs")), *PYTHON]
 
