@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 from pagecalls.connections.http import GuardedHttp
 from pagecalls.connections.limits import LINGER_S, make_room, peer_key
 from pagecalls.connections.websocket import GuardedWebSocket
-from tests.connection_stub import Server, app
+from tests.connection_stub import Server, Transport, app
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -51,6 +51,15 @@ async def test_a_peer_has_so_many_seats() -> None:
     assert server.config.peers["192.0.2.1"] == 2
     second[0].connection_lost(None)
     assert not server.connect()[1].closed
+
+
+async def test_a_seat_that_was_taken_before_the_handshake_is_one_seat() -> None:
+    server = Server(per_peer=1)
+    protocol, transport = GuardedHttp(server.config, server.state, {}), Transport()
+    assert protocol.watch.enter(("192.0.2.1", 1))
+    protocol.connection_made(transport)
+    assert (transport.closed, server.config.peers["192.0.2.1"]) == ("", 1)
+    assert server.connect()[1].closed
 
 
 async def test_without_a_limit_a_peer_has_all_seats() -> None:

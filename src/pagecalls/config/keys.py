@@ -154,7 +154,7 @@ KEYS = (
         LIMIT,
         "Connections of one peer: an IPv4 address, or a /64 of IPv6. Peers on this machine have no limit of their own.",
     ),
-    Key(Section.HTTP, "head_timeout_s", seconds(0.1), "How long the head of a request may take to arrive."),
+    Key(Section.HTTP, "head_timeout_s", seconds(0.1), "How long the head of a request may take to arrive, and a TLS handshake."),
     Key(Section.HTTP, "body_timeout_s", seconds(0.1), "How long the body of a request may take to arrive, 1 MiB at most."),
     Key(Section.HTTP, "idle_timeout_s", seconds(0.1), "How long a connection is kept open between two requests."),
     Key(Section.HTTP, "stall_timeout_s", seconds(0.1), "How long a client may leave unread what waits for it."),

@@ -52,7 +52,7 @@ class GuardedHttp(HttpToolsProtocol):
         """A seat, if there is one."""
         super().connection_made(transport)
         self.watch.deadline = self.loop.time() + self._limits.head_timeout_s
-        if not self.watch.enter(transport) or len(self.connections) > self._limits.connections:
+        if not self.watch.enter(transport.get_extra_info("peername")) or len(self.connections) > self._limits.connections:
             self._refuse(b"503 Service Unavailable", "too many connections")
             self.transport.close()
 

@@ -22,8 +22,9 @@ LINGER_S = 2.0
 class ConnectionLimits:
     """`per_peer` `None`: no limit. Peers on this machine are not counted apart, since a proxy speaks for everybody.
 
-    `head_timeout_s`: from the first byte to the end of the head, and from connecting to the first byte; `body_timeout_s`: for a
-    whole body; `idle_timeout_s`: between requests; `stall_timeout_s`: how long a peer may leave unread what waits for it.
+    `head_timeout_s`: from the first byte to the end of the head, from connecting to the first byte, and for a TLS handshake;
+    `body_timeout_s`: for a whole body; `idle_timeout_s`: between requests; `stall_timeout_s`: how long a peer may leave unread
+    what waits for it.
     Clients keep idle connections for 15 s and more; a request that meets one just closing is lost, so we keep them for longer.
     """
 
@@ -58,12 +59,13 @@ class Watch:
         self._stalled_at = math.inf
         self._closing_at = math.inf
 
-    def enter(self, transport: asyncio.BaseTransport) -> bool:
-        """Take the seat; whether the peer may have one more."""
-        self._peer = peer_key(transport.get_extra_info("peername"))
+    def enter(self, address: object) -> bool:
+        """Take the seat, once; whether the peer at this address may have one more."""
         if not self._peer:
-            return True
-        self._peers[self._peer] += 1
+            self._peer = peer_key(address)
+            if not self._peer:
+                return True
+            self._peers[self._peer] += 1
         return self.limits.per_peer is None or self._peers[self._peer] <= self.limits.per_peer
 
     def leave(self) -> None:

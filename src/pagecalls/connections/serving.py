@@ -8,13 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import socket
+import ssl
 from collections.abc import Iterable
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
 from pagecalls.connections.http import GuardedHttp
 from pagecalls.connections.limits import ConnectionLimits, LimitedConfig
+from pagecalls.connections.listener import TlsListener
 from pagecalls.connections.websocket import GuardedWebSocket
 
 SWEEP_TICKS = 5
@@ -39,7 +43,22 @@ class ConnectionConfig(LimitedConfig):
 
 
 class SweepingServer(uvicorn.Server):
-    """uvicorn's server that ends connections in time."""
+    """uvicorn's server that ends connections in time. `tls` `None`: they are in the clear."""
+
+    def __init__(self, config: ConnectionConfig, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(config)
+        self._limits = config.limits
+        self._tls = tls
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on these sockets."""
+        if self._tls is None:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        connection = partial(GuardedHttp, self.config, self.server_state, self.lifespan.state)
+        listeners = [TlsListener(each, self._tls, self._limits, self.server_state, connection) for each in sockets or []]
+        self.servers = cast("list[asyncio.base_events.Server]", listeners)  # of which uvicorn wants an end alone
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""

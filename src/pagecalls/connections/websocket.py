@@ -41,7 +41,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The seat of the HTTP connection becomes this one's."""
         super().connection_made(transport)
-        self.watch.enter(transport)
+        self.watch.enter(transport.get_extra_info("peername"))
         self.watch.deadline = self.loop.time() + self.watch.limits.head_timeout_s
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -154,8 +154,8 @@ class Server:
                 proxy_headers=False,
                 ws_max_size=1024 * 1024,
                 timeout_graceful_shutdown=3,
-                ssl_context_factory=(lambda _config, _default: tls.context) if (tls := self._tls) else None,
-            )
+            ),
+            None if self._tls is None else self._tls.context,
         )
         serving = asyncio.create_task(http.serve(sockets=[listener]))
         asked = asyncio.create_task(self._asked_to_stop.wait())
