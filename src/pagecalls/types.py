@@ -1,4 +1,4 @@
-"""The words that every part shares: identifiers, sides, tracks. Read this file first.
+"""The words that every part shares: identifiers, sides, tracks, hours. Read this file first.
 
 Nothing here knows HTTP, SDP, storage or time. An identifier is never a bare `str`.
 """
@@ -114,3 +114,40 @@ class Session:
 
     sdp_type: SdpType
     sdp: str
+
+
+class RingTarget(StrEnum):
+    """Who is rung by a consumer's call: the platform's own inbox (here the built-in console), or the subscribed apps."""
+
+    META = "META"
+    PARTNERS = "PARTNERS"
+
+
+class Day(StrEnum):
+    """Days as the contract writes them, in the order of ISO 8601."""
+
+    MONDAY = "MONDAY"
+    TUESDAY = "TUESDAY"
+    WEDNESDAY = "WEDNESDAY"
+    THURSDAY = "THURSDAY"
+    FRIDAY = "FRIDAY"
+    SATURDAY = "SATURDAY"
+    SUNDAY = "SUNDAY"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHours:
+    """One day's hours, `HHMM` each: the opening is included, the closing is not, but for `2359`, the end of the day."""
+
+    day_of_week: Day
+    open_time: str
+    close_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallHours:
+    """When a Page takes calls: on the wall clock of `timezone_id` (IANA), on the days named, each at most once (messenger-calling
+    9.2). With none it is always closed. The names of the members are also those of the stored form and of the operator's JSON."""
+
+    timezone_id: str
+    weekly: tuple[OpenHours, ...]

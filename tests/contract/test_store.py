@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pagecalls.call.settings import CallHours, CallSettings, Day, OpenHours, RingTarget
+from pagecalls.call.settings import CallSettings
 from pagecalls.call.states import CallState, EndReason
 from pagecalls.errors import TokenFault
 from pagecalls.store.base import (
@@ -33,7 +33,20 @@ from pagecalls.store.base import (
     about,
 )
 from pagecalls.store.base.deliveries import KEPT_ATTEMPTS
-from pagecalls.types import AppId, CallId, DeviceId, Direction, PageId, Platform, Psid, UserId
+from pagecalls.types import (
+    AppId,
+    CallHours,
+    CallId,
+    Day,
+    DeviceId,
+    Direction,
+    OpenHours,
+    PageId,
+    Platform,
+    Psid,
+    RingTarget,
+    UserId,
+)
 from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSID, PSIDS, a_call, a_row
 
 KINDS = (WebhookKind.CONNECT, WebhookKind.TERMINATE)

@@ -13,7 +13,6 @@ import msgspec
 
 from pagecalls.call.messages import Template
 from pagecalls.call.metrics import CallEndCause
-from pagecalls.call.settings import Day, RingTarget
 from pagecalls.call.states import Action, CallState, DeadlineKind, EndReason
 from pagecalls.call.transitions import TABLE
 from pagecalls.consumer.messages import Method, Notice
@@ -30,7 +29,7 @@ from pagecalls.graph.schemas import CallBody, PermissionBody, SdpObject, SentBod
 from pagecalls.graph.subscriptions import WebhookObject
 from pagecalls.graph.versions import SERVED
 from pagecalls.store.base import PageTask, TokenKind, WebhookKind
-from pagecalls.types import Direction, Platform, SdpType, TrackLabel, TrackStatus
+from pagecalls.types import Day, Direction, Platform, RingTarget, SdpType, TrackLabel, TrackStatus
 
 ENUMS: tuple[type[Enum], ...] = (
     Action,

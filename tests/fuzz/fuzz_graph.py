@@ -15,7 +15,6 @@ import msgspec
 from pagecalls.call.hours import is_open
 from pagecalls.call.messages import AUDIO_CALL
 from pagecalls.call.metrics import CallMetrics
-from pagecalls.call.settings import CallHours
 from pagecalls.errors import CallerError, PeerError
 from pagecalls.graph.batch_plan import read_members, waits
 from pagecalls.graph.calls import accept_request, connect_request, end_request, media_update_request
@@ -30,6 +29,7 @@ from pagecalls.graph.selection import fields_of, parse_fields
 from pagecalls.graph.settings import settings_change
 from pagecalls.http import MAX_BODY_BYTES, Json
 from pagecalls.switchboard.zones import wall_clock
+from pagecalls.types import CallHours
 from tests.fuzz.mutation import fuzz
 
 BOUNDARY = "b0"

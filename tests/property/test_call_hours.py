@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagecalls.call.hours import is_open
-from pagecalls.call.settings import CallHours, Day, OpenHours
 from pagecalls.switchboard.zones import wall_clock
+from pagecalls.types import CallHours, Day, OpenHours
 
 DAY_S = 86_400
 MINUTE_S = 60

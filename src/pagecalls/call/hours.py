@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pagecalls.call.settings import CallHours, Day, OpenHours
 from pagecalls.errors import SettingFault, UnusableSetting
+from pagecalls.types import CallHours, Day, OpenHours
 
 END_OF_DAY = "2359"
 """As a closing time it is midnight: nothing later can be written, and a Page that never closes must not close for a minute."""

@@ -6,49 +6,15 @@ Who may change them, where they are kept and what makes hours valid (`hours.py`)
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum, StrEnum
+from enum import Enum
 
-
-class RingTarget(StrEnum):
-    """Who is rung by a consumer's call: the built-in console or the subscribed apps."""
-
-    META = "META"
-    PARTNERS = "PARTNERS"
-
-
-class Day(StrEnum):
-    """Days as the contract writes them, in the order of ISO 8601."""
-
-    MONDAY = "MONDAY"
-    TUESDAY = "TUESDAY"
-    WEDNESDAY = "WEDNESDAY"
-    THURSDAY = "THURSDAY"
-    FRIDAY = "FRIDAY"
-    SATURDAY = "SATURDAY"
-    SUNDAY = "SUNDAY"
-
-
-@dataclass(frozen=True, slots=True)
-class OpenHours:
-    """One day's hours, `HHMM` each, the opening included and the closing not."""
-
-    day_of_week: Day
-    open_time: str
-    close_time: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallHours:
-    """When a Page takes calls: in the zone `timezone_id` (IANA), on the days named, each at most once; none is always closed."""
-
-    timezone_id: str
-    weekly: tuple[OpenHours, ...]
+from pagecalls.types import CallHours, RingTarget
 
 
 @dataclass(frozen=True, slots=True)
 class CallSettings:
     """Everything that `messenger_call_settings` holds. `ring_target` `None`: derived (ruling 13). `call_hours` `None`: always
-    open."""
+    open. The client's value of the same name is another: in an answer any member may be missing, here none is."""
 
     audio_enabled: bool = True
     icon_enabled: bool = True

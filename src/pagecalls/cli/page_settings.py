@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from pagecalls.call.settings import Day, RingTarget
 from pagecalls.cli.look import yes_or_no
 from pagecalls.cli.output import Desk, given, operator_command
+from pagecalls.types import Day, RingTarget
 
 _SPAN = re.compile(r"([A-Za-z]{2,})=([0-9]{4})-([0-9]{4})")
 

@@ -41,7 +41,7 @@ from pagecalls.client.results import (
     Sent,
     SettingsStored,
 )
-from pagecalls.client.settings import ALWAYS_OPEN, AlwaysOpen, CallHours, CallSettings, Day, OpenHours, RingTarget
+from pagecalls.client.settings import ALWAYS_OPEN, AlwaysOpen, CallSettings
 from pagecalls.client.sync import Client
 from pagecalls.client.tokens import (
     AccountsRequest,
@@ -52,7 +52,19 @@ from pagecalls.client.tokens import (
     InspectRequest,
     UserRequest,
 )
-from pagecalls.types import Direction, Platform, SdpType, Session, Track, TrackLabel, TrackStatus
+from pagecalls.types import (
+    CallHours,
+    Day,
+    Direction,
+    OpenHours,
+    Platform,
+    RingTarget,
+    SdpType,
+    Session,
+    Track,
+    TrackLabel,
+    TrackStatus,
+)
 
 if TYPE_CHECKING:
     from pagecalls.client.aio import AsyncClient

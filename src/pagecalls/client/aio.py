@@ -40,7 +40,7 @@ from pagecalls.client.results import (
     Sent,
     SettingsStored,
 )
-from pagecalls.client.settings import AlwaysOpen, CallHours, CallSettings, RingTarget
+from pagecalls.client.settings import AlwaysOpen, CallSettings
 from pagecalls.client.tokens import (
     AccountsRequest,
     AppProof,
@@ -51,7 +51,7 @@ from pagecalls.client.tokens import (
     UserRequest,
 )
 from pagecalls.client.wire import DEFAULT_VERSION, GRAPH_HOST, HttpReply, HttpRequest
-from pagecalls.types import Platform, SdpType, Track
+from pagecalls.types import CallHours, Platform, RingTarget, SdpType, Track
 
 R = TypeVar("R", bound=Result)
 

@@ -17,8 +17,8 @@ from typing import ClassVar, Generic, TypeVar
 from pagecalls.client import results
 from pagecalls.client.members import Json, JsonObject, Members, present
 from pagecalls.client.messages import Content, message_of
-from pagecalls.client.settings import ALWAYS_OPEN, AlwaysOpen, CallHours, CallSettings, RingTarget, call_settings, hours_object
-from pagecalls.types import Platform, SdpType, Session, Track
+from pagecalls.client.settings import ALWAYS_OPEN, AlwaysOpen, CallSettings, call_settings, hours_object
+from pagecalls.types import CallHours, Platform, RingTarget, SdpType, Session, Track
 
 R_co = TypeVar("R_co", bound=results.Result, covariant=True)
 

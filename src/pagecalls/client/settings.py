@@ -10,44 +10,9 @@ from enum import Enum, StrEnum
 from typing import TypeVar
 
 from pagecalls.client.members import Json, JsonObject, Members, WrongShape
+from pagecalls.types import CallHours, Day, OpenHours, RingTarget
 
 Word = TypeVar("Word", bound=StrEnum)
-
-
-class RingTarget(StrEnum):
-    """Who is rung by a consumer's call: the platform's own inbox (here the built-in console), or the subscribed apps."""
-
-    META = "META"
-    PARTNERS = "PARTNERS"
-
-
-class Day(StrEnum):
-    """Days as the API writes them."""
-
-    MONDAY = "MONDAY"
-    TUESDAY = "TUESDAY"
-    WEDNESDAY = "WEDNESDAY"
-    THURSDAY = "THURSDAY"
-    FRIDAY = "FRIDAY"
-    SATURDAY = "SATURDAY"
-    SUNDAY = "SUNDAY"
-
-
-@dataclass(frozen=True, slots=True)
-class OpenHours:
-    """The hours of one day, `HHMM` each; the closing time is not included, but for `2359`, the end of the day."""
-
-    day: Day
-    opens: str
-    closes: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallHours:
-    """When a consumer may call, on the wall clock of `zone` (an IANA name). Days that are not named are closed."""
-
-    zone: str
-    week: tuple[OpenHours, ...]
 
 
 class AlwaysOpen(Enum):
@@ -61,7 +26,10 @@ ALWAYS_OPEN = AlwaysOpen.ALWAYS_OPEN
 
 @dataclass(frozen=True, slots=True)
 class CallSettings:
-    """What holds for a Page. `None`: the server did not say, as when `fields` left it out; of `call_hours` also: always open."""
+    """What holds for a Page. `None`: the server did not say, as when `fields` left it out; of `call_hours` also: always open.
+
+    The server's value of the same name is another: it knows every flag, and `None` means something else there.
+    """
 
     audio_enabled: bool | None
     icon_enabled: bool | None
@@ -86,9 +54,10 @@ def told_settings(item: Members) -> CallSettings:
 def hours_object(hours: CallHours) -> JsonObject:
     """`call_hours`, as it is written."""
     week: list[Json] = [
-        {"day_of_week": each.day.value, "open_time": each.opens, "close_time": each.closes} for each in hours.week
+        {"day_of_week": each.day_of_week.value, "open_time": each.open_time, "close_time": each.close_time}
+        for each in hours.weekly
     ]
-    return {"timezone_id": hours.zone, "weekly_operating_hours": week}
+    return {"timezone_id": hours.timezone_id, "weekly_operating_hours": week}
 
 
 def _settings(members: Members, ring_target: RingTarget | None) -> CallSettings:

@@ -43,7 +43,7 @@ from pagecalls.client.results import (
     Sent,
     SettingsStored,
 )
-from pagecalls.client.settings import AlwaysOpen, CallHours, CallSettings, RingTarget
+from pagecalls.client.settings import AlwaysOpen, CallSettings
 from pagecalls.client.tokens import (
     AccountsRequest,
     AppProof,
@@ -54,7 +54,7 @@ from pagecalls.client.tokens import (
     UserRequest,
 )
 from pagecalls.client.wire import DEFAULT_VERSION, GRAPH_HOST, HttpReply, HttpRequest, Origin
-from pagecalls.types import Platform, SdpType, Track
+from pagecalls.types import CallHours, Platform, RingTarget, SdpType, Track
 
 R = TypeVar("R", bound=Result)
 

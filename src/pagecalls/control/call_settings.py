@@ -6,14 +6,14 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from pagecalls.call.hours import AskedDay, checked_week
-from pagecalls.call.settings import CallHours, CallSettings, Hours, RingTarget, SettingsChange
+from pagecalls.call.settings import CallSettings, Hours, SettingsChange
 from pagecalls.control.base import ControlParts, ControlRequest, Refusal, Refused, decode
 from pagecalls.errors import CallingNotAllowed, SettingFault, UnknownObject, UnusableSetting
 from pagecalls.http import Response, nothing
 from pagecalls.switchboard.base import Release
 from pagecalls.switchboard.registers import NoSuch
 from pagecalls.switchboard.zones import is_zone
-from pagecalls.types import PageId
+from pagecalls.types import CallHours, PageId, RingTarget
 
 
 class SettingsRequest(Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pagecalls.call.hours import AskedDay, checked_week
-from pagecalls.call.settings import FLAGS, CallHours, Hours, RingTarget, SettingsChange
+from pagecalls.call.settings import FLAGS, Hours, SettingsChange
 from pagecalls.errors import MissingParameter, SettingFault, UnusableSetting
 from pagecalls.graph.params import Params
 from pagecalls.graph.schemas import SETTINGS_STORED, settings_body
 from pagecalls.graph.selection import Shape
 from pagecalls.graph.visit import Answer, PageVisit
 from pagecalls.switchboard.zones import is_zone
+from pagecalls.types import CallHours, RingTarget
 
 _DAY = Shape("OperatingHours", dict.fromkeys(("day_of_week", "open_time", "close_time")))
 MESSENGER_CALL_SETTINGS = Shape(

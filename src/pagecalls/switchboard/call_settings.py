@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pagecalls.call.hours import is_open
-from pagecalls.call.settings import CallSettings, RingTarget, SettingsChange, changed
+from pagecalls.call.settings import CallSettings, SettingsChange, changed
 from pagecalls.errors import (
     BusinessCallingOff,
     CallingNotAllowed,
@@ -25,7 +25,7 @@ from pagecalls.switchboard.base import Release
 from pagecalls.switchboard.calls import Calls
 from pagecalls.switchboard.notices import CALLS_FIELD
 from pagecalls.switchboard.zones import wall_clock
-from pagecalls.types import AppId, PageId
+from pagecalls.types import AppId, PageId, RingTarget
 from pagecalls.webhooks.payloads import call_settings_update
 
 

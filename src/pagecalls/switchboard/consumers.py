@@ -16,7 +16,7 @@ from pagecalls.call.events import (
     DeviceReturned,
 )
 from pagecalls.call.machine import apply, start_user_call
-from pagecalls.call.settings import CallSettings, RingTarget
+from pagecalls.call.settings import CallSettings
 from pagecalls.call.states import CallState
 from pagecalls.errors import ConsumerBusy, InvalidValue, NotOffered, UnknownCall, WrongState
 from pagecalls.media.protocol import EngineError, LegDtmf
@@ -40,7 +40,7 @@ from pagecalls.switchboard.messages import Messages
 from pagecalls.switchboard.offers import has_video, shown_tracks
 from pagecalls.switchboard.permissions import Permissions
 from pagecalls.switchboard.updates import take_answer, update
-from pagecalls.types import CallId, MessageId, PageId, SdpType, Session, Side, Track
+from pagecalls.types import CallId, MessageId, PageId, RingTarget, SdpType, Session, Side, Track
 
 DTMF_ALPHABET = frozenset("0123456789*#ABCDabcd,")
 MAX_STATS_BYTES = 8 * 1024

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
-from pagecalls.call.settings import Day
+from pagecalls.types import Day
 
 _DAYS = tuple(Day)
 

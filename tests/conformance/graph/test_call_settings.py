@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from pagecalls.call.settings import CallSettings, RingTarget, SettingsChange
+from pagecalls.call.settings import CallSettings, SettingsChange
 from pagecalls.store.base import AppSubscription, Hold, PageSubscription, WebhookKind
+from pagecalls.types import RingTarget
 from tests.asgi_client import Reply
 from tests.conformance.graph.world import (
     APP,

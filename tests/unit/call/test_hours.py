@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pagecalls.call.hours import AskedDay, checked_week, is_open
-from pagecalls.call.settings import CallHours, Day, OpenHours
 from pagecalls.errors import SettingFault, UnusableSetting
+from pagecalls.types import CallHours, Day, OpenHours
 
 
 def asked(day: str = "MONDAY", opens: str = "0900", closes: str = "1700", name: str = "week[0]") -> AskedDay:

@@ -6,19 +6,8 @@ from dataclasses import fields, replace
 
 import pytest
 
-from pagecalls.call.settings import (
-    DEFAULT_SETTINGS,
-    FLAGS,
-    CallHours,
-    CallSettings,
-    Day,
-    Hours,
-    OpenHours,
-    RingTarget,
-    SettingsChange,
-    changed,
-    default_settings,
-)
+from pagecalls.call.settings import DEFAULT_SETTINGS, FLAGS, CallSettings, Hours, SettingsChange, changed, default_settings
+from pagecalls.types import CallHours, Day, OpenHours, RingTarget
 
 HOURS = CallHours("UTC", (OpenHours(Day.MONDAY, "0900", "1700"),))
 OTHER_HOURS = CallHours("Europe/Berlin", (OpenHours(Day.SUNDAY, "1000", "1200"),))

@@ -8,13 +8,9 @@ from typing import Any
 
 import pytest
 
-from pagecalls.call.settings import CallHours, CallSettings, Day, OpenHours, RingTarget
+from pagecalls.call.settings import CallSettings
 from pagecalls.client import webhooks
-from pagecalls.client.settings import CallHours as ClientHours
 from pagecalls.client.settings import CallSettings as ClientSettings
-from pagecalls.client.settings import Day as ClientDay
-from pagecalls.client.settings import OpenHours as ClientOpenHours
-from pagecalls.client.settings import RingTarget as ClientTarget
 from pagecalls.client.webhooks import (
     BadEvent,
     BadSignature,
@@ -28,7 +24,7 @@ from pagecalls.client.webhooks import (
     PermissionReply,
     Terminate,
 )
-from pagecalls.types import Direction, PageId, Platform, Psid, SdpType, Session
+from pagecalls.types import CallHours, Day, Direction, OpenHours, PageId, Platform, Psid, RingTarget, SdpType, Session
 from pagecalls.webhooks import payloads
 from pagecalls.webhooks.signing import headers
 
@@ -85,18 +81,10 @@ WEEK = (OpenHours(Day.MONDAY, "0900", "1700"), OpenHours(Day.SUNDAY, "0000", "23
 @pytest.mark.parametrize(
     ("told", "settings"),
     [
-        (CallSettings(True, False, True, RingTarget.PARTNERS), ClientSettings(True, False, True, ClientTarget.PARTNERS, None)),
+        (CallSettings(True, False, True, RingTarget.PARTNERS), ClientSettings(True, False, True, RingTarget.PARTNERS, None)),
         (
             CallSettings(False, True, False, RingTarget.META, CallHours("UTC", WEEK)),
-            ClientSettings(
-                False,
-                True,
-                False,
-                ClientTarget.META,
-                ClientHours(
-                    "UTC", (ClientOpenHours(ClientDay.MONDAY, "0900", "1700"), ClientOpenHours(ClientDay.SUNDAY, "0000", "2359"))
-                ),
-            ),
+            ClientSettings(False, True, False, RingTarget.META, CallHours("UTC", WEEK)),
         ),
     ],
 )

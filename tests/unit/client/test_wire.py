@@ -21,9 +21,9 @@ from pagecalls.client.requests import (
     TerminateRequest,
 )
 from pagecalls.client.results import Accepted, Connected, Ended, Limit, MediaUpdated, Permission, PermittedAction, SettingsStored
-from pagecalls.client.settings import ALWAYS_OPEN, CallHours, CallSettings, Day, OpenHours, RingTarget
+from pagecalls.client.settings import ALWAYS_OPEN, CallSettings
 from pagecalls.client.wire import BATCH_LIMIT, HttpReply, Origin, Wire, proof
-from pagecalls.types import Platform, SdpType, Session, Track, TrackLabel, TrackStatus
+from pagecalls.types import CallHours, Day, OpenHours, Platform, RingTarget, SdpType, Session, Track, TrackLabel, TrackStatus
 
 SDP = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\n"
 ANSWER, OFFER = Session(SdpType.ANSWER, "v=0\r\nanswer\r\n"), Session(SdpType.OFFER, "v=0\r\noffer\r\n")

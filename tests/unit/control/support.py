@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from pagecalls.call.settings import CallSettings, RingTarget, SettingsChange, changed
+from pagecalls.call.settings import CallSettings, SettingsChange, changed
 from pagecalls.clock import SteppedClock
 from pagecalls.control.app import build_control
 from pagecalls.control.base import ControlParts
@@ -24,7 +24,7 @@ from pagecalls.switchboard.base import Release
 from pagecalls.switchboard.deliveries import Deliveries
 from pagecalls.switchboard.ids import Ids
 from pagecalls.switchboard.report import CallReport
-from pagecalls.types import AppId, CallId, DeviceId, PageId, Psid
+from pagecalls.types import AppId, CallId, DeviceId, PageId, Psid, RingTarget
 from pagecalls.webhooks.base import Failure, Outcome, Trial
 from tests.asgi_client import Reply, exchange
 from tests.contract.store_model import ModelStore

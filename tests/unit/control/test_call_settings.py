@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pagecalls.call.settings import CallHours, CallSettings, Day, OpenHours, RingTarget
+from pagecalls.call.settings import CallSettings
 from pagecalls.errors import CallingNotAllowed
+from pagecalls.types import CallHours, Day, OpenHours, RingTarget
 from tests.unit.control.support import PAGE, Desk, refused
 
 PATH = f"/_pagecalls/pages/{PAGE.id}/call_settings"

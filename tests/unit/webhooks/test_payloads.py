@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagecalls.call.model import Call
-from pagecalls.call.settings import CallHours, CallSettings, Day, OpenHours, RingTarget
+from pagecalls.call.settings import CallSettings
 from pagecalls.call.states import CallState, EndReason
-from pagecalls.types import CallId, Direction, PageId, Platform, Psid, SdpType, Session
+from pagecalls.types import CallHours, CallId, Day, Direction, OpenHours, PageId, Platform, Psid, RingTarget, SdpType, Session
 from pagecalls.webhooks import payloads
 
 NOW = 1_671_644_824.9

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pagecalls.call.settings import Day, RingTarget
 from pagecalls.graph.openapi.contract import Kind, Member, Schema
 from pagecalls.graph.openapi.edge import Edge
+from pagecalls.types import Day, RingTarget
 
 _DAY = (
     Member("day_of_week", Kind.STRING, "Each day at most once.", is_required=True, choices=tuple(Day)),
