@@ -37,7 +37,7 @@ async def test_a_command_asks_the_server_that_runs(world: World) -> None:
     made = await told(world, "app", "create", "Desk", "--page", world.page_id)
     second = BusinessApp()
     await second.start()
-    second.use(world.base_url, world.page_id, made["page"]["access_token"], made["app"]["secret"])
+    second.use(world.base_url, world.page_id, made["page"]["access_token"], made["secret"])
     assert (await second.get(f"/v26.0/{world.page_id}"))["id"] == world.page_id
     await second.close()
     result = await command(world, "app", "show", "404")

@@ -37,11 +37,12 @@ def create(
     """Make an app."""
     body = given(name=name, page_id=page_id, id=app_id, default_version=default_version, require_proof=require_proof or None)
     made = desk.ask("POST", "/apps", body=body)
-    lines: list[tuple[str, object]] = [("ID", made["app"]["id"]), ("Secret", made["app"]["secret"])]
-    if "page" in made:
-        lines += [("Page", made["page"]["id"]), ("Page token", made["page"]["access_token"])]
-    note = ONCE if "page" not in made else "Secret and token are shown this once."
-    desk.facts(made if "page" in made else made["app"], lines, f"App {name} was made.", note)
+    one, page = made["app"], made["page"]
+    lines: list[tuple[str, object]] = [("ID", one["id"]), ("Secret", one["secret"])]
+    if page is not None:
+        lines += [("Page", page["id"]), ("Page token", page["access_token"])]
+    note = ONCE if page is None else "Secret and token are shown this once."
+    desk.facts({**one, "page": page}, lines, f"App {name} was made.", note)
 
 
 @app.command("list")

@@ -39,7 +39,7 @@ async def read_all(parts: ControlParts, request: ControlRequest) -> Response:
 
 
 async def create(parts: ControlParts, request: ControlRequest) -> Response:
-    """A new app; its secret and the token are shown this once."""
+    """A new app, and the Page with the token for it, null without `page_id`. Secret and token are shown this once."""
     asked = decode(request.body, NewAppRequest)
     change = AppChange(default_version=asked.default_version, require_proof=asked.require_proof or None)
     _check(parts, change)
@@ -47,12 +47,11 @@ async def create(parts: ControlParts, request: ControlRequest) -> Response:
     if asked.page_id is None:
         own_id = None if asked.id is None else AppId(asked.id)
         app = await accounts.create_app(asked.name, own_id, lambda fresh: _changed(fresh, change))
-        return Response(200, {"app": {**rendered(app), "secret": app.secret}})
+        return _shown(app, None)
     if asked.id is not None:
         raise Refused(Refusal.BAD_REQUEST, "An id of your own does not go with page_id; make the token in a second step.")
     new = await accounts.create_app_on_page(asked.name, PageId(asked.page_id), lambda fresh: _changed(fresh, change))
-    page: JsonObject = {"id": new.page.id, "access_token": new.access_token}
-    return Response(200, {"app": {"id": new.app.id, "secret": new.app.secret}, "page": page})
+    return _shown(new.app, {"id": new.page.id, "access_token": new.access_token})
 
 
 async def read(parts: ControlParts, request: ControlRequest) -> Response:
@@ -89,6 +88,10 @@ def rendered(app: App) -> JsonObject:
         "require_proof": app.require_proof,
         "created_at": seconds(app.created_at),
     }
+
+
+def _shown(app: App, page: JsonObject | None) -> Response:
+    return Response(200, {"app": {**rendered(app), "secret": app.secret}, "page": page})
 
 
 def _check(parts: ControlParts, change: AppChange) -> None:

@@ -83,7 +83,7 @@ def test_an_older_database_is_brought_up_only_where_that_is_allowed(tmp_path: Pa
 def test_the_life_of_an_app(shell: Shell) -> None:
     assert shell.text("app", "list") == "There are no apps. pagecalls app create NAME makes one.\n"
     made = shell.json("app", "create", "Front desk", "--id", "777", "--default-version", "v25.0")
-    assert (made["id"], len(made["secret"])) == ("777", 32)
+    assert (made["id"], len(made["secret"]), made["page"]) == ("777", 32, None)
     assert rows(shell.text("app", "list"))[0][:4] == ["777", "Front desk", "v25.0", "optional"]
     changed = shell.json("app", "change", "777", "--require-proof", "--name", "Desk")
     assert (changed["name"], changed["require_proof"]) == ("Desk", True)
@@ -105,7 +105,9 @@ def test_an_app_on_a_page_and_its_first_steps(shell: Shell) -> None:
     assert (page["is_calling_eligible"], page["may_call_consumers"]) == (True, False)
     assert f"--page {page['id']}" not in shell.text("page", "show", page["id"])
     made = shell.json("app", "create", "Desk", "--page", page["id"])
+    assert made["page"]["id"] == page["id"]
     assert made["page"]["access_token"].startswith("EAA")
+    assert made.keys() == shell.json("app", "create", "Desk").keys()
     again = shell.text("app", "create", "Desk", "--page", page["id"])
     assert "shown this once" in again
     assert page["id"] in again

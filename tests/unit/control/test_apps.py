@@ -20,12 +20,15 @@ T = TypeVar("T")
 
 
 async def test_an_app_with_full_rights_on_a_page() -> None:
-    """As the first version had it: nothing more, and members that it does not know are passed over."""
+    """Members that it does not know are passed over, as in the first version."""
     desk = Desk()
     reply = await desk.ask("POST", APPS, {"name": "Shop", "page_id": PAGE.id, "colour": "red"})
     assert reply.status == 200
-    assert {key: set(member) for key, member in reply.json.items()} == {"app": {"id", "secret"}, "page": {"id", "access_token"}}
+    assert reply.json["page"].keys() == {"id", "access_token"}
+    assert reply.json["page"]["id"] == PAGE.id
     app_id, text = reply.json["app"]["id"], reply.json["page"]["access_token"]
+    shown = {name: value for name, value in reply.json["app"].items() if name != "secret"}
+    assert (await desk.ask("GET", f"{APPS}/{app_id}")).json == {"app": shown}
     app = await desk.store.read(lambda tx: tx.app(AppId(app_id)))
     assert app is not None
     assert (app.name, app.secret) == ("Shop", reply.json["app"]["secret"])
@@ -37,6 +40,8 @@ async def test_an_app_with_full_rights_on_a_page() -> None:
 async def test_an_app_alone() -> None:
     desk = Desk()
     reply = await desk.ask("POST", APPS, {"name": "Desk", "id": "777", "default_version": "v25.0", "require_proof": True})
+    assert reply.json.keys() == {"app", "page"}
+    assert reply.json["page"] is None
     app = reply.json["app"]
     secret = app.pop("secret")
     assert len(secret) == 32
