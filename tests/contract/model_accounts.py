@@ -22,19 +22,12 @@ class ModelAccounts(ModelSettings):
 
     def __init__(self) -> None:
         super().__init__()
-        self.metas: dict[str, str] = {}
         self.app_by_id: dict[AppId, App] = {}
         self.page_by_id: dict[PageId, Page] = {}
         self.user_by_id: dict[UserId, User] = {}
         self.tokens_by_digest: dict[str, Token] = {}
         self.app_subs: dict[tuple[AppId, str], AppSubscription] = {}
         self.page_subs: dict[tuple[AppId, PageId], PageSubscription] = {}
-
-    def meta(self, key: str) -> str | None:
-        return self.metas.get(key)
-
-    def put_meta(self, key: str, value: str) -> None:
-        self.metas[key] = value
 
     def app(self, app_id: AppId) -> App | None:
         return self.app_by_id.get(app_id)

@@ -153,13 +153,13 @@ class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics, ModelDeliveries,
         self.release_outbox(held, now)
         return len(held)
 
-    def pending_outbox(self) -> list[OutboxRow]:
+    def _ready(self) -> list[OutboxRow]:
         return [row for row in self.rows.values() if row.hold is Hold.READY]
 
     def due_outbox(self, now: float, per_app: int) -> list[OutboxKey]:
         found: list[OutboxRow] = []
         for app_id in sorted(self.app_by_id):
-            due = [row for row in self.pending_outbox() if row.app_id == app_id and row.next_at <= now]
+            due = [row for row in self._ready() if row.app_id == app_id and row.next_at <= now]
             fresh = [row for row in due if row.attempts == 0 and not self._is_behind_held(row)]
             found += [row for row in fresh if row.call_id is not None][:per_app]
             found += [row for row in fresh if row.call_id is None][:per_app]
@@ -172,7 +172,7 @@ class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics, ModelDeliveries,
         return row.lane is not None and any(other.id < row.id and other.hold is Hold.HELD for other in lane)
 
     def next_outbox_at(self, now: float) -> float | None:
-        return min((row.next_at for row in self.pending_outbox() if row.next_at > now), default=None)
+        return min((row.next_at for row in self._ready() if row.next_at > now), default=None)
 
     def outbox_row(self, row_id: int) -> OutboxRow | None:
         return self.rows.get(row_id)

@@ -1,4 +1,4 @@
-"""Small values for tests of the store."""
+"""Small values for tests of the store, and what they look at in it."""
 
 from __future__ import annotations
 
@@ -49,3 +49,10 @@ def a_row(
     body = f'{{"event":"{event_id}"}}'.encode()
     call = None if call_id is None else CallId(call_id)
     return OutboxRow(event_id, app_id, "page", call, kind, body, created_at, hold, created_at, about=about)
+
+
+def ready_rows(transaction: Transaction) -> list[OutboxRow]:
+    """The rows that are READY, in order of id."""
+    entries = reversed(transaction.outbox_entries(None, None, before=2**62, limit=9999))
+    found = [transaction.outbox_row(entry.id) for entry in entries if entry.hold is Hold.READY]
+    return [row for row in found if row is not None]

@@ -47,9 +47,10 @@ from pagecalls.types import (
     RingTarget,
     UserId,
 )
-from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSID, PSIDS, a_call, a_row
+from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSID, PSIDS, a_call, a_row, ready_rows
 
 KINDS = (WebhookKind.CONNECT, WebhookKind.TERMINATE)
+ADA = User(UserId("7"), "Ada", NOW)
 
 
 class Refused(Exception):
@@ -61,30 +62,30 @@ class Refused(Exception):
 
 async def test_a_write_gives_back_its_result_and_is_read_afterwards(store: Store) -> None:
     def work(transaction: Transaction) -> str:
-        transaction.put_meta("k", "v")
+        transaction.put_user(ADA)
         return "done"
 
     assert await store.write(work) == "done"
-    assert await store.read(lambda transaction: transaction.meta("k")) == "v"
+    assert await store.read(lambda transaction: transaction.user(ADA.id)) == ADA
 
 
 async def test_a_unit_that_raises_leaves_nothing_behind(store: Store) -> None:
     def work(transaction: Transaction) -> None:
-        transaction.put_meta("k", "v")
+        transaction.put_user(ADA)
         transaction.put_call(a_call("c_1"))
         raise Refused
 
     with pytest.raises(Refused):
         await store.write(work)
-    assert await store.read(lambda transaction: (transaction.meta("k"), transaction.live_calls())) == (None, [])
+    assert await store.read(lambda transaction: (transaction.user(ADA.id), transaction.live_calls())) == (None, [])
 
 
 async def test_a_unit_sees_its_own_writes(store: Store) -> None:
-    def work(transaction: Transaction) -> str | None:
-        transaction.put_meta("k", "v")
-        return transaction.meta("k")
+    def work(transaction: Transaction) -> User | None:
+        transaction.put_user(ADA)
+        return transaction.user(ADA.id)
 
-    assert await store.write(work) == "v"
+    assert await store.write(work) == ADA
 
 
 async def test_a_unit_goes_on_after_a_refused_second_call(store: Store) -> None:
@@ -92,11 +93,11 @@ async def test_a_unit_goes_on_after_a_refused_second_call(store: Store) -> None:
         transaction.put_call(a_call("c_1"))
         with pytest.raises(LiveCallExists):
             transaction.put_call(a_call("c_2"))
-        transaction.put_meta("k", "v")
+        transaction.put_user(ADA)
 
     await store.write(work)
     assert await store.read(lambda transaction: [record.call.id for record in transaction.live_calls()]) == ["c_1"]
-    assert await store.read(lambda transaction: transaction.meta("k")) == "v"
+    assert await store.read(lambda transaction: transaction.user(ADA.id)) == ADA
 
 
 async def test_closing_twice_is_closing_once(store: Store) -> None:
@@ -105,13 +106,6 @@ async def test_closing_twice_is_closing_once(store: Store) -> None:
 
 
 # --- apps, Pages, tokens ----------------------------------------------------------------------------------------------
-
-
-async def test_metadata_is_replaced(store: Store) -> None:
-    await store.write(lambda transaction: transaction.put_meta("k", "old"))
-    await store.write(lambda transaction: transaction.put_meta("k", "new"))
-    assert await store.read(lambda transaction: transaction.meta("k")) == "new"
-    assert await store.read(lambda transaction: transaction.meta("absent")) is None
 
 
 async def test_apps_come_back_whole_and_in_order(store: Store) -> None:
@@ -140,9 +134,9 @@ async def test_pages_come_back_whole(store: Store) -> None:
 @pytest.mark.parametrize("kind", list(TokenKind))
 async def test_tokens_come_back_whole(store: Store, kind: TokenKind) -> None:
     page_id = PAGE if kind is TokenKind.PAGE else None
-    await store.write(lambda transaction: transaction.put_user(User(UserId("7"), "Ada", NOW)))
+    await store.write(lambda transaction: transaction.put_user(ADA))
     scopes = frozenset({"pages_messaging", "pages_show_list"})
-    token = Token("d1", kind, APP, page_id, scopes, NOW + 0.25, user_id=UserId("7"), issued_at=NOW)
+    token = Token("d1", kind, APP, page_id, scopes, NOW + 0.25, user_id=ADA.id, issued_at=NOW)
     await store.write(lambda transaction: transaction.put_token(token))
     assert await store.read(lambda transaction: transaction.token("d1")) == token
     revoked = replace(token, fault=TokenFault.REVOKED, expires_at=None)
@@ -171,7 +165,7 @@ async def test_lists_are_paged_in_order_of_id(store: Store) -> None:
 
 
 async def test_tokens_are_listed_by_what_they_are_for(store: Store) -> None:
-    user = User(UserId("7"), "Ada")
+    user = ADA
     made = [
         Token("a" * 64, TokenKind.PAGE, APP, PAGE, frozenset()),
         Token("b" * 64, TokenKind.SYSTEM_USER, APP, PAGE, frozenset(), user_id=user.id),
@@ -202,7 +196,7 @@ async def test_tokens_are_listed_by_what_they_are_for(store: Store) -> None:
 
 
 async def test_tokens_with_a_seed_are_found_by_user_app_and_end(store: Store) -> None:
-    user = User(UserId("7"), "Ada")
+    user = ADA
     made = Token("a" * 64, TokenKind.PAGE, APP, PAGE, frozenset(), user_id=user.id, seed="one")
     revoked = replace(made, digest="b" * 64, seed="two", fault=TokenFault.REVOKED)
     ending = replace(made, digest="c" * 64, seed="three", expires_at=NOW + 0.1)
@@ -232,7 +226,7 @@ async def test_an_app_goes_with_all_that_hangs_on_it(store: Store) -> None:
     assert await store.read(lambda transaction: transaction.owed_webhooks(APP)) == 1
     await store.write(lambda transaction: transaction.delete_app(APP))
     assert await store.read(lambda transaction: (transaction.app(APP), transaction.token("d1"))) == (None, None)
-    assert await store.read(lambda transaction: [row.event_id for row in transaction.pending_outbox()]) == ["two"]
+    assert await store.read(lambda transaction: [row.event_id for row in ready_rows(transaction)]) == ["two"]
     assert await store.read(lambda transaction: transaction.token("d2")) is not None
     assert not await store.read(lambda transaction: transaction.has_page_subscriber(PAGE, "calls"))
 
@@ -261,7 +255,7 @@ async def test_an_apps_webhooks_go_in_portions_and_what_is_owed_last(store: Stor
 
 
 async def test_a_page_and_a_user_go_with_their_tokens(store: Store) -> None:
-    user, bare = User(UserId("7"), "Ada"), Page(PageId("2002"), "Bare")
+    user, bare = ADA, Page(PageId("2002"), "Bare")
 
     def work(transaction: Transaction) -> None:
         transaction.put_user(user)
@@ -528,13 +522,13 @@ async def test_rows_get_growing_ids_and_keep_their_bytes(store: Store) -> None:
 async def test_held_rows_wait_for_their_release(store: Store) -> None:
     held = [a_row(f"e{number}", hold=Hold.HELD) for number in range(3)]
     ids = await store.write(lambda transaction: transaction.add_outbox(held))
-    assert await store.read(lambda transaction: transaction.pending_outbox()) == []
+    assert await store.read(ready_rows) == []
     await store.write(lambda transaction: transaction.release_outbox(ids[1:2], NOW + 2))
-    pending = await store.read(lambda transaction: transaction.pending_outbox())
+    pending = await store.read(ready_rows)
     assert pending == [replace(held[1], id=ids[1], hold=Hold.READY, next_at=NOW + 2)]
     assert await store.write(lambda transaction: transaction.release_all_outbox(NOW + 7)) == 2
     assert await store.write(lambda transaction: transaction.release_all_outbox(NOW + 8)) == 0
-    pending = await store.read(lambda transaction: transaction.pending_outbox())
+    pending = await store.read(ready_rows)
     assert [(row.id, row.next_at) for row in pending] == [(ids[0], NOW + 7), (ids[1], NOW + 2), (ids[2], NOW + 7)]
 
 
@@ -559,7 +553,7 @@ async def test_outcomes_are_noted(store: Store) -> None:
         (None, None),
         (NOW + 1, DropReason.SCHEDULE),
     ]
-    pending = await store.read(lambda transaction: transaction.pending_outbox())
+    pending = await store.read(ready_rows)
     assert [(row.id, row.next_at) for row in pending] == [(ids[1], NOW + 5)]
 
 
@@ -577,7 +571,7 @@ async def test_a_late_outcome_does_not_bring_a_row_back(store: Store) -> None:
     await store.write(work)
     rows = await store.read(lambda transaction: [transaction.outbox_row(row_id) for row_id in ids])
     assert [(row.hold, row.attempts) for row in rows if row] == [(Hold.DELIVERED, 1), (Hold.DROPPED, 2), (Hold.DELIVERED, 2)]
-    assert await store.read(lambda transaction: transaction.pending_outbox()) == []
+    assert await store.read(ready_rows) == []
 
 
 async def test_stale_rows_are_dropped_at_the_end_of_a_call(store: Store) -> None:

@@ -14,11 +14,11 @@ import pytest
 
 from pagecalls.errors import Unavailable
 from pagecalls.store import queries
-from pagecalls.store.base import PageSubscription, Transaction
+from pagecalls.store.base import PageSubscription, Transaction, User
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.store.writer import ConnectionThread
-from pagecalls.types import AppId
-from tests.contract.store_samples import PAGE, a_row, seed
+from pagecalls.types import AppId, UserId
+from tests.contract.store_samples import PAGE, a_row, ready_rows, seed
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -48,12 +48,17 @@ class Plug:
         self._pulled.set()
 
 
+def put(transaction: Transaction, key: str) -> None:
+    """The least that can be written: a user, who needs nothing else to be there."""
+    transaction.put_user(User(UserId(key), "Ada"))
+
+
 def keys(transaction: Transaction) -> list[str]:
-    return [key for key in "abcdefgh" if transaction.meta(key)]
+    return [user.id for user in transaction.users("", 9)]
 
 
 def write_key(store: SqliteStore, key: str) -> asyncio.Task[None]:
-    return asyncio.ensure_future(store.write(lambda transaction: transaction.put_meta(key, key)))
+    return asyncio.ensure_future(store.write(lambda transaction: put(transaction, key)))
 
 
 # --- group commit -----------------------------------------------------------------------------------------------------
@@ -63,7 +68,7 @@ async def test_one_failed_unit_of_a_group_leaves_the_others(path: Path | None) -
     store, plug = SqliteStore.open(path), Plug()
 
     def fail(transaction: Transaction) -> None:
-        transaction.put_meta("b", "b")
+        put(transaction, "b")
         raise Refused
 
     first = asyncio.ensure_future(store.write(plug))
@@ -142,7 +147,7 @@ async def test_reads_of_a_file_do_not_wait_for_writes_and_see_the_last_commit(tm
     await write_key(store, "a")
 
     def write_and_wait(transaction: Transaction) -> None:
-        transaction.put_meta("b", "b")
+        put(transaction, "b")
         plug(transaction)
 
     writing = asyncio.ensure_future(store.write(write_and_wait))
@@ -157,7 +162,7 @@ async def test_reads_of_a_file_do_not_wait_for_writes_and_see_the_last_commit(tm
 async def test_a_read_that_writes_is_refused(path: Path | None) -> None:
     store = SqliteStore.open(path)
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        await store.read(lambda transaction: transaction.put_meta("a", "a"))
+        await store.read(lambda transaction: put(transaction, "a"))
     await write_key(store, "b")
     assert await store.read(keys) == ["b"]
     await store.close()
@@ -169,9 +174,9 @@ async def test_a_connection_that_only_reads_is_set_once(is_read_only: bool) -> N
     said: list[str] = []
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     connection.set_trace_callback(said.append)
-    thread = ConnectionThread(connection, {**queries.load(), "meta": "SELECT ?"}, "reader", is_read_only=is_read_only)
+    thread = ConnectionThread(connection, {**queries.load(), "user": "SELECT ? WHERE 0"}, "reader", is_read_only=is_read_only)
     for _ in range(2):
-        await thread.submit(lambda transaction: transaction.meta("a"), is_write=False)
+        await thread.submit(lambda transaction: transaction.user(UserId("a")), is_write=False)
     await thread.close()
     settings = [text for text in said if text.startswith("PRAGMA")]
     on, off = "PRAGMA query_only = ON", "PRAGMA query_only = OFF"
@@ -329,7 +334,7 @@ async def test_every_acknowledged_row_survives_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     acknowledged = write_until_killed(path)
     store = SqliteStore.open(path)
-    stored = await store.read(lambda transaction: [row.event_id for row in transaction.pending_outbox()])
+    stored = await store.read(lambda transaction: [row.event_id for row in ready_rows(transaction)])
     await store.close()
     assert set(acknowledged) <= set(stored)
     for lane in range(8):
@@ -346,5 +351,5 @@ async def test_a_reopened_file_goes_on_where_it_was(tmp_path: Path) -> None:
     store = SqliteStore.open(path)
     (second,) = await store.write(lambda transaction: transaction.add_outbox([a_row("e2")]))
     assert second > first
-    assert await store.read(lambda transaction: [row.event_id for row in transaction.pending_outbox()]) == ["e1", "e2"]
+    assert await store.read(lambda transaction: [row.event_id for row in ready_rows(transaction)]) == ["e1", "e2"]
     await store.close()

@@ -32,7 +32,7 @@ from pagecalls.store.base import (
 from pagecalls.store.sqlite import SqliteStore
 from pagecalls.types import CallId, MessageId, Platform
 from tests.contract.store_model import ModelStore
-from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSIDS, a_call, a_row, seed
+from tests.contract.store_samples import APP, NOW, OTHER_APP, PAGE, PSIDS, a_call, a_row, ready_rows, seed
 
 Step = Callable[[Transaction], object]
 
@@ -183,7 +183,7 @@ units = st.tuples(st.lists(steps, min_size=1, max_size=4), st.booleans())
 
 
 def everything(transaction: Transaction) -> list[object]:
-    seen: list[object] = [transaction.pending_outbox(), transaction.live_calls()]
+    seen: list[object] = [ready_rows(transaction), transaction.live_calls()]
     seen += [transaction.outbox_row(row_id) for row_id in range(1, 12)]
     seen += [transaction.attempts(row_id) for row_id in range(1, 12)]
     seen += [transaction.replays_outbox(2), transaction.failing_receivers(), transaction.failing_receiver(APP, "page")]

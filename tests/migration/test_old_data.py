@@ -25,6 +25,9 @@ from tests.scenarios.conftest import AIORTC, CHROMIUM, a_world, offered
 MOVED = {"tokens": {"is_revoked"}, "outbox": {"delivered_at"}}
 """Columns whose values stand elsewhere since; their tests are below."""
 
+GONE = {"meta"}
+"""Tables that no version ever wrote to."""
+
 
 def rows(path: Path, table: str) -> list[dict[str, Any]]:
     with closing(sqlite3.connect(path)) as database:
@@ -45,6 +48,8 @@ async def test_every_row_of_every_table_comes_through(tmp_path: Path) -> None:
     assert tables == set(old.tables(now))
     await SqliteStore.open(path).close()
     for table, before in old.tables(now).items():
+        if table in GONE:
+            continue
         found = rows(path, table)
         assert len(found) == len(before)
         for row in before:

@@ -66,7 +66,7 @@ async def test_status_beside_a_server(world: World) -> None:
     assert tables["calls"]["rows"] == 1
     assert before - 1 <= tables["calls"]["oldest"] == tables["calls"]["newest"]
     assert tables["outbox"]["rows"] == one(world.folder / DATABASE, "SELECT count(*) FROM outbox")
-    assert tables["meta"]["oldest"] is None
+    assert tables["pages"]["oldest"] is None
     pages = one(world.folder / DATABASE, "PRAGMA page_count") * one(world.folder / DATABASE, "PRAGMA page_size")
     assert found["file_bytes"] == pages, "with what is still in the write-ahead log alone"
     schema_page = 4096
@@ -180,7 +180,7 @@ async def test_a_copy_is_finished_while_others_write_without_pause(tmp_path: Pat
     def write() -> None:
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             while not stop.is_set():
-                database.execute("INSERT OR REPLACE INTO meta VALUES ('written', ?)", (str(len(written)),))
+                database.execute("UPDATE pages SET name = ?", (str(len(written)),))
                 written.append(1)
 
     writer = threading.Thread(target=write)

@@ -25,7 +25,7 @@ MOST_PAGES = 1_073_741_823
 
 # Of no age, so that no upkeep makes room.
 FILLERS = (
-    "INSERT INTO meta (key, value) VALUES (:name, :text)",
+    "INSERT INTO users (id, name, created_at) VALUES (:name, :text, 0)",
     "INSERT INTO outbox (event_id, app_id, object, kind, body, created_at, hold, next_at, attempts)"
     " SELECT :name, id, 'page', 'connect', :text, 0, 'delivered', 9e12, 1 FROM apps LIMIT 1",
     "INSERT INTO calls (id, page_id, psid, state, is_live, ended_at, body, media)"

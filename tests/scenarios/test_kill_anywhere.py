@@ -27,6 +27,7 @@ from pagecalls.switchboard.calls import decoded
 from pagecalls.switchboard.desired import routing
 from pagecalls.switchboard.media_events import MediaEvents
 from pagecalls.types import CallId, Side
+from tests.contract.store_samples import ready_rows
 
 from .conftest import AIORTC, CHROMIUM, World, a_world, offered
 from .killing import Remains
@@ -171,7 +172,7 @@ async def check_it_ends(world: World) -> None:
         assert record.call.state in (CallState.CONNECTING, CallState.ACTIVE)
         await world.app.call("terminate", call_id=record.call.id)
     assert await world.is_clean()
-    open_rows = await world.server.calls.store.read(lambda tx: tx.pending_outbox())
+    open_rows = await world.server.calls.store.read(ready_rows)
     assert open_rows == []
 
 

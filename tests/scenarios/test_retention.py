@@ -25,9 +25,11 @@ from pagecalls.store.base import (
     PermissionRequest,
     Token,
     TokenKind,
+    User,
 )
 from pagecalls.switchboard import upkeep
-from pagecalls.types import AppId, DeviceId, MessageId, PageId, Psid
+from pagecalls.types import AppId, DeviceId, MessageId, PageId, Psid, UserId
+from tests.contract.store_samples import ready_rows
 
 from .conftest import World, a_world
 
@@ -117,13 +119,13 @@ async def test_webhooks_that_are_done_with_are_bounded_in_number_and_owed_ones_a
         await device.request("call.hangup", call_id=last)
         await world.settle()
         owed = "outbox WHERE hold NOT IN ('delivered', 'dropped')"
-        newest = [row.id for row in await world.server.calls.store.read(lambda tx: tx.pending_outbox())]
+        newest = [row.id for row in await world.server.calls.store.read(ready_rows)]
         before = count(world, owed)
         assert before > 0
         await world.advance(60)
         assert count(world, owed) == before
         assert count(world, "outbox") == before + 3
-        assert newest == [row.id for row in await world.server.calls.store.read(lambda tx: tx.pending_outbox())]
+        assert newest == [row.id for row in await world.server.calls.store.read(ready_rows)]
         assert (await world.server.calls.load(last)) is not None  # type: ignore[arg-type]
         assert count(world, "calls") == 4
 
@@ -195,7 +197,7 @@ async def test_rows_go_in_portions_and_others_write_in_between(world: World, mon
 
     async def others() -> None:
         while world.server.upkeep.removed[Past.CALLS] < 35:
-            await store.write(lambda tx: tx.put_meta("other", "x"))
+            await store.write(lambda tx: tx.put_user(User(UserId("9"), "x")))
 
     await asyncio.gather(world.server.upkeep.run(), others())
     portions = [place for place, result in enumerate(order) if isinstance(result, int) and result]

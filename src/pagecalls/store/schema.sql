@@ -1,11 +1,6 @@
 -- The whole schema as it reads today. A new database gets this text; an older one gets what is missing from migrations/.
 -- Identifiers are decimal digits or url-safe text and stay text. Times are Unix seconds. Lists are JSON arrays.
 
-CREATE TABLE meta (
-    key TEXT PRIMARY KEY NOT NULL,
-    value TEXT NOT NULL
-) WITHOUT ROWID;
-
 CREATE TABLE apps (
     id TEXT PRIMARY KEY NOT NULL,
     name TEXT NOT NULL,

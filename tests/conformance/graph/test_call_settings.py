@@ -25,6 +25,7 @@ from tests.conformance.graph.world import (
     error_of,
     facts,
 )
+from tests.contract.store_samples import ready_rows
 
 PATH = f"/v26.0/{PAGE.id}/messenger_call_settings"
 DEFAULTS = {
@@ -91,7 +92,7 @@ async def test_the_ring_target_is_derived_until_it_is_set(world: World) -> None:
     assert (await current(world))["call_routing"] == {"ring_target": "META"}
     await world.store.write(lambda tx: tx.put_page_subscription(PageSubscription(OTHER_APP.id, PAGE.id, ("calls",))))
     assert (await current(world))["call_routing"] == {"ring_target": "PARTNERS"}
-    assert await world.store.read(lambda tx: tx.pending_outbox()) == []
+    assert await world.store.read(ready_rows) == []
     await change(world, call_routing={"ring_target": "META"})
     assert (await current(world))["call_routing"] == {"ring_target": "META"}
 
@@ -275,7 +276,7 @@ async def test_what_is_refused_changes_nothing(world: World, members: dict[str, 
     assert f" {named} " in error_of(reply)["message"]
     assert await stored(world) is None
     await world.calls.settled()
-    assert await world.store.read(lambda tx: tx.pending_outbox()) == []
+    assert await world.store.read(ready_rows) == []
 
 
 async def test_partners_needs_the_calling_app_on_the_page(world: World) -> None:
@@ -331,11 +332,11 @@ async def test_the_webhook_is_written_with_the_change_and_leaves_after_the_respo
     )
     release()
     await world.calls.settled()
-    (ready,) = await world.store.read(lambda tx: tx.pending_outbox())
+    (ready,) = await world.store.read(ready_rows)
     assert (ready.id, ready.body) == (1, row.body)
     await change(world, icon_enabled=False)
     await world.calls.settled()
-    assert [each.id for each in await world.store.read(lambda tx: tx.pending_outbox())] == [1, 2]
+    assert [each.id for each in await world.store.read(ready_rows)] == [1, 2]
 
 
 async def test_every_accepted_write_is_told_even_if_it_changes_nothing(world: World) -> None:
@@ -344,7 +345,7 @@ async def test_every_accepted_write_is_told_even_if_it_changes_nothing(world: Wo
     for _ in range(2):
         await change(world, audio_enabled=True)
     await world.calls.settled()
-    rows = await world.store.read(lambda tx: tx.pending_outbox())
+    rows = await world.store.read(ready_rows)
     assert [json.loads(row.body)["entry"][0]["call_settings"]["audio_enabled"] for row in rows] == [True, True]
     assert len({row.event_id for row in rows}) == 2
 
@@ -364,7 +365,7 @@ async def test_concurrent_writes_are_never_mixed(world: World) -> None:
     del found["call_routing"]
     assert found in [whole(index) for index in range(8)]
     await world.calls.settled()
-    last = (await world.store.read(lambda tx: tx.pending_outbox()))[-1]
+    last = (await world.store.read(ready_rows))[-1]
     told = json.loads(last.body)["entry"][0]["call_settings"]
     assert {name: told[name] for name in found} == found
 

@@ -12,7 +12,7 @@ from pagecalls.store.base import Consumer, Transaction
 from pagecalls.switchboard.accounts import SLICE
 from pagecalls.switchboard.credentials import digest
 from pagecalls.types import AppId, Platform
-from tests.contract.store_samples import a_call, a_row
+from tests.contract.store_samples import a_call, a_row, ready_rows
 from tests.unit.control.support import PAGE, Desk, refused
 
 APPS = "/_pagecalls/apps"
@@ -98,7 +98,7 @@ async def test_an_app_that_is_owed_webhooks_goes_only_by_force() -> None:
     assert "force=true" in reply.json["error"]["message"]
     assert (await desk.ask("DELETE", f"{APPS}/777?force=true")).json == {"success": True}
     assert refused(await desk.ask("GET", f"{APPS}/777")) == (404, "not_found")
-    assert await desk.store.read(lambda tx: tx.pending_outbox()) == []
+    assert await desk.store.read(ready_rows) == []
 
 
 async def test_an_app_goes_in_portions_so_that_no_call_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

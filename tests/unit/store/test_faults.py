@@ -12,8 +12,10 @@ import pytest
 
 from pagecalls.errors import Unavailable
 from pagecalls.store import sqlite
+from pagecalls.store.base import User
 from pagecalls.store.faults import Trouble, passing
 from pagecalls.store.sqlite import SqliteStore
+from pagecalls.types import UserId
 
 
 def fault(code: int) -> sqlite3.Error:
@@ -75,10 +77,10 @@ async def test_a_file_that_another_process_holds_is_refused_and_works_afterwards
     store = SqliteStore.open(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        writes = [store.write(lambda tx, key=key: tx.put_meta(key, "x")) for key in "ab"]  # type: ignore[misc]
+        writes = [store.write(lambda tx, key=key: tx.put_user(User(UserId(key), "x"))) for key in "ab"]  # type: ignore[misc]
         outcomes = await asyncio.gather(*writes, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [Unavailable, Unavailable]
         other.execute("ROLLBACK")
-    await store.write(lambda tx: tx.put_meta("c", "x"))
-    assert await store.read(lambda tx: [tx.meta(key) for key in "abc"]) == [None, None, "x"]
+    await store.write(lambda tx: tx.put_user(User(UserId("c"), "x")))
+    assert await store.read(lambda tx: [user.id for user in tx.users("", 9)]) == ["c"]
     await store.close()

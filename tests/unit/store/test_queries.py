@@ -52,7 +52,6 @@ BUSY = [
     "consumer_token",
     "release_outbox",
     "release_all_outbox",
-    "pending_outbox",
     "outbox_row",
     "is_untried",
     "fresh_outbox",

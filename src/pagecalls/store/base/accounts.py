@@ -117,14 +117,6 @@ class PageSubscription:
 class AccountRows(Protocol):
     """What a unit of work does with accounts."""
 
-    def meta(self, key: str) -> str | None:
-        """The value stored under `key`."""
-        ...
-
-    def put_meta(self, key: str, value: str) -> None:
-        """Insert or replace."""
-        ...
-
     def app(self, app_id: AppId) -> App | None:
         """The app, if it exists."""
         ...

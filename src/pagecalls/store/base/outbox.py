@@ -120,10 +120,6 @@ class OutboxRows(Protocol):
         """Recovery at start: every HELD row becomes READY (ruling 18). The number released."""
         ...
 
-    def pending_outbox(self) -> list[OutboxRow]:
-        """READY rows in order of id."""
-        ...
-
     def due_outbox(self, now: float, per_app: int) -> list[OutboxKey]:
         """READY rows due at or before `now`: of each app, at most `per_app` of calls that were never tried, in order of id, as
         many of no call, then as many retries. So calls never wait behind a heap of other events.

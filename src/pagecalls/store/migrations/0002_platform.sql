@@ -179,3 +179,6 @@ CREATE INDEX call_buttons_expiry ON call_buttons (expires_at);
 -- Deadlines are read with their calls; nothing looks for them in a column.
 DROP INDEX calls_due;
 ALTER TABLE calls DROP COLUMN next_deadline;
+
+-- Nothing was ever kept here.
+DROP TABLE meta;

@@ -1,11 +1,4 @@
--- Metadata, apps, Pages, tokens and subscriptions.
-
--- name: meta
-SELECT value FROM meta WHERE key = ?
-
--- name: put_meta
-INSERT INTO meta (key, value) VALUES (?, ?)
-ON CONFLICT (key) DO UPDATE SET value = excluded.value
+-- Apps, Pages, tokens and subscriptions.
 
 -- name: app
 SELECT id, name, secret, default_version, require_proof, created_at FROM apps WHERE id = ?

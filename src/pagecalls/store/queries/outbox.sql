@@ -11,14 +11,6 @@ UPDATE outbox SET hold = 'ready', next_at = :now WHERE id = :id AND hold = 'held
 -- name: release_all_outbox
 UPDATE outbox SET hold = 'ready', next_at = ? WHERE hold = 'held'
 
--- name: pending_outbox
-SELECT
-    event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, id, settled_at, drop_reason, replay_at,
-    lane
-FROM outbox
-WHERE hold = 'ready'
-ORDER BY id
-
 -- name: outbox_row
 SELECT
     event_id, app_id, object, call_id, kind, body, created_at, hold, next_at, attempts, id, settled_at, drop_reason, replay_at,

@@ -12,15 +12,6 @@ from pagecalls.types import AppId, PageId, UserId
 class SqliteAccounts(Rows):
     """Implements `base.accounts.AccountRows`."""
 
-    def meta(self, key: str) -> str | None:
-        """The value stored under `key`."""
-        row = self._run("meta", (key,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def put_meta(self, key: str, value: str) -> None:
-        """Insert or replace."""
-        self._run("put_meta", (key, value))
-
     def app(self, app_id: AppId) -> App | None:
         """The app, if it exists."""
         row = self._run("app", (app_id,)).fetchone()

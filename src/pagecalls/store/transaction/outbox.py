@@ -34,10 +34,6 @@ class SqliteOutbox(Rows):
         """Every HELD row becomes READY, due at `now`; how many."""
         return self._run("release_all_outbox", (now,)).rowcount
 
-    def pending_outbox(self) -> list[OutboxRow]:
-        """READY rows in order of id."""
-        return [_outbox_row(*row) for row in self._run("pending_outbox")]
-
     def due_outbox(self, now: float, per_app: int) -> list[OutboxKey]:
         """See the port. Work and memory are bounded by `per_app`, however long an app's backlog is."""
         found: list[OutboxKey] = []
