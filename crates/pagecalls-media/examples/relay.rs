@@ -8,7 +8,7 @@
     dead_code,
     reason = "the rig of the engine's tests, of which this needs a part"
 )]
-#[path = "../tests/engine/rig.rs"]
+#[path = "../tests/engine/rig/mod.rs"]
 mod rig;
 
 #[allow(dead_code, reason = "as above")]

@@ -4,7 +4,7 @@
     dead_code,
     reason = "the rig of the engine's tests, of which this needs a part"
 )]
-#[path = "engine/rig.rs"]
+#[path = "engine/rig/mod.rs"]
 mod rig;
 
 #[allow(dead_code, reason = "as above")]

@@ -6,7 +6,7 @@
 #![no_main]
 
 #[allow(dead_code)]
-#[path = "../../tests/engine/rig.rs"]
+#[path = "../../tests/engine/rig/mod.rs"]
 mod rig;
 
 #[allow(dead_code)]

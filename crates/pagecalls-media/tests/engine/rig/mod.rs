@@ -1,334 +1,29 @@
 //! Peers around a shard, without sockets: what the shard sends is delivered at once, and the time moves when a test says so.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+mod packet;
+mod peer;
+mod tracks;
+
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use pagecalls_media::dtls::{Certificate, Context, Fingerprint, Progress, Role, Session};
+use pagecalls_media::dtls::{Certificate, Context, Fingerprint, Role, Session};
 use pagecalls_media::fresh::Fresh;
 use pagecalls_media::outbox::Outbox;
 use pagecalls_media::path::Path;
 use pagecalls_media::protocol::{
-    self, CallCreate, CallRoute, Candidate, Codec, Command, Event, Extensions, HashName, Kind,
-    LegApply, LegCreate, LegCreateOk, LegStats, Outcome, Output, Proto, RecvTrack, Remote, Reply,
-    Route, SendTrack, Snapshot, Timers, TrackRef,
+    self, CallCreate, CallRoute, Candidate, Codec, Command, Event, LegApply, LegCreate, LegStats,
+    Outcome, Proto, RecvTrack, Reply, Route, SendTrack, Snapshot, Timers,
 };
-use pagecalls_media::rtcp;
-use pagecalls_media::rtp::{Fields, Header, write_header};
 use pagecalls_media::shard::Shard;
-use pagecalls_media::srtp::{Inbound, Outbound, Profile, SrtpError};
-use pagecalls_media::stun::{Builder, Class, Key};
+use pagecalls_media::srtp::Profile;
 
-pub const OPUS: &str = "opus/48000/2";
-pub const WIDE_EVENT: &str = "telephone-event/48000";
-pub const NARROW_EVENT: &str = "telephone-event/8000";
-
-/// The extension ids that the peers of these tests negotiate, each its own.
-pub const BUSINESS_EXT: Extensions = Extensions {
-    mid: Some(4),
-    level: Some(1),
-    twcc: Some(3),
-    ast: None,
-    rot: None,
-    ctype: None,
+pub use packet::Packet;
+pub use peer::Peer;
+pub use tracks::{
+    BUSINESS_EXT, CONSUMER_EXT, NARROW_EVENT, OPUS, WIDE_EVENT, codec, recv, route, send,
 };
-pub const CONSUMER_EXT: Extensions = Extensions {
-    mid: Some(3),
-    level: Some(7),
-    twcc: None,
-    ast: None,
-    rot: None,
-    ctype: None,
-};
-
-pub fn codec(key: &str, pt: u8) -> Codec {
-    Codec {
-        key: key.into(),
-        pt,
-        rtx_pt: None,
-    }
-}
-
-pub fn recv(
-    track: &str,
-    mid: &str,
-    ssrcs: &[u32],
-    codecs: &[Codec],
-    ext: &Extensions,
-) -> RecvTrack {
-    RecvTrack {
-        track: track.into(),
-        mid: mid.into(),
-        kind: Kind::Audio,
-        ssrcs: ssrcs.into(),
-        rtx_ssrcs: vec![],
-        codecs: codecs.into(),
-        ext: ext.clone(),
-        fb: vec![],
-    }
-}
-
-pub fn send(track: &str, outputs: &[(u32, &str)], codecs: &[Codec], ext: &Extensions) -> SendTrack {
-    SendTrack {
-        track: track.into(),
-        kind: Kind::Audio,
-        cname: format!("cname-{track}"),
-        codecs: codecs.into(),
-        ext: ext.clone(),
-        fb: vec![],
-        outputs: outputs
-            .iter()
-            .map(|(ssrc, mid)| Output {
-                ssrc: *ssrc,
-                mid: (*mid).into(),
-                rtx_ssrc: None,
-            })
-            .collect(),
-    }
-}
-
-pub fn route(from: (&str, &str), to: (&str, &str), on: bool) -> Route {
-    let end = |(leg, track): (&str, &str)| TrackRef {
-        leg: leg.into(),
-        track: track.into(),
-    };
-    Route {
-        from: end(from),
-        to: end(to),
-        on,
-    }
-}
-
-/// An RTP packet as a peer sends or receives it, decrypted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packet {
-    pub pt: u8,
-    pub marker: bool,
-    pub padding: bool,
-    pub seq: u16,
-    pub ts: u32,
-    pub ssrc: u32,
-    pub extensions: Vec<(u8, Vec<u8>)>,
-    pub payload: Vec<u8>,
-}
-
-impl Packet {
-    pub fn audio(pt: u8, ssrc: u32, seq: u16, ts: u32) -> Self {
-        Self {
-            pt,
-            marker: false,
-            padding: false,
-            seq,
-            ts,
-            ssrc,
-            extensions: vec![],
-            payload: format!("sound {seq}").into_bytes(),
-        }
-    }
-
-    pub fn with_extension(mut self, id: u8, value: &[u8]) -> Self {
-        self.extensions.push((id, value.to_vec()));
-        self
-    }
-
-    pub fn with_payload(mut self, payload: &[u8]) -> Self {
-        self.payload = payload.to_vec();
-        self
-    }
-
-    fn bytes(&self) -> (Vec<u8>, usize) {
-        let mut bytes = vec![0; 2_000];
-        let fields = Fields {
-            pt: self.pt,
-            marker: self.marker,
-            padding: self.padding,
-            seq: self.seq,
-            ts: self.ts,
-            ssrc: self.ssrc,
-        };
-        let elements = self
-            .extensions
-            .iter()
-            .map(|(id, value)| (*id, value.as_slice()));
-        let header_len = write_header(&mut bytes, &fields, elements).unwrap();
-        bytes.truncate(header_len);
-        bytes.extend_from_slice(&self.payload);
-        (bytes, header_len)
-    }
-
-    fn parse(bytes: &[u8]) -> Self {
-        let header = Header::parse(bytes).unwrap();
-        Self {
-            pt: header.pt,
-            marker: header.marker,
-            padding: header.padding,
-            seq: header.seq,
-            ts: header.ts,
-            ssrc: header.ssrc,
-            extensions: header
-                .extensions(bytes)
-                .map(|(id, value)| (id, value.to_vec()))
-                .collect(),
-            payload: bytes[header.len..].to_vec(),
-        }
-    }
-}
-
-/// A full ICE agent's checks, a DTLS end and SRTP: what a browser's transport does, as far as the engine sees it.
-pub struct Peer {
-    pub leg: String,
-    pub path: Path,
-    pub certificate: Certificate,
-    pub session: Session,
-    pub offer: LegCreateOk,
-    pub rtp: Vec<Packet>,
-    pub rtcp: Vec<Vec<u8>>,
-    pub is_closed: bool,
-    pub dtls_error: Option<String>,
-    /// Answers to STUN requests: success or not.
-    pub answers: Vec<bool>,
-    /// Packets that came once more, exactly as before.
-    pub again: usize,
-    /// What came under each number, as it was on the wire.
-    on_the_wire: HashMap<(u32, u16), u64>,
-    keys: Option<(Inbound, Outbound)>,
-}
-
-impl Peer {
-    pub fn is_up(&self) -> bool {
-        self.keys.is_some()
-    }
-
-    pub fn encrypt(&mut self, packet: &Packet) -> Vec<u8> {
-        let (mut bytes, header_len) = packet.bytes();
-        let len = bytes.len();
-        bytes.resize(len + 64, 0);
-        let keys = self.keys.as_mut().expect("the peer is up");
-        let len = keys.1.protect_rtp(&mut bytes, header_len, len).unwrap();
-        bytes.truncate(len);
-        bytes
-    }
-
-    /// Any bytes as an authentic RTP packet, if they have an RTP header and SRTP has a number for them.
-    pub fn encrypt_bytes(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let header_len = Header::parse(bytes)?.len;
-        let mut packet = bytes.to_vec();
-        packet.resize(bytes.len() + 64, 0);
-        let srtp = &mut self.keys.as_mut()?.1;
-        let len = srtp.protect_rtp(&mut packet, header_len, bytes.len());
-        packet.truncate(len.ok()?);
-        Some(packet)
-    }
-
-    pub fn encrypt_rtcp(&mut self, compound: &[u8]) -> Vec<u8> {
-        let mut bytes = compound.to_vec();
-        bytes.resize(compound.len() + 64, 0);
-        let keys = self.keys.as_mut().expect("the peer is up");
-        let len = keys.1.protect_rtcp(&mut bytes, compound.len()).unwrap();
-        bytes.truncate(len);
-        bytes
-    }
-
-    pub fn take(&mut self) -> Vec<Packet> {
-        std::mem::take(&mut self.rtp)
-    }
-
-    /// The RTCP that came since the last call, as one list of (type, count, body).
-    pub fn take_rtcp(&mut self) -> Vec<(u8, u8, Vec<u8>)> {
-        let compounds = std::mem::take(&mut self.rtcp);
-        let all = compounds
-            .iter()
-            .flat_map(|compound| rtcp::packets(compound));
-        all.map(|packet| (packet.kind, packet.count, packet.body.to_vec()))
-            .collect()
-    }
-
-    pub fn fingerprint(&self) -> protocol::Fingerprint {
-        protocol::Fingerprint {
-            alg: HashName::Sha256,
-            value: self.certificate.fingerprint_sha256(),
-        }
-    }
-
-    pub fn remote(&self, role: protocol::Role) -> Remote {
-        Remote {
-            ufrag: format!("peer{}", self.leg),
-            pwd: "a password of their own".into(),
-            fingerprints: vec![self.fingerprint()],
-            role,
-        }
-    }
-
-    pub fn check(&self, nominate: bool) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let username = format!("{}:peer{}", self.offer.ufrag, self.leg);
-        let mut builder = Builder::new(&mut bytes, Class::Request, *b"twelve bytes")
-            .username(&username)
-            .priority(1)
-            .controlling(7);
-        if nominate {
-            builder = builder.use_candidate();
-        }
-        builder.finish(Some(&Key::new(&self.offer.pwd)));
-        bytes
-    }
-
-    pub fn take_in(&mut self, datagram: &[u8], now: Instant) {
-        match datagram[0] {
-            0..=3 => self.answers.push(datagram[..2] == [1, 1]),
-            20..=63 => {
-                let progress = self.session.receive(datagram, now);
-                self.note(progress);
-            }
-            _ if (192..=223).contains(&datagram[1]) => {
-                let mut bytes = datagram.to_vec();
-                let keys = self.keys.as_mut().expect("nothing comes before the keys");
-                let len = keys.0.unprotect_rtcp(&mut bytes).unwrap();
-                self.rtcp.push(bytes[..len].to_vec());
-            }
-            _ => {
-                let mut bytes = datagram.to_vec();
-                let header = Header::parse(&bytes).unwrap();
-                let mut hasher = DefaultHasher::new();
-                bytes.hash(&mut hasher);
-                let (number, hash) = ((header.ssrc, header.seq), hasher.finish());
-                let keys = self.keys.as_mut().expect("nothing comes before the keys");
-                match keys.0.unprotect_rtp(&mut bytes, header.len) {
-                    Ok(len) => {
-                        self.on_the_wire.insert(number, hash);
-                        self.rtp.push(Packet::parse(&bytes[..len]));
-                    }
-                    // Two packets under one number would give the key stream away (RFC 3711 9.1).
-                    Err(SrtpError::Replayed) => {
-                        assert_eq!(self.on_the_wire.get(&number), Some(&hash), "another packet");
-                        self.again += 1;
-                    }
-                    // So late that no receiver can tell it from a replay.
-                    Err(SrtpError::TooOld) => {}
-                    Err(error) => panic!("the engine sent what cannot be decrypted: {error}"),
-                }
-            }
-        }
-    }
-
-    pub fn note(&mut self, progress: Result<Progress, pagecalls_media::error::DtlsError>) {
-        match progress {
-            Ok(Progress::Nothing) => {}
-            Ok(Progress::Connected {
-                profile,
-                local,
-                remote,
-            }) => {
-                let inbound = Inbound::new(profile, &remote.0, &remote.1).unwrap();
-                let outbound = Outbound::new(profile, &local.0, &local.1).unwrap();
-                self.keys = Some((inbound, outbound));
-            }
-            Ok(Progress::PeerClosed) => self.is_closed = true,
-            Err(error) => self.dtls_error = Some(error.to_string()),
-        }
-    }
-}
 
 /// A shard with its peers, the time, and what has happened.
 pub struct Rig {
@@ -490,24 +185,12 @@ impl Rig {
         let mut session = Session::new(&context, Role::Active).unwrap();
         let ours = Fingerprint::parse("sha-256", &self.certificate.fingerprint_sha256()).unwrap();
         session.set_expected(&[ours]);
-        self.peers.push(Peer {
-            leg: leg.into(),
-            path: Path::udp(
-                0,
-                SocketAddr::from(([198, 51, 100, 1], 5_000 + self.peers.len() as u16)),
-            ),
-            certificate,
-            session,
-            offer,
-            rtp: vec![],
-            rtcp: vec![],
-            is_closed: false,
-            dtls_error: None,
-            answers: vec![],
-            again: 0,
-            on_the_wire: HashMap::new(),
-            keys: None,
-        });
+        let path = Path::udp(
+            0,
+            SocketAddr::from(([198, 51, 100, 1], 5_000 + self.peers.len() as u16)),
+        );
+        self.peers
+            .push(Peer::new(leg, path, certificate, session, offer));
         self.peers.len() - 1
     }
 
