@@ -4,8 +4,11 @@
 //! STUN request can enter. What comes on an unknown path and names no leg of ours costs one look-up and is not answered; what names
 //! one and may be false is bounded ([`crate::limit`]). A panic while one call is handled ends that call's legs and nothing else. No sockets, no clock.
 
+mod commands;
+mod waiting;
+
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -14,17 +17,13 @@ use rustc_hash::FxHashMap;
 use crate::call::Call;
 use crate::demux::{Protocol, classify};
 use crate::dtls;
-use crate::fresh::{Fresh, worker_char};
-use crate::leg::Leg;
+use crate::fresh::Fresh;
 use crate::limit::{Bucket, Gate};
 use crate::outbox::Outbox;
 use crate::path::{Path, Via};
-use crate::protocol::{
-    CallCloseOk, CallCreate, CallCreateOk, CallRouteOk, Candidate, Code, Command, Done, LegApplyOk,
-    LegCloseOk, LegCreate, LegCreateOk, LegDtmfOk, LegRestartOk, LegStats, Outcome, Refusal,
-    SnapshotOk, Stats,
-};
+use crate::protocol::{Candidate, Code, LegStats, Refusal, Stats};
 use crate::stun;
+use waiting::Waiting;
 
 /// Calls that one worker takes.
 pub const MAX_CALLS: usize = 2_000;
@@ -41,15 +40,6 @@ const LEGS_PER_STATS: usize = 200;
 /// Steps of handshakes that one turn of the worker takes: a step that signs or derives keys takes up to a millisecond, and media
 /// comes in between.
 const HANDSHAKES_PER_TURN: usize = 1;
-
-/// Handshake datagrams that may wait for their turn; DTLS sends what is lost again.
-const MAX_WAITING: usize = 512;
-
-/// Of these from one path.
-const MAX_WAITING_PER_PATH: usize = 8;
-
-const UFRAG_CHARS: usize = 8;
-const PWD_CHARS: usize = 24;
 
 /// Where a leg is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +85,7 @@ pub struct Shard {
     gate: Gate,
     turned_away: TurnedAway,
     defers_handshakes: bool,
-    waiting: VecDeque<(Path, Vec<u8>)>,
+    waiting: Waiting,
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     next_sweep: Instant,
     sweeps: usize,
@@ -126,7 +116,7 @@ impl Shard {
             gate,
             turned_away: TurnedAway::default(),
             defers_handshakes: false,
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
             timers: BinaryHeap::new(),
             next_sweep: now + SWEEP,
             sweeps: 0,
@@ -150,59 +140,6 @@ impl Shard {
         self.legs_by_path.contains_key(&path)
     }
 
-    // --- commands --------------------------------------------------------------------------------------------------
-
-    /// Carries out a command that concerns calls and legs.
-    pub fn command(&mut self, command: Command, now: Instant, outbox: &mut Outbox) -> Outcome {
-        match command {
-            Command::CallCreate(command) => self.create_call(command),
-            Command::LegCreate(command) => self.create_leg(command, now, outbox),
-            Command::LegRestart(command) => self.restart_leg(&command.leg, now, outbox),
-            Command::LegApply(command) => {
-                let at = self.leg_at(&command.leg)?;
-                let rev = self.with_call(at.call, now, outbox, |shared, call, outbox| {
-                    call.apply(at.place, command, shared.context, shared.fresh, now, outbox)
-                })??;
-                Ok(LegApplyOk { rev }.into())
-            }
-            Command::CallRoute(command) => {
-                let at = self.call_at(&command.call)?;
-                let rev = self.with_call(at, now, outbox, |_, call, outbox| {
-                    call.route(command, now, outbox)
-                })??;
-                Ok(CallRouteOk { rev }.into())
-            }
-            Command::LegDtmf(command) => {
-                let at = self.leg_at(&command.leg)?;
-                let queued = self.with_call(at.call, now, outbox, |_, call, outbox| {
-                    call.dtmf(at.place, &command, now, outbox)
-                })??;
-                Ok(LegDtmfOk { queued }.into())
-            }
-            Command::LegClose(command) => {
-                let at = self.leg_at(&command.leg)?;
-                let stats = self.with_call(at.call, now, outbox, |_, call, outbox| {
-                    call.close_leg(at.place, now, outbox)
-                })?;
-                let stats = stats.ok_or_else(|| Refusal::new(Code::UnknownLeg, command.leg))?;
-                Ok(LegCloseOk { stats }.into())
-            }
-            Command::CallClose(command) => {
-                let at = self.call_at(&command.call)?;
-                let closed =
-                    self.with_call(at, now, outbox, |_, call, outbox| call.close(now, outbox));
-                self.calls[at] = None;
-                self.calls_by_id.remove(&command.call);
-                closed.map(|legs| CallCloseOk { legs }.into())
-            }
-            Command::Snapshot(command) => Ok(self.snapshot(command.call.as_deref(), now).into()),
-            Command::Ping(_) => Ok(Done {}.into()),
-            Command::Hello(_) | Command::Exit(_) => {
-                Err(Refusal::new(Code::BadCommand, "not for a worker"))
-            }
-        }
-    }
-
     /// Says goodbye to every peer and forgets all calls.
     pub fn close(&mut self, now: Instant, outbox: &mut Outbox) {
         for at in 0..self.calls.len() {
@@ -210,121 +147,6 @@ impl Shard {
         }
         self.calls.clear();
         self.calls_by_id.clear();
-    }
-
-    fn create_call(&mut self, command: CallCreate) -> Outcome {
-        if self.calls_by_id.contains_key(&command.call) {
-            return Err(Refusal::new(Code::Exists, command.call));
-        }
-        if self.calls_by_id.len() >= MAX_CALLS {
-            return Err(Refusal::new(
-                Code::Full,
-                format!("{MAX_CALLS} calls are up"),
-            ));
-        }
-        let at = self
-            .calls
-            .iter()
-            .position(Option::is_none)
-            .unwrap_or(self.calls.len());
-        if at == self.calls.len() {
-            self.calls.push(None);
-        }
-        self.calls[at] = Some(Entry {
-            call: Call::new(command.call.clone()),
-            scheduled: None,
-        });
-        self.calls_by_id.insert(command.call, at);
-        Ok(CallCreateOk {
-            worker: self.worker,
-        }
-        .into())
-    }
-
-    fn create_leg(&mut self, command: LegCreate, now: Instant, outbox: &mut Outbox) -> Outcome {
-        let call = self.call_at(&command.call)?;
-        if self.legs_by_id.contains_key(&command.leg) {
-            return Err(Refusal::new(Code::Exists, command.leg));
-        }
-        let (ufrag, pwd) = self.new_credentials();
-        let leg = Leg::new(
-            command.call,
-            command.leg.clone(),
-            ufrag.clone(),
-            &pwd,
-            self.fresh.number(),
-        );
-        let place = self.with_call(call, now, outbox, |_, call, _| call.add_leg(leg))??;
-        let at = LegAt { call, place };
-        self.legs_by_id.insert(command.leg, at);
-        let charged = Bucket::default();
-        self.legs_by_ufrag
-            .insert(ufrag.clone(), Door { at, charged });
-        Ok(LegCreateOk {
-            ufrag,
-            pwd,
-            candidates: self.candidates.clone(),
-        }
-        .into())
-    }
-
-    /// An ICE restart: the new credentials lead to the leg beside the old ones, until the peer uses them.
-    fn restart_leg(&mut self, leg: &str, now: Instant, outbox: &mut Outbox) -> Outcome {
-        let at = self.leg_at(leg)?;
-        let (ufrag, pwd) = self.new_credentials();
-        let retired = self.with_call(at.call, now, outbox, |_, call, _| {
-            call.restart(at.place, ufrag.clone(), &pwd)
-        })??;
-        if let Some(retired) = retired {
-            self.legs_by_ufrag.remove(&retired);
-        }
-        let charged = Bucket::default();
-        self.legs_by_ufrag
-            .insert(ufrag.clone(), Door { at, charged });
-        Ok(LegRestartOk { ufrag, pwd }.into())
-    }
-
-    /// A user fragment that no leg has, and a password.
-    fn new_credentials(&mut self) -> (String, String) {
-        let ufrag = loop {
-            let mut ufrag = self.fresh.ice_text(UFRAG_CHARS - 1);
-            ufrag.insert(0, worker_char(self.worker));
-            if !self.legs_by_ufrag.contains_key(&ufrag) {
-                break ufrag;
-            }
-        };
-        (ufrag, self.fresh.ice_text(PWD_CHARS))
-    }
-
-    /// One call or all of them. Events are numbered, and pages made, where replies are sent.
-    fn snapshot(&self, only: Option<&str>, now: Instant) -> SnapshotOk {
-        let one = only.map(|id| self.calls_by_id.get(id).copied());
-        let calls = || match one {
-            Some(found) => found.map_or(&[][..], |at| &self.calls[at..=at]),
-            None => &self.calls[..],
-        };
-        let calls = || calls().iter().flatten().map(|entry| &entry.call);
-        SnapshotOk {
-            seq: 0,
-            legs: calls().flat_map(|call| call.stats(now)).collect(),
-            calls: calls().map(|call| call.id().to_owned()).collect(),
-            accepted: calls().flat_map(Call::accepted).collect(),
-            next: None,
-        }
-    }
-
-    fn call_at(&self, id: &str) -> Result<usize, Refusal> {
-        self.calls_by_id
-            .get(id)
-            .copied()
-            .ok_or_else(|| Refusal::new(Code::UnknownCall, id))
-    }
-
-    fn leg_at(&self, id: &str) -> Result<LegAt, Refusal> {
-        self.legs_by_id
-            .get(id)
-            .copied()
-            .ok_or_else(|| Refusal::new(Code::UnknownLeg, id))
     }
 
     // --- datagrams -------------------------------------------------------------------------------------------------
@@ -339,7 +161,9 @@ impl Shard {
                     return;
                 };
                 if protocol == Protocol::Dtls && self.defers_handshakes && !self.is_up(at) {
-                    self.wait(from, datagram);
+                    if !self.waiting.keep(from, datagram) {
+                        self.turned_away.handshakes += 1;
+                    }
                     return;
                 }
                 let _ = self.with_call(at.call, now, outbox, |_, call, outbox| {
@@ -350,19 +174,10 @@ impl Shard {
         }
     }
 
-    fn wait(&mut self, from: Path, datagram: &[u8]) {
-        let alike = self.waiting.iter().filter(|(path, _)| *path == from);
-        if self.waiting.len() >= MAX_WAITING || alike.count() >= MAX_WAITING_PER_PATH {
-            self.turned_away.handshakes += 1;
-        } else {
-            self.waiting.push_back((from, datagram.to_vec()));
-        }
-    }
-
     /// Goes on with the handshakes that wait, as far as one turn allows. True if some still wait.
     pub fn handshakes(&mut self, now: Instant, outbox: &mut Outbox) -> bool {
         for _ in 0..HANDSHAKES_PER_TURN {
-            let Some((from, mut datagram)) = self.waiting.pop_front() else {
+            let Some((from, mut datagram)) = self.waiting.take() else {
                 break;
             };
             let Some(at) = self.legs_by_path.get(&from).copied() else {
@@ -494,6 +309,20 @@ impl Shard {
 
     // --- inside ----------------------------------------------------------------------------------------------------
 
+    fn call_at(&self, id: &str) -> Result<usize, Refusal> {
+        self.calls_by_id
+            .get(id)
+            .copied()
+            .ok_or_else(|| Refusal::new(Code::UnknownCall, id))
+    }
+
+    fn leg_at(&self, id: &str) -> Result<LegAt, Refusal> {
+        self.legs_by_id
+            .get(id)
+            .copied()
+            .ok_or_else(|| Refusal::new(Code::UnknownLeg, id))
+    }
+
     /// Runs `work` on a call, ends the call's legs if it panics, and puts maps and timers right afterwards.
     fn with_call<T>(
         &mut self,
@@ -575,7 +404,9 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{CallClose, Event, LegClose, Reply, Snapshot, Why};
+    use crate::protocol::{
+        CallClose, CallCreate, Event, LegClose, LegCreate, Reply, Snapshot, Why,
+    };
 
     fn shard(now: Instant) -> Shard {
         let certificate = dtls::Certificate::generate().unwrap();
