@@ -5,22 +5,24 @@
 //! with the last one; `exit`, SIGINT and a second SIGTERM end at once. An event without an owner is counted and dropped. This
 //! module knows frames, ids and workers, and nothing of what a command does.
 
+mod commands;
+mod listener;
+
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+pub use listener::Listener;
+
+use commands::Pending;
+
 use crate::frames::Connection;
-use crate::pages::Page;
 use crate::protocol::{
     self, Code, Command, Done, Event, FrameError, Hello, HelloOk, Numbered, Outcome,
-    PROTOCOL_VERSION, Refusal, Reply, Snapshot,
+    PROTOCOL_VERSION, Refusal,
 };
 use crate::sys::{self, Signal, Signals, Waker};
 use crate::tidy::Tidy;
@@ -34,66 +36,6 @@ const MAX_CONNECTIONS: usize = 16;
 
 /// The longest wait without looking at the clock.
 const LONG: Duration = Duration::from_secs(3_600);
-
-/// The listening socket. It is taken away again when this is dropped, unless another has taken its place.
-pub struct Listener {
-    socket: UnixListener,
-    path: PathBuf,
-    inode: u64,
-}
-
-impl Listener {
-    /// Listens at `path`, open to our own user only. A socket that nobody listens on any more is replaced.
-    pub fn bind(path: &Path) -> io::Result<Self> {
-        let socket = match UnixListener::bind(path) {
-            Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                if UnixStream::connect(path).is_ok() {
-                    return Err(error);
-                }
-                fs::remove_file(path)?;
-                UnixListener::bind(path)?
-            }
-            result => result?,
-        };
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-        socket.set_nonblocking(true)?;
-        Ok(Self {
-            socket,
-            path: path.to_owned(),
-            inode: fs::metadata(path)?.ino(),
-        })
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if fs::metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// A reply that is still to come.
-struct Pending {
-    connection: u64,
-    id: u64,
-    kind: Waiting,
-}
-
-/// What the outcome changes in our own books.
-enum Waiting {
-    Plain,
-    CallCreate(String),
-    CallClose(String),
-    LegCreate(String),
-    LegClose(String),
-    /// One outcome for each call of the page.
-    Snapshot(Page),
-    /// One outcome from each worker.
-    Ping {
-        missing: usize,
-    },
-}
 
 /// How long the engine goes on by itself.
 #[derive(Clone, Copy, Debug)]
@@ -296,9 +238,7 @@ impl Control {
 
     fn lose(&mut self, key: u64) {
         self.connections.remove(&key);
-        self.pending.retain(|_, pending| {
-            pending.connection != key || !matches!(pending.kind, Waiting::Plain)
-        });
+        self.expect_no_more_for(key);
         if self.owner == Some(key) {
             tracing::warn!(
                 grace_s = self.patience.grace.as_secs(),
@@ -387,126 +327,6 @@ impl Control {
         Ok(self.hello.clone().into())
     }
 
-    /// Sends a command to the worker that it concerns.
-    fn hand_on(&mut self, connection: u64, id: u64, command: Command) -> Result<(), Refusal> {
-        let (worker, kind) = match &command {
-            Command::CallCreate(body) => {
-                if self.calls.contains_key(&body.call) {
-                    return Err(Refusal::new(Code::Exists, &*body.call));
-                }
-                if self.draining_since.is_some() {
-                    return Err(Refusal::new(Code::Ending, "no new calls"));
-                }
-                if self.calls.len() >= self.hello.capacity as usize {
-                    let capacity = self.hello.capacity;
-                    return Err(Refusal::new(Code::Full, format!("{capacity} calls are up")));
-                }
-                let worker = self.emptiest();
-                self.calls.insert(body.call.clone(), worker);
-                (worker, Waiting::CallCreate(body.call.clone()))
-            }
-            Command::LegCreate(body) => {
-                let worker = self.worker_of_call(&body.call)?;
-                if self.legs.contains_key(&body.leg) {
-                    return Err(Refusal::new(Code::Exists, &*body.leg));
-                }
-                self.legs.insert(body.leg.clone(), body.call.clone());
-                (worker, Waiting::LegCreate(body.leg.clone()))
-            }
-            Command::LegApply(body) => (self.worker_of_leg(&body.leg)?, Waiting::Plain),
-            Command::LegRestart(body) => (self.worker_of_leg(&body.leg)?, Waiting::Plain),
-            Command::LegDtmf(body) => (self.worker_of_leg(&body.leg)?, Waiting::Plain),
-            Command::LegClose(body) => (
-                self.worker_of_leg(&body.leg)?,
-                Waiting::LegClose(body.leg.clone()),
-            ),
-            Command::CallRoute(body) => (self.worker_of_call(&body.call)?, Waiting::Plain),
-            Command::CallClose(body) => (
-                self.worker_of_call(&body.call)?,
-                Waiting::CallClose(body.call.clone()),
-            ),
-            Command::Snapshot(body) => {
-                self.ask_for_page(connection, id, body);
-                return Ok(());
-            }
-            Command::Ping(_) => {
-                self.ask_all(connection, id, &command);
-                return Ok(());
-            }
-            Command::Hello(_) | Command::Exit(_) => {
-                return Err(Refusal::new(Code::BadCommand, "not for a worker"));
-            }
-        };
-        let number = self.expect(Pending {
-            connection,
-            id,
-            kind,
-        });
-        self.workers[worker].order(Order::Command(number, Box::new(command)));
-        Ok(())
-    }
-
-    fn ask_for_page(&mut self, connection: u64, id: u64, command: &Snapshot) {
-        let page = Page::new(command, &self.calls);
-        let asked = page.asked().to_vec();
-        if page.is_whole() {
-            self.reply(connection, id, &Ok(page.finish(self.seq).into()));
-            return;
-        }
-        let number = self.expect(Pending {
-            connection,
-            id,
-            kind: Waiting::Snapshot(page),
-        });
-        for call in asked {
-            let worker = self.calls[&call];
-            let one = Snapshot {
-                call: Some(call),
-                after: None,
-            };
-            self.workers[worker].order(Order::Command(number, Box::new(one.into())));
-        }
-    }
-
-    fn ask_all(&mut self, connection: u64, id: u64, command: &Command) {
-        let missing = self.workers.len();
-        let number = self.expect(Pending {
-            connection,
-            id,
-            kind: Waiting::Ping { missing },
-        });
-        for worker in &self.workers {
-            worker.order(Order::Command(number, Box::new(command.clone())));
-        }
-    }
-
-    fn expect(&mut self, pending: Pending) -> u64 {
-        self.next_pending += 1;
-        self.pending.insert(self.next_pending, pending);
-        self.next_pending
-    }
-
-    fn emptiest(&self) -> usize {
-        let load = |worker: &usize| self.calls.values().filter(|other| *other == worker).count();
-        (0..self.workers.len()).min_by_key(load).unwrap_or_default()
-    }
-
-    fn worker_of_call(&self, call: &str) -> Result<usize, Refusal> {
-        self.calls
-            .get(call)
-            .copied()
-            .ok_or_else(|| Refusal::new(Code::UnknownCall, call))
-    }
-
-    fn worker_of_leg(&self, leg: &str) -> Result<usize, Refusal> {
-        let call = self
-            .legs
-            .get(leg)
-            .ok_or_else(|| Refusal::new(Code::UnknownLeg, leg))?;
-        self.worker_of_call(call)
-            .map_err(|_| Refusal::new(Code::UnknownLeg, leg))
-    }
-
     // --- reports ---------------------------------------------------------------------------------------------------
 
     fn take_reports(&mut self) {
@@ -534,78 +354,12 @@ impl Control {
             }));
         }
     }
-
-    fn outcome(&mut self, number: u64, outcome: Outcome) {
-        let Some(Pending {
-            connection,
-            id,
-            kind,
-        }) = self.pending.remove(&number)
-        else {
-            return;
-        };
-        let outcome = match kind {
-            Waiting::Ping { missing } if missing > 1 => {
-                let kind = Waiting::Ping {
-                    missing: missing - 1,
-                };
-                self.wait_on(number, connection, id, kind);
-                return;
-            }
-            Waiting::Plain | Waiting::Ping { .. } => outcome,
-            Waiting::CallCreate(call) => {
-                if outcome.is_err() {
-                    self.calls.remove(&call);
-                }
-                outcome
-            }
-            Waiting::LegCreate(leg) => {
-                if outcome.is_err() {
-                    self.legs.remove(&leg);
-                }
-                outcome
-            }
-            Waiting::LegClose(leg) => {
-                self.tidy.stir(Instant::now());
-                self.legs.remove(&leg);
-                outcome
-            }
-            Waiting::CallClose(call) => {
-                self.tidy.stir(Instant::now());
-                self.calls.remove(&call);
-                self.legs.retain(|_, of| *of != call);
-                outcome
-            }
-            Waiting::Snapshot(mut page) => {
-                page.take(match outcome {
-                    Ok(Reply::SnapshotOk(part)) => Some(part),
-                    _ => None,
-                });
-                if !page.is_whole() {
-                    self.wait_on(number, connection, id, Waiting::Snapshot(page));
-                    return;
-                }
-                Ok(page.finish(self.seq).into())
-            }
-        };
-        self.reply(connection, id, &outcome);
-    }
-
-    fn wait_on(&mut self, number: u64, connection: u64, id: u64, kind: Waiting) {
-        self.pending.insert(
-            number,
-            Pending {
-                connection,
-                id,
-                kind,
-            },
-        );
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
 
     use super::*;
     use crate::dtls;

@@ -2,7 +2,7 @@
 //!
 //! This is the Rust half of one written list; `src/pagecalls/media/protocol.py` is the other half and its docstrings say what
 //! each member means. `tests/data/protocol.json` holds one sample of each frame, and a test on either side decodes and encodes
-//! them all. A frame on the wire is a big-endian `u32` length and that many bytes of JSON; framing lives in [`crate::control`].
+//! them all. A frame on the wire is a big-endian `u32` length and that many bytes of JSON; framing lives in [`crate::frames`].
 //!
 //! This module knows JSON and nothing of calls, sockets or packets.
 
