@@ -2,9 +2,9 @@
 //!
 //! # The invariant
 //!
-//! Everything but [`worker`], [`udp`], [`tcp`], [`acceptor`], [`sys`], [`control`] and [`log`] is pure: bytes, commands and the time
-//! come in; datagrams and events go to an
-//! [`outbox::Outbox`]. Nothing in there reads a clock, a socket or a source of randomness, nothing allocates per media packet,
+//! Everything but [`worker`], [`udp`], [`tcp`], [`acceptor`], [`sys`], [`control`], [`frames`], [`log`] and the certificate's file in
+//! [`dtls`] is pure: bytes, commands and the time come in; datagrams and events go to an [`outbox::Outbox`]. Nothing in there reads
+//! a clock, a socket or a source of randomness, nothing allocates per media packet,
 //! and **after every call the outbox holds all that is to be sent**. One place owns the drain: the worker's loop.
 //!
 //! # The map
