@@ -52,16 +52,19 @@ class Certificate:
 
 
 class Tls:
-    """The certificate in use. `context` is for the listener: each new handshake on it gets the certificate that was read last."""
+    """The certificate in use."""
 
     def __init__(self, cert: Path, key: Path, now: float) -> None:
         """Raises `BadCertificate`."""
         self._cert, self._key = cert, key
         self.current = read(cert, key)
         _warn(self.current, cert, now)
-        self.context = _new_context()
-        # In one context a certificate with another kind of key would stand beside the old one; so handshakes change the context.
-        self.context.sni_callback = self._show
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """For the next handshake, with the certificate that was read last. In one context for all, a certificate with another
+        kind of key would stand beside the old one."""
+        return self.current.context
 
     def reload(self, now: float) -> None:
         """Read both files again. If they cannot be used, the certificate in use stays, and the log says why."""
@@ -78,10 +81,6 @@ class Tls:
         if self.current.names and not any(self.current.covers(host) for host in (*hosts, "localhost")):
             names = ", ".join(self.current.names)
             log.warning("the certificate is for %s, and allow_host names none of it: consumers there are refused", names)
-
-    def _show(self, connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-        """Called in every handshake, whether or not the client names a host."""
-        connection.context = self.current.context
 
 
 class Hsts:

@@ -129,6 +129,17 @@ async def test_a_long_poll_is_no_slow_request(hasty: World) -> None:
 # --- oversized ----------------------------------------------------------------------------------------------------------
 
 
+async def test_a_long_poll_is_answered_when_the_server_stops(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    async with connected(world.base_url) as raw:
+        poll = GET.replace("health", "journal?after=1000000&wait_s=60")
+        await raw.send(poll + f"Authorization: Bearer {world.server.dev.admin_token}\r\n\r\n")
+        assert await is_serving(world)
+        world.server.ask_to_stop()
+        assert (await raw.answer()).json == {"entries": [], "next": 1_000_000}
+        assert await raw.rest() == b""
+    assert not caplog.records
+
+
 async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(world: World) -> None:
     async with connected(world.base_url) as raw:
         await raw.send(HEAD, f"Content-Length: {DRAIN_BYTES + 1}\r\n\r\n")

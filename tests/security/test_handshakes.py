@@ -35,6 +35,12 @@ class Shaking:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = site.authority.trust().wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
 
+    def hello(self) -> bytes:
+        """The first flight."""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls.do_handshake()
+        return self._outgoing.read()
+
     async def shake(self, raw: Raw) -> bytes:
         """All but the last flight, which is returned."""
         while True:
@@ -118,6 +124,14 @@ async def test_what_is_no_handshake_is_closed_without_a_line_in_the_log(
     assert not caplog.records
 
 
+async def test_a_name_that_is_none_is_no_matter(site: Secure, capfd: pytest.CaptureFixture[str]) -> None:
+    async with connected(site.server.dev.base_url) as raw:
+        await raw.send(Shaking(site).hello().replace(b"localhost", b"\xff" * 9))
+        assert (await raw.reader.read(1)) == b"\x16"
+    assert (await site.get("/_pagecalls/health"))[0] == 200
+    assert capfd.readouterr().err == ""
+
+
 async def test_unfinished_handshakes_have_seats(site: Secure) -> None:
     """Who is one too many is closed at once; when their time is over there is room again."""
     async with silent(site, ROOM) as seated, connected(site.server.dev.base_url) as standing:
@@ -136,4 +150,16 @@ async def test_a_stop_does_not_wait_for_a_handshake(tmp_path: Path, caplog: pyte
         assert (await site.get("/_pagecalls/health"))[0] == 200
         site.server.ask_to_stop()
         assert [await client.rest() for client in clients] == [b""] * 3
+    assert not caplog.records
+
+
+async def test_a_stop_waits_a_little_for_a_client_that_does_not_say_goodbye(
+    site: Secure, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(site.server.dev.base_url) as raw:
+        client = Shaking(site)
+        await raw.send(await client.shake(raw) + client.sealed(GET))
+        await client.head(raw)
+        site.server.ask_to_stop()
+        await raw.rest()
     assert not caplog.records

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
+from typing import Any
 
 import pytest
 from uvicorn.config import Config
@@ -14,6 +16,10 @@ from pagecalls.connections.websocket import GuardedWebSocket
 from tests.connection_stub import Server, Transport, app
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+UPGRADE = (
+    b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -130,16 +136,32 @@ async def test_what_is_not_read_is_given_up() -> None:
     await server.stop()
 
 
+async def test_no_websocket_while_an_answer_is_due() -> None:
+    """An answer that waits for its reader would wait for ever: only the first protocol tells it that the reader has gone."""
+
+    async def answers(_scope: object, _receive: object, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"good"})
+
+    server = Server(answers)
+    protocol, transport = server.connect()
+    protocol.pause_writing()
+    protocol.data_received(REQUEST)
+    (task,) = server.state.tasks
+    await asyncio.sleep(0)
+    protocol.data_received(REQUEST.replace(b"\r\n\r\n", UPGRADE))
+    assert transport.closed == "closed"
+    assert server.state.connections == {protocol}
+    protocol.connection_lost(None)
+    async with asyncio.timeout(5):
+        await task
+    assert not server.state.tasks
+
+
 async def test_a_websocket_takes_the_seat_over() -> None:
     server = Server(per_peer=1)
     protocol, transport = server.connect()
-    lines = [
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
-    ]
-    protocol.data_received(REQUEST.replace(b"\r\n\r\n", b"\r\n" + "\r\n".join(lines).encode() + b"\r\n\r\n"))
+    protocol.data_received(REQUEST.replace(b"\r\n\r\n", UPGRADE))
     assert server.config.peers == {"192.0.2.1": 1}
     (socket,) = server.state.connections
     assert isinstance(socket, GuardedWebSocket)

@@ -51,6 +51,11 @@ def yes_or_no(value: bool) -> str:
     return "yes" if value else "no"
 
 
+def printable(text: str) -> str:
+    """A text that came from elsewhere, unable to steer a terminal; what cannot be printed is a replacement character."""
+    return "".join(each if each.isprintable() or each in "\n\t" else "\ufffd" for each in text)
+
+
 def or_dash(value: object) -> str:
     """What may be absent."""
     return "-" if value is None else str(value)

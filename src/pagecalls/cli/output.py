@@ -20,7 +20,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from pagecalls.cli.flags import config_option, data_dir_option, refused
-from pagecalls.cli.look import console, table
+from pagecalls.cli.look import console, printable, table
 from pagecalls.cli.operator import Operator
 from pagecalls.config.load import load
 from pagecalls.settings import SettingsError
@@ -46,6 +46,10 @@ class Column:
     is_extra: bool = False
     """It may be left out where the terminal is narrow."""
     shown: Callable[[Any], str] = str
+
+    def text(self, entry: Mapping[str, Any]) -> str:
+        """What stands in its cell."""
+        return printable(self.shown(entry[self.member]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class Desk:
         for column in shown:
             made.add_column(column.head, no_wrap=not column.is_flexible, overflow="fold")
         for entry in entries:
-            made.add_row(*(Text(column.shown(entry[column.member])) for column in shown))
+            made.add_row(*(Text(column.text(entry)) for column in shown))
         console(needed).print(made)
 
     def facts(self, value: Mapping[str, Any], lines: Sequence[tuple[str, object]], title: str = "", note: str = "") -> None:
@@ -95,16 +99,16 @@ class Desk:
             return
         screen = console()
         if title:
-            screen.print(Text(title, "bold green"))
+            screen.print(Text(printable(title), "bold green"))
         width = max(len(name) for name, _ in lines) + 2
         for name, shown in lines:
-            screen.print(Text.assemble((f"{name:<{width}}", "dim"), str(shown)), soft_wrap=True)
+            screen.print(Text.assemble((f"{name:<{width}}", "dim"), printable(str(shown))), soft_wrap=True)
         if note:
             screen.print(Text(note, "yellow"))
 
     def done(self, value: Mapping[str, Any], sentence: str) -> None:
         """Nothing is left to show."""
-        click.echo(json.dumps(value) if self.as_json else sentence)
+        click.echo(json.dumps(value) if self.as_json else printable(sentence))
 
     def confirm(self, question: str, is_sure: bool) -> None:
         """Ask before something is gone for good. Raises `click.Abort`, and `click.UsageError` where nobody can be asked."""
@@ -131,7 +135,7 @@ def _needed(columns: Sequence[Column], entries: Sequence[dict[str, Any]]) -> int
 
 
 def _cells(column: Column, entries: Sequence[dict[str, Any]]) -> Iterator[str]:
-    return (column.shown(entry[column.member]) for entry in entries)
+    return (column.text(entry) for entry in entries)
 
 
 def operator_command(command: Callable[Concatenate[Desk, P], None]) -> Callable[P, None]:

@@ -137,7 +137,12 @@ class GuardedHttp(HttpToolsProtocol):
             self.watch.deadline = self.loop.time() + self._limits.idle_timeout_s
 
     def handle_websocket_upgrade(self) -> None:
-        """From here on the connection is a WebSocket's, and its seat too."""
+        """From here on the connection is a WebSocket's, and its seat too. Not while an answer is due: nobody would tell it any
+        more that the client reads again or has gone, and its task would wait for ever."""
+        if self._is_answering():
+            self._is_over = True
+            self.transport.close()
+            return
         super().handle_websocket_upgrade()
         self.watch.leave()
 

@@ -10,11 +10,12 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 
 from uvicorn.server import ServerState
 
 from pagecalls.connections.http import GuardedHttp
-from pagecalls.connections.limits import ConnectionLimits
+from pagecalls.connections.limits import LINGER_S, ConnectionLimits
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ RETRY_S = 1.0
 
 
 class TlsListener:
-    """What accepts on one socket. The handshake has the time of a request's head.
+    """What accepts on one socket. The handshake has the time of a request's head, and what `context` gives for it.
 
     Who is one too many, or too slow, is closed without a word: there is no key yet to say one with.
     """
@@ -31,7 +32,7 @@ class TlsListener:
     def __init__(
         self,
         listener: socket.socket,
-        context: ssl.SSLContext,
+        context: Callable[[], ssl.SSLContext],
         limits: ConnectionLimits,
         state: ServerState,
         connection: Callable[[], GuardedHttp],
@@ -72,15 +73,26 @@ class TlsListener:
             return
         task = asyncio.create_task(self._shake_hands(accepted, http))
         self._shaking.add(task)
-        task.add_done_callback(self._shaking.discard)
+        task.add_done_callback(partial(self._over, accepted, http))
 
     async def _shake_hands(self, accepted: socket.socket, http: GuardedHttp) -> None:
-        """Then it is uvicorn's, whose protocol keeps the seat."""
-        loop, time_s = asyncio.get_running_loop(), self._limits.head_timeout_s
-        try:
-            await loop.connect_accepted_socket(lambda: http, accepted, ssl=self._context, ssl_handshake_timeout=time_s)
-        except OSError:  # a TLS alert, a time-out and a connection that is gone are all of this kind
-            http.watch.leave()
-        except asyncio.CancelledError:
-            http.watch.leave()
-            raise
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: http,
+            accepted,
+            ssl=self._context(),
+            ssl_handshake_timeout=self._limits.head_timeout_s,
+            # At the end the peer is given as long to say goodbye as one in the clear is to go.
+            ssl_shutdown_timeout=LINGER_S,
+        )
+
+    def _over(self, accepted: socket.socket, http: GuardedHttp, task: asyncio.Task[None]) -> None:
+        """It is uvicorn's now, whose protocol keeps the seat; or there is nothing."""
+        self._shaking.discard(task)
+        if not task.cancelled():
+            error = task.exception()
+            if error is None:
+                return
+            if not isinstance(error, OSError):  # a TLS alert, a time-out and a connection that is gone are all of this kind
+                log.error("a handshake failed", exc_info=error)
+        http.watch.leave()
+        accepted.close()

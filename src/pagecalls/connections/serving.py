@@ -10,7 +10,7 @@ import logging
 import math
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, cast
 
@@ -43,9 +43,9 @@ class ConnectionConfig(LimitedConfig):
 
 
 class SweepingServer(uvicorn.Server):
-    """uvicorn's server that ends connections in time. `tls` `None`: they are in the clear."""
+    """uvicorn's server that ends connections in time. `tls` gives what a new one begins with; `None`: they are in the clear."""
 
-    def __init__(self, config: ConnectionConfig, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, config: ConnectionConfig, tls: Callable[[], ssl.SSLContext] | None = None) -> None:
         super().__init__(config)
         self._limits = config.limits
         self._tls = tls

@@ -61,6 +61,8 @@ class Member:
             return replace(self, path=path, query=query, body=self._filled_body(filler))
         except BadReference as error:
             raise UnusableBatch(self.where, str(error)) from None
+        except RecursionError:
+            raise UnusableBatch(self.where, "its body is nested too deeply for references in it") from None
 
     def call_key(self) -> str | None:
         """Whose turn it takes: the call, or the person called. `""` is not known before its references are; `None` nobody's."""

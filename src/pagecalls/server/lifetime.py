@@ -155,7 +155,7 @@ class Server:
                 ws_max_size=1024 * 1024,
                 timeout_graceful_shutdown=3,
             ),
-            None if self._tls is None else self._tls.context,
+            None if (tls := self._tls) is None else lambda: tls.context,
         )
         serving = asyncio.create_task(http.serve(sockets=[listener]))
         asked = asyncio.create_task(self._asked_to_stop.wait())
@@ -167,6 +167,7 @@ class Server:
             await self.leave_calls()
         else:
             await self.end_calls()
+        self.calls.journal.close()
         http.should_exit = True
         await serving
 

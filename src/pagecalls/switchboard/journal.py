@@ -35,6 +35,7 @@ class Journal:
         self._entries: deque[JournalEntry] = deque(maxlen=capacity)
         self._seq = 0
         self._news = asyncio.Event()
+        self._is_closed = False
 
     def note(self, kind: str, call_id: str | None = None, **facts: JournalValue) -> None:
         """Write a fact down."""
@@ -47,9 +48,14 @@ class Journal:
         self._news.set()
         self._news = asyncio.Event()
 
+    def close(self) -> None:
+        """Nobody waits for facts any more: the server ends."""
+        self._is_closed = True
+        self._news.set()
+
     async def after(self, seq: int, wait_s: float) -> list[JournalEntry]:
         """Facts with a number above `seq`; waits up to `wait_s` real seconds if there are none yet."""
-        if self._seq <= seq and wait_s > 0:
+        if self._seq <= seq and wait_s > 0 and not self._is_closed:
             try:
                 await asyncio.wait_for(self._news.wait(), wait_s)
             except TimeoutError:

@@ -403,6 +403,20 @@ async def test_a_reference_that_finds_nothing(world: World) -> None:
     assert world.door.asked == []
 
 
+async def test_references_deep_in_a_body_harm_their_own_request_only(world: World) -> None:
+    deep = '{"x":' + "[" * 700 + '"{result=page:$.id}"' + "]" * 700 + "}"
+    as_json = [{"name": "Content-Type", "value": "application/json"}]
+    members: Members = [
+        {"name": "page", "relative_url": "me", "omit_response_on_success": False},
+        {"method": "POST", "relative_url": CALLS, "headers": as_json, "body": deep},
+        ends("c_1"),
+    ]
+    first, second, third = await entries(world, members)
+    assert (first["code"], third["code"]) == (200, 200)
+    assert body_of(second)["error"]["message"] == "(#100) batch[1]: its body is nested too deeply for references in it."
+    assert asked_calls(world) == ["c_1"]
+
+
 # --- batches that are refused -------------------------------------------------------------------------------------------
 
 

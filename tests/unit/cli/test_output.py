@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from pagecalls.cli import main
-from pagecalls.cli.output import Column, fitting
+from pagecalls.cli.operator import Operator
+from pagecalls.cli.output import Column, Desk, fitting
 
 ID, NAME, CALL, URL = (
     Column("ID", "id"),
@@ -36,6 +38,17 @@ def test_a_help_text_fits_80_columns(names: tuple[str, ...]) -> None:
     shown = CliRunner().invoke(main, [*names, "--help"], prog_name="pagecalls", terminal_width=80)
     assert shown.exit_code == 0
     assert [line for line in shown.output.splitlines() if len(line) > 80] == []
+
+
+def test_a_name_that_a_stranger_chose_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    desk = Desk(Operator(Path()), as_json=False)
+    name = "\x1b]0;owned\x07\x1b[2JEve\u202e"
+    desk.table([NAME], [{"name": name}], "nobody")
+    desk.facts({}, [("Name", name)], title=name)
+    desk.done({}, name)
+    shown = capsys.readouterr().out
+    assert shown.count("Eve") == 4
+    assert all(each.isprintable() or each == "\n" for each in shown)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,17 @@ async def test_waiting_ends_without_news() -> None:
     assert await Journal(SteppedClock()).after(0, 0.01) == []
 
 
+async def test_nobody_waits_once_the_server_ends() -> None:
+    journal = Journal(SteppedClock())
+    journal.note("last")
+    reading = asyncio.create_task(journal.after(1, 30))
+    await asyncio.sleep(0)
+    journal.close()
+    assert await reading == []
+    assert await journal.after(1, 30) == []
+    assert [entry["kind"] for entry in await journal.after(0, 30)] == ["last"]
+
+
 async def test_the_log_tells_whom_a_fact_is_about(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "pagecalls.journal"):
         Journal(SteppedClock()).note("message_sent", app_id="777", page_id="1001")
