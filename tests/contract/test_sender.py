@@ -390,6 +390,59 @@ async def test_an_allow_list_lets_in(loopback: LoopbackReceiver) -> None:
     await listed.close()
 
 
+HANGING = 100
+"""More requests than one app has in flight."""
+
+
+class Doors:
+    """One port with two paths: `/silent` answers when told to, `/prompt` at once."""
+
+    def __init__(self) -> None:
+        self.speak = asyncio.Event()
+        self.silent = asyncio.Semaphore(0)
+        """One for each request that came to `/silent`."""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        if request.path == "/silent":
+            self.silent.release()
+            await self.speak.wait()
+        return web.Response()
+
+
+@pytest_asyncio.fixture
+async def doors() -> AsyncIterator[tuple[Doors, str]]:
+    made, app = Doors(), web.Application()
+    app.router.add_post("/{path}", made.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield made, f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    made.speak.set()
+    await runner.cleanup()
+
+
+async def test_a_silent_callback_holds_up_no_other_one_of_its_host(sender: AiohttpSender, doors: tuple[Doors, str]) -> None:
+    doors_, base = doors
+    hanging = [asyncio.create_task(sender.post(f"{base}silent", {}, b"{}")) for _ in range(HANGING)]
+    await asyncio.sleep(0)  # they ask for their connections first
+    assert (await sender.post(f"{base}prompt", {}, b"{}", total_timeout_s=5.0)).ok
+    assert not any(task.done() for task in hanging)
+    doors_.speak.set()
+    assert all(outcome.ok for outcome in await asyncio.gather(*hanging))
+
+
+async def test_connections_of_a_host_can_be_bounded(doors: tuple[Doors, str]) -> None:
+    doors_, base = doors
+    visitor = AiohttpSender(OPEN, per_host=1)
+    first = asyncio.create_task(visitor.post(f"{base}silent", {}, b"{}"))
+    await doors_.silent.acquire()
+    assert (await visitor.post(f"{base}prompt", {}, b"{}", total_timeout_s=0.05)).failure is Failure.TIMEOUT
+    doors_.speak.set()
+    assert (await first).ok
+    assert (await visitor.post(f"{base}prompt", {}, b"{}")).ok
+    await visitor.close()
+
+
 async def test_closing_twice_is_closing_once(loopback: LoopbackReceiver) -> None:
     await loopback.sender.post(loopback.url, {}, b"{}")
     await loopback.real.close()

@@ -42,6 +42,9 @@ from pagecalls.webhooks.targets import TargetPolicy, networks
 
 log = logging.getLogger("pagecalls")
 
+VISITS_PER_HOST = 64
+"""Connections to one host and port for verifications and trials at the same time."""
+
 
 @asynccontextmanager
 async def running(
@@ -67,7 +70,7 @@ async def running(
 
         policy = TargetPolicy(allow_loopback=settings.mode is Mode.DEVELOPMENT, allow=networks(settings.webhook_networks))
         # Two of them: an app that has addresses verified that never answer takes no look-up or connection from owed webhooks.
-        sender, visitor = AiohttpSender(policy), AiohttpSender(policy)
+        sender, visitor = AiohttpSender(policy), AiohttpSender(policy, per_host=VISITS_PER_HOST)
         stack.push_async_callback(sender.close)
         stack.push_async_callback(visitor.close)
         devices, journal, ids = Devices(), Journal(clock), Ids(secrets.SystemRandom())

@@ -1,8 +1,9 @@
 """The sender on aiohttp.
 
-Nothing of one receiver carries over to another: no cookies, no redirects, no proxy from the environment, and a limit of
-connections per host. The address rule is enforced where a socket is made, so it holds for names, for literal addresses and for
-every address that is tried in turn.
+Nothing of one receiver carries over to another: no cookies, no redirects, no proxy from the environment, and no shared limit of
+connections: several apps may have callbacks on one host, and time spent waiting for a connection would count as the receiver's.
+The address rule is enforced where a socket is made, so it holds for names, for literal addresses and for every address that is
+tried in turn.
 """
 
 from __future__ import annotations
@@ -29,9 +30,6 @@ from pagecalls.webhooks.targets import TargetPolicy
 
 _log = logging.getLogger(__name__)
 
-CONNECTIONS_PER_HOST = 64
-"""Open connections to one host and port."""
-
 _REFUSED = "webhooks to this address are not allowed"
 
 
@@ -44,10 +42,14 @@ class _TargetRefused(OSError):
 
 class AiohttpSender:
     """Implements `base.Sender`. Close it when done. `tls` replaces the system's trust, for private authorities; `lookup` the
-    system's names."""
+    system's names. `per_host` bounds the open connections to one host and port, for callers that nothing else bounds; 0 is no
+    bound."""
 
-    def __init__(self, policy: TargetPolicy, *, tls: ssl.SSLContext | None = None, lookup: Lookup = system_lookup) -> None:
+    def __init__(
+        self, policy: TargetPolicy, *, tls: ssl.SSLContext | None = None, lookup: Lookup = system_lookup, per_host: int = 0
+    ) -> None:
         self._policy = policy
+        self._per_host = per_host
         self._lookup = lookup
         self._tls = tls
         self._session: aiohttp.ClientSession | None = None
@@ -94,8 +96,8 @@ class AiohttpSender:
         """The session, made on first use because it belongs to the running loop."""
         if self._session is None:
             connector = aiohttp.TCPConnector(
-                limit=0,  # the outbox bounds the whole
-                limit_per_host=CONNECTIONS_PER_HOST,
+                limit=0,  # the outbox bounds the whole, with a share for each app
+                limit_per_host=self._per_host,
                 ssl=True if self._tls is None else self._tls,
                 socket_factory=self._make_socket,
                 resolver=ThreadedNames(self._lookup),
