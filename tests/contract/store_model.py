@@ -159,11 +159,11 @@ class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics, ModelDeliveries,
     def due_outbox(self, now: float, per_app: int) -> list[OutboxKey]:
         found: list[OutboxRow] = []
         for app_id in sorted(self.app_by_id):
-            due = [row for row in self._ready() if row.app_id == app_id and row.next_at <= now]
-            fresh = [row for row in due if row.attempts == 0 and not self._is_behind_held(row)]
+            ready = [row for row in self._ready() if row.app_id == app_id]
+            fresh = [row for row in ready if row.attempts == 0 and not self._is_behind_held(row)]
             found += [row for row in fresh if row.call_id is not None][:per_app]
             found += [row for row in fresh if row.call_id is None][:per_app]
-            retries = [row for row in due if row.attempts > 0]
+            retries = [row for row in ready if row.attempts > 0 and row.next_at <= now]
             found += sorted(retries, key=lambda row: (row.next_at, row.id))[:per_app]
         return [OutboxKey(row.id, row.app_id, row.lane, row.attempts) for row in found]
 

@@ -8,7 +8,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pagecalls.call.states import CallState
@@ -68,6 +68,13 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class SetBack:
+    """Somebody sets the machine's time back."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Restart:
     """The courier is broken off, and another one takes over."""
 
@@ -94,7 +101,7 @@ class End:
     call: int
 
 
-Step = Add | Release | Script | Speak | Move | Restart | Replay | Switch | End
+Step = Add | Release | Script | Speak | Move | SetBack | Restart | Replay | Switch | End
 
 apps = st.sampled_from([APP, OTHER_APP])
 answers = st.sampled_from(list(ANSWERS))
@@ -107,6 +114,7 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(Script, apps, answers | st.just("silent")),
     st.builds(Speak, answers),
     st.builds(Move, st.sampled_from([0.5, 1.0, 2.5, 3.0, 5.0, 30.0, 700.0])),
+    st.builds(SetBack, st.sampled_from([1.0, 60.0])),
     st.builds(Restart),
     st.builds(Replay, st.integers(0, 20)),
     st.builds(Switch, apps, st.booleans()),
@@ -114,9 +122,19 @@ steps: st.SearchStrategy[Step] = st.one_of(
 )
 
 
+class MachineClock(SteppedClock):
+    """Goes back too; `back_s` is by how much in all."""
+
+    back_s = 0.0
+
+    def set_back(self, seconds: float) -> None:
+        self._now -= seconds
+        self.back_s += seconds
+
+
 @dataclass
 class World:
-    clock: SteppedClock = field(default_factory=SteppedClock)
+    clock: MachineClock = field(default_factory=MachineClock)
     store: SqliteStore = field(default_factory=lambda: SqliteStore.open(None))
     held: list[int] = field(default_factory=list)
     silent: list[asyncio.Future[Outcome]] = field(default_factory=list)
@@ -173,6 +191,8 @@ class World:
                     self.silent.pop(0).set_result(ANSWERS[answer])
             case Move(seconds):
                 self.clock.advance(seconds)
+            case SetBack(seconds):
+                self.clock.set_back(seconds)
             case Restart():
                 await self.courier.stop(grace_s=0)
                 self.silent = [future for future in self.silent if not future.done()]
@@ -230,6 +250,7 @@ class World:
                 future.set_result(ANSWERS["ok"])
         for app_id in URL:
             self.sender._scripts.pop(URL[app_id], None)
+        self.clock.advance(self.clock.back_s)
         for _ in range(len(self.rows) + 3):
             await self.courier.idle()
             self.clock.advance(3.0)
@@ -325,8 +346,20 @@ async def run(script: list[Step]) -> None:
         await world.store.close()
 
 
+BEHIND_A_SILENT_ONE = [
+    Script(APP, "silent"),
+    Add(APP, 0, WebhookKind.CONNECT, False),
+    Add(APP, 0, WebhookKind.CALL_STATUS, False),
+    SetBack(60.0),
+    Restart(),
+    Add(APP, 0, WebhookKind.TERMINATE, False),
+]
+"""What is owed since before the clock was set back goes before what came after that."""
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.lists(steps, max_size=25))
+@example(BEHIND_A_SILENT_ONE)
 def test_nothing_is_lost_reordered_or_changed(script: list[Step]) -> None:
     asyncio.run(run(script))
 

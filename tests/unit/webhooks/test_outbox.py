@@ -91,6 +91,15 @@ async def test_a_jump_of_the_clock_makes_one_attempt_and_not_a_burst(bench: Benc
     assert bench.sent() == ["e1", "e1"]
 
 
+async def test_a_clock_that_is_set_back_changes_no_order(bench: Bench) -> None:
+    """What became ready before that was not tried yet, and is not to wait for a time that comes again."""
+    connect = replace(a_row("connect"), next_at=bench.clock.now() + 60, created_at=bench.clock.now() + 60)
+    await bench.store.write(lambda transaction: transaction.add_outbox([connect]))
+    await bench.add(a_row("terminate", kind=WebhookKind.TERMINATE))
+    await bench.courier.idle()
+    assert bench.sent() == ["connect", "terminate"]
+
+
 async def test_a_row_is_given_up_after_its_schedule(bench: Bench) -> None:
     bench.sender.script(URL[APP], *[BAD] * 99)
     (row_id,) = await bench.add(a_row("e1", kind=WebhookKind.TERMINATE))

@@ -121,10 +121,11 @@ class OutboxRows(Protocol):
         ...
 
     def due_outbox(self, now: float, per_app: int) -> list[OutboxKey]:
-        """READY rows due at or before `now`: of each app, at most `per_app` of calls that were never tried, in order of id, as
-        many of no call, then as many retries. So calls never wait behind a heap of other events.
+        """READY rows that are due: of each app, at most `per_app` of calls that were never tried, in order of id, as many of no
+        call, then as many retries due at or before `now`. So calls never wait behind a heap of other events.
 
-        A row never tried stays out while an earlier row of its app and lane is HELD, so first attempts keep the order of writing.
+        A row never tried is due whatever its time, and stays out only while an earlier row of its app and lane is HELD. So first
+        attempts keep the order of writing, even when the clock is set back.
         """
         ...
 

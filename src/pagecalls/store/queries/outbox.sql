@@ -31,13 +31,13 @@ WHERE EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_fresh WHERE hold = 'ready' 
 ORDER BY id
 
 -- name: fresh_outbox
+-- What was never tried is due, whatever the time: were the clock set back, an older row would let a newer one of its call pass.
 SELECT id, app_id, lane, attempts
 FROM outbox AS fresh INDEXED BY outbox_fresh
 WHERE fresh.hold = 'ready'
     AND fresh.attempts = 0
     AND fresh.app_id = :app_id
     AND (fresh.call_id IS NULL) = :is_of_no_call
-    AND fresh.next_at <= :now
     AND NOT EXISTS (
         SELECT 1 FROM outbox AS earlier
         WHERE earlier.hold = 'held'
