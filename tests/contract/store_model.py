@@ -214,15 +214,21 @@ class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics, ModelDeliveries,
             found += [row for row in self.rows.values() if row.app_id == app_id and row.replay_at is not None][:per_app]
         return [OutboxKey(row.id, row.app_id, row.lane, row.attempts, is_replay=True) for row in found]
 
-    def outbox_replayed(self, row_id: int, is_taken: bool, now: float) -> None:
-        row = self.rows[row_id]
+    def outbox_replayed(self, row_id: int, is_taken: bool, asked_at: float | None, now: float) -> bool:
+        row = self.rows.get(row_id)
+        if row is None:
+            return False
         if row.hold is Hold.DROPPED and is_taken:
             row = replace(row, hold=Hold.DELIVERED, settled_at=now, drop_reason=None)
-        self.rows[row_id] = replace(row, attempts=row.attempts + 1, replay_at=None)
+        self.rows[row_id] = replace(row, attempts=row.attempts + 1)
+        return self.end_replay(row_id, asked_at)
 
-    def end_replay(self, row_id: int) -> None:
-        if row_id in self.rows:
-            self.rows[row_id] = replace(self.rows[row_id], replay_at=None)
+    def end_replay(self, row_id: int, asked_at: float | None) -> bool:
+        row = self.rows.get(row_id)
+        if row is None or row.replay_at in (None, asked_at):
+            self.rows |= {} if row is None else {row_id: replace(row, replay_at=None)}
+            return False
+        return True
 
     def outbox_entries(self, app_id: AppId | None, call_id: CallId | None, before: int, limit: int) -> list[OutboxEntry]:
         found = [row for row in self.rows.values() if row.id < before and app_id in (None, row.app_id)]

@@ -615,17 +615,36 @@ async def test_a_settled_row_is_sent_once_more_on_demand(store: Store) -> None:
     ]
     assert await store.read(lambda transaction: transaction.replays_outbox(1)) == keys[:1]
 
-    def replay(transaction: Transaction) -> None:
-        transaction.outbox_replayed(ids[0], False, NOW + 10)
-        transaction.outbox_replayed(ids[1], True, NOW + 10)
+    def replay(transaction: Transaction) -> list[bool]:
+        return [
+            transaction.outbox_replayed(ids[0], False, NOW + 9, NOW + 10),
+            transaction.outbox_replayed(ids[1], True, NOW + 9, NOW + 10),
+            transaction.outbox_replayed(404, True, NOW + 9, NOW + 10),
+        ]
 
-    await store.write(replay)
+    assert await store.write(replay) == [False, False, False]
     found = await store.read(lambda transaction: [transaction.outbox_row(row_id) for row_id in ids[:2]])
     assert [(row.hold, row.attempts, row.settled_at, row.drop_reason) for row in found if row] == [
         (Hold.DELIVERED, 2, NOW, None),
         (Hold.DELIVERED, 2, NOW + 10, None),
     ]
     assert [key.id for key in await store.read(lambda transaction: transaction.replays_outbox(10))] == [ids[4]]
+
+
+async def test_a_row_that_is_asked_for_again_stays_wanted(store: Store) -> None:
+    ids = await store.write(lambda transaction: transaction.add_outbox([a_row("sent"), a_row("not sent")]))
+
+    def work(transaction: Transaction) -> list[bool]:
+        for row_id in ids:
+            transaction.outbox_delivered(row_id, NOW)
+            transaction.replay_outbox(row_id, NOW + 9)
+        return [transaction.outbox_replayed(ids[0], True, NOW + 8, NOW + 10), transaction.end_replay(ids[1], NOW + 8)]
+
+    assert await store.write(work) == [True, True]
+    found = await store.read(lambda transaction: [transaction.outbox_row(row_id) for row_id in ids])
+    assert [(row.replay_at, row.attempts) for row in found if row] == [(NOW + 9, 2), (NOW + 9, 1)]
+    assert not await store.write(lambda transaction: transaction.end_replay(ids[1], NOW + 9))
+    assert [key.id for key in await store.read(lambda transaction: transaction.replays_outbox(10))] == ids[:1]
 
 
 async def test_rows_are_found_by_app_and_call_newest_first(store: Store) -> None:
@@ -668,7 +687,7 @@ async def test_the_newest_attempts_are_kept(store: Store) -> None:
     def work(transaction: Transaction) -> None:
         transaction.outbox_delivered(row_id, NOW)
         for number in range(KEPT_ATTEMPTS + 2):
-            transaction.outbox_replayed(row_id, True, NOW)
+            transaction.outbox_replayed(row_id, True, NOW, NOW)
             transaction.add_attempt(row_id, NOW + number, 200, None, "", 0.5, "")
 
     await store.write(work)

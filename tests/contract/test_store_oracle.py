@@ -66,7 +66,7 @@ def add_rows(draw: st.DrawFn) -> Step:
 @st.composite
 def change_rows(draw: st.DrawFn) -> Step:
     row_id, now, is_taken = draw(row_ids), draw(times), draw(st.booleans())
-    next_at = draw(st.none() | times)
+    next_at, asked_at = draw(st.none() | times), draw(st.none() | times)
     call_id = CallId(draw(call_ids))
     psid, app_id = draw(st.sampled_from(PSIDS)), draw(st.sampled_from([APP, OTHER_APP]))
 
@@ -91,11 +91,13 @@ def change_rows(draw: st.DrawFn) -> Step:
         transaction.put_app(App(app_id, "again", "secret"))
         return owed
 
-    def replayed(transaction: Transaction) -> None:
+    def replayed(transaction: Transaction) -> bool:
         row = transaction.outbox_row(row_id)
-        if row is not None and row.replay_at is not None:
-            transaction.outbox_replayed(row_id, is_taken, now)
-            transaction.add_attempt(row_id, now, None, "timeout", "timed out", 20.0, "")
+        if row is None or row.replay_at is None:
+            return False
+        is_wanted = transaction.outbox_replayed(row_id, is_taken, asked_at or row.replay_at, now)
+        transaction.add_attempt(row_id, now, None, "timeout", "timed out", 20.0, "")
+        return is_wanted
 
     receiver = FailingReceiver(draw(st.sampled_from([APP, OTHER_APP])), "page", now, 3, "500", next_at)
     known: list[Step] = [
@@ -108,7 +110,7 @@ def change_rows(draw: st.DrawFn) -> Step:
         lambda transaction: transaction.put_failing_receiver(receiver),
         lambda transaction: transaction.forget_failures(receiver.app_id, "page"),
         replayed,
-        lambda transaction: transaction.end_replay(row_id),
+        lambda transaction: transaction.end_replay(row_id, now),
         deliver,
         fail,
     ]

@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from pagecalls.clock import Clock
 from pagecalls.store.base import FailingReceiver, OutboxKey, OutboxRow, Store
@@ -75,6 +76,16 @@ class CourierCounters:
     """Rows taken from the store that wait for their turn or for a free request."""
     alerts: list[FailingReceiver] = field(default_factory=list)
     """Receivers that the operator is told of, as of the last look."""
+
+
+class _Left(Enum):
+    """What is left to do for a row after its turn."""
+
+    NOTHING = auto()
+    """It is acknowledged, dropped, or not to be sent now."""
+    RETRY = auto()
+    REPLAY = auto()
+    """While it was sent once more, it was asked for again."""
 
 
 _Claim = tuple[int, bool]
@@ -250,7 +261,7 @@ class Courier:
     async def _attempt(self, key: OutboxKey) -> None:
         """Wait for a free request, use it, and let the lane go on if its next row need not wait."""
         try:
-            is_settled = await self._in_turn(key)
+            left = await self._in_turn(key)
         except Exception:
             # Our fault, most likely the disk's. The row keeps its claim and its place, and goes on from here.
             _log.exception("Webhook row %d could not be handled.", key.id)
@@ -261,24 +272,23 @@ class Courier:
         self._finished.add(_claim(key))
         self._done_of[key.app_id] += 1
         self._measure(0)
-        if is_settled:
+        if left is not _Left.RETRY:
             self._begin(*self._lanes_of(key).settle(key))
         is_running_low = key.app_id in self._with_more and self._done_of[key.app_id] >= PAGE // 2
-        if is_running_low or not is_settled:
+        if is_running_low or left is not _Left.NOTHING:
             self.wake()
 
-    async def _in_turn(self, key: OutboxKey) -> bool:
-        """Whether the row is settled: acknowledged, dropped, or not to be sent now. Otherwise it will be tried again."""
+    async def _in_turn(self, key: OutboxKey) -> _Left:
+        """Send the row, unless it is not to be sent now, and write down what came of it."""
         async with self._replay_turn(key), self._places.place(key.app_id):
             if self._is_stopping:
-                return False
+                return _Left.RETRY
             if _claim(key) not in self._unrecorded:
                 letter = await self._store.read(lambda transaction: records.letter(transaction, key))
                 if letter is None:
-                    return True
+                    return _Left.NOTHING
                 if letter.url is None:
-                    await self._drop(letter, key)
-                    return True
+                    return await self._drop(letter, key)
                 if self._lanes_of(key).begin(key, self._clock.now()):
                     self._woken.set()  # there is a gate to wait for
                 self._unrecorded[_claim(key)] = letter.row, await self._send(letter.row, letter.url, letter.secret)
@@ -298,7 +308,7 @@ class Courier:
         self._tell(lambda: self._on_outcome(row, outcome))
         return outcome
 
-    async def _record(self, key: OutboxKey) -> bool:
+    async def _record(self, key: OutboxKey) -> _Left:
         now = self._clock.now()
         row, outcome = self._unrecorded[_claim(key)]
         result = await self._store.write(lambda transaction: records.recorded(transaction, row, key, outcome, now))
@@ -310,12 +320,12 @@ class Courier:
             self.counters.replayed += 1
             what = outcome.status or outcome.error
             _log.info("Webhook %s was sent once more to app %s: %s.", row.event_id, row.app_id, what, extra=_about(row))
-            return True
+            return _Left.REPLAY if result.is_wanted_again else _Left.NOTHING
         next_at = result.next_at
         if outcome.ok:
             self.counters.delivered += 1
             _log.info("%s was delivered to app %s.", _named(row), row.app_id, extra=_about(row))
-            return True
+            return _Left.NOTHING
         self.counters.failed += 1
         self.counters.given_up += next_at is None
         _log.warning(
@@ -324,14 +334,15 @@ class Courier:
             "It is given up" if next_at is None else f"Next attempt in {next_at - now:.0f} s",
             extra=_about(row),
         )
-        return next_at is None
+        return _Left.NOTHING if next_at is None else _Left.RETRY
 
-    async def _drop(self, letter: Letter, key: OutboxKey) -> None:
+    async def _drop(self, letter: Letter, key: OutboxKey) -> _Left:
         row, now = letter.row, self._clock.now()
-        await self._store.write(lambda transaction: records.drop(transaction, letter, key, now))
+        is_wanted_again = await self._store.write(lambda transaction: records.drop(transaction, letter, key, now))
         self.counters.unwanted += not key.is_replay
         facts = (row.event_id, row.app_id, row.object)
         _log.info("Webhook %s is not sent: app %s has no active subscription to %s.", *facts, extra=_about(row))
+        return _Left.REPLAY if is_wanted_again else _Left.NOTHING
 
     def _spread(self, news: Iterable[News]) -> None:
         """Tell the operator, and look again, so that the gauge knows."""

@@ -49,10 +49,12 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What follows from an outcome. `next_at`: the next attempt, Unix seconds; `None`: there is none."""
+    """What follows from an outcome. `next_at`: the next attempt, Unix seconds; `None`: there is none.
+    `is_wanted_again`: the row was asked for once more while that was under way already."""
 
     next_at: float | None
     news: tuple[News, ...]
+    is_wanted_again: bool = False
 
 
 def due(transaction: Transaction, now: float, per_app: int) -> Due:
@@ -98,19 +100,19 @@ def letter(transaction: Transaction, key: OutboxKey) -> Letter | None:
     return Letter(row, subscription.callback_url, app.secret)
 
 
-def drop(transaction: Transaction, unwanted: Letter, key: OutboxKey, now: float) -> None:
-    """A row that has nowhere to go. A replay of it is over; what the row was before stays."""
+def drop(transaction: Transaction, unwanted: Letter, key: OutboxKey, now: float) -> bool:
+    """A row that has nowhere to go. A replay of it is over; what the row was before stays. Whether it was asked for again."""
     if key.is_replay:
-        transaction.end_replay(key.id)
-    else:
-        transaction.drop_outbox(key.id, unwanted.reason, now)
+        return transaction.end_replay(key.id, unwanted.row.replay_at)
+    transaction.drop_outbox(key.id, unwanted.reason, now)
+    return False
 
 
 def recorded(transaction: Transaction, row: OutboxRow, key: OutboxKey, outcome: Outcome, now: float) -> Recorded:
     """Write down what came of an attempt."""
-    next_at = None
+    next_at, is_wanted_again = None, False
     if key.is_replay:
-        transaction.outbox_replayed(row.id, outcome.ok, now)
+        is_wanted_again = transaction.outbox_replayed(row.id, outcome.ok, row.replay_at, now)
     elif outcome.ok:
         transaction.outbox_delivered(row.id, now)
     else:
@@ -120,7 +122,7 @@ def recorded(transaction: Transaction, row: OutboxRow, key: OutboxKey, outcome: 
     answer = outcome.shown(ANSWER_CHARACTERS)
     transaction.add_attempt(row.id, now, outcome.status, failure, error, outcome.latency_s, answer)
     news = _well(transaction, row) if outcome.ok else _unwell(transaction, row, outcome, now)
-    return Recorded(next_at, news)
+    return Recorded(next_at, news, is_wanted_again)
 
 
 def _failed(transaction: Transaction, row: OutboxRow, now: float) -> float | None:

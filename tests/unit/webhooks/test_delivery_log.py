@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -172,6 +173,23 @@ async def test_a_replay_that_a_lost_process_left_is_done_by_the_next_one(bench: 
     await following.idle()
     await following.stop()
     assert (bench.sent(), (await bench.row(row_id)).attempts) == (["e1"] * 3, 2)
+
+
+async def test_a_replay_that_is_asked_for_while_one_is_in_flight_is_done_after_it(bench: Bench) -> None:
+    (row_id,) = await bench.add(a_row("e1"))
+    await bench.courier.idle()
+    (answer,) = bench.unanswered(APP)
+    await bench.replay(row_id)
+    await bench.sender.wait_for(2)
+    bench.clock.advance(1)
+    assert await bench.replay(row_id) == [True]
+    await bench.look_around()
+    assert bench.sent() == ["e1", "e1"]
+    answer.set_result(BAD)
+    await asyncio.wait_for(bench.sender.wait_for(3), 10)
+    await bench.courier.idle()
+    assert (bench.sent(), (await bench.row(row_id)).replay_at) == (["e1"] * 3, None)
+    assert [(each.number, each.status) for each in await log_of(bench, row_id)] == [(1, 200), (2, 500), (3, 200)]
 
 
 async def test_a_replay_that_nobody_wants_any_more_is_over(bench: Bench) -> None:

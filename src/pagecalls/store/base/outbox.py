@@ -162,12 +162,15 @@ class OutboxRows(Protocol):
         """Rows that are to be sent once more: of each app at most `per_app`, in order of id."""
         ...
 
-    def outbox_replayed(self, row_id: int, is_taken: bool, now: float) -> None:
-        """A row was sent once more: the attempt is counted, and a DROPPED row that was taken is DELIVERED."""
+    def outbox_replayed(self, row_id: int, is_taken: bool, asked_at: float | None, now: float) -> bool:
+        """A row was sent once more: the attempt is counted, and a DROPPED row that was taken is DELIVERED.
+
+        `asked_at`: the `replay_at` that this was for. Whether the row is wanted again, because it was asked for since then.
+        """
         ...
 
-    def end_replay(self, row_id: int) -> None:
-        """A row is not sent once more after all."""
+    def end_replay(self, row_id: int, asked_at: float | None) -> bool:
+        """A row is not sent once more after all. `asked_at` and the result as in `outbox_replayed`."""
         ...
 
     def outbox_entries(self, app_id: AppId | None, call_id: CallId | None, before: int, limit: int) -> list[OutboxEntry]:

@@ -92,14 +92,14 @@ LIMIT :per_app
 -- name: outbox_replayed
 UPDATE outbox SET
     attempts = attempts + 1,
-    replay_at = NULL,
+    replay_at = nullif(replay_at, :asked_at),
     settled_at = CASE WHEN hold = 'dropped' AND :is_taken THEN :now ELSE settled_at END,
     drop_reason = CASE WHEN hold = 'dropped' AND :is_taken THEN NULL ELSE drop_reason END,
     hold = CASE WHEN hold = 'dropped' AND :is_taken THEN 'delivered' ELSE hold END
 WHERE id = :id
 
 -- name: end_replay
-UPDATE outbox SET replay_at = NULL WHERE id = ?
+UPDATE outbox SET replay_at = NULL WHERE id = :id AND replay_at = :asked_at
 
 -- name: outbox_entries
 SELECT id, app_id, call_id, kind, hold, created_at FROM outbox WHERE id < :before ORDER BY id DESC LIMIT :limit

@@ -83,13 +83,19 @@ class SqliteOutbox(Rows):
             found.extend(OutboxKey(row_id, app, lane, attempts, is_replay=True) for row_id, app, lane, attempts in rows)
         return found
 
-    def outbox_replayed(self, row_id: int, is_taken: bool, now: float) -> None:
-        """A row was sent once more."""
-        self._run("outbox_replayed", {"id": row_id, "is_taken": int(is_taken), "now": now})
+    def outbox_replayed(self, row_id: int, is_taken: bool, asked_at: float | None, now: float) -> bool:
+        """A row was sent once more. Whether it was asked for again since `asked_at`."""
+        self._run("outbox_replayed", {"id": row_id, "is_taken": int(is_taken), "asked_at": asked_at, "now": now})
+        return self._is_to_be_replayed(row_id)
 
-    def end_replay(self, row_id: int) -> None:
-        """A row is not sent once more after all."""
-        self._run("end_replay", (row_id,))
+    def end_replay(self, row_id: int, asked_at: float | None) -> bool:
+        """A row is not sent once more after all. Whether it was asked for again since `asked_at`."""
+        self._run("end_replay", {"id": row_id, "asked_at": asked_at})
+        return self._is_to_be_replayed(row_id)
+
+    def _is_to_be_replayed(self, row_id: int) -> bool:
+        row = self.outbox_row(row_id)
+        return row is not None and row.replay_at is not None
 
     def outbox_entries(self, app_id: AppId | None, call_id: CallId | None, before: int, limit: int) -> list[OutboxEntry]:
         """The newest first. Work is bounded by `limit`."""
