@@ -7,13 +7,26 @@ from typing import Any
 
 import pytest
 
+from pagecalls.consumer.line import Line
 from pagecalls.demo.device import ConsumerDevice, DeviceRefused
 from pagecalls.errors import Unavailable
 from pagecalls.store.transaction import SqliteTransaction
-from pagecalls.switchboard.messages import SHOWN_ON_CONNECT
+from pagecalls.switchboard.base import DeviceIdentity
+from pagecalls.switchboard.messages import SHOWN_ON_CONNECT, Messages
+from pagecalls.types import DeviceId, MessageId, PageId, Platform, Psid
 
 from .conftest import AIORTC, CHROMIUM, World, offered
 from .thread import DAY_S, WEEK_S, answer, ask, button, refused, say, seen, templated, write
+
+
+class NoSocket:
+    """Of a line that is over."""
+
+    async def send_text(self, data: str) -> None:
+        raise AssertionError
+
+    async def close(self, code: int = 1000, reason: str | None = None) -> None:
+        raise AssertionError
 
 
 async def ids(device: ConsumerDevice, method: str = "message") -> list[str]:
@@ -71,6 +84,25 @@ async def test_who_connects_later_sees_what_nobody_has_seen(world: World) -> Non
     assert [each["request_id"] for each in await seen(again, "permission.request")] == [request_id]  # until it is answered
     await answer(again, request_id)
     assert await seen(await world.device(), "permission.request") == []
+
+
+async def test_a_device_whose_socket_is_gone_has_seen_nothing(world: World) -> None:
+    """It is still known as connected for a moment: what is written then waits for the next device."""
+    device = await world.device()
+    await say(world, device)
+    await device.close()
+    await world.settle()
+    over = Line(NoSocket())
+    over.abandon()
+    gone = DeviceIdentity(DeviceId("d_gone"), Psid(world.psid), PageId(world.page_id), Platform.MESSENGER, "Ann")
+    world.server.calls.devices.add(gone, over)
+    message_id, request_id = await write(world, {"text": "Hello"}), await ask(world)
+    await Messages(world.server.calls).show_to(gone, over)
+    await world.settle()
+    world.server.calls.devices.remove(gone, over)
+    stored = await world.server.calls.store.read(lambda tx: [tx.message(MessageId(each)) for each in (message_id, request_id)])
+    assert [message.delivered_at for message in stored if message] == [None, None]
+    assert await ids(await world.device()) == [message_id]
 
 
 async def test_a_button_is_shown_as_long_as_it_works(world: World) -> None:

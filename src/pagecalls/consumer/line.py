@@ -130,14 +130,14 @@ class Line:
         session = _session(renegotiation, version)
         self._notify(Resumed(call_id=call_id, state=state, session=session, tracks=_tracks(tracks) or None), released)
 
-    def permission_request(self, request_id: MessageId, page_id: PageId, page_name: str, expires_at: float) -> None:
-        """The Page asks to be allowed to call."""
-        self._notify(Asked(request_id=request_id, page=PageOut(id=page_id, name=page_name), expires_at=int(expires_at)))
+    def permission_request(self, request_id: MessageId, page_id: PageId, page_name: str, expires_at: float) -> bool:
+        """The Page asks to be allowed to call. Whether that was queued."""
+        return self._notify(Asked(request_id=request_id, page=PageOut(id=page_id, name=page_name), expires_at=int(expires_at)))
 
-    def message(self, message_id: MessageId, page_id: PageId, text: str | None, buttons: Sequence[Button]) -> None:
-        """The Page has written."""
+    def message(self, message_id: MessageId, page_id: PageId, text: str | None, buttons: Sequence[Button]) -> bool:
+        """The Page has written. Whether that was queued."""
         shown = tuple(_button(button) for button in buttons) or None
-        self._notify(Written(message_id=message_id, page_id=page_id, text=text, buttons=shown))
+        return self._notify(Written(message_id=message_id, page_id=page_id, text=text, buttons=shown))
 
     def close(self, code: int, reason: str) -> None:
         """Close the socket after what waits; nothing said later is sent."""
@@ -147,18 +147,20 @@ class Line:
 
     # --- the write path -----------------------------------------------------------------------------------------------
 
-    def send(self, text: str, release: Release = no_release) -> None:
-        """Queue a frame; `release` is called when it was handed to the socket or cannot be any more."""
+    def send(self, text: str, release: Release = no_release) -> bool:
+        """Queue a frame, and whether that was possible; `release` is called when it was handed to the socket or cannot be any
+        more."""
         if self._is_over:
             release()
-            return
+            return False
         self._waiting_bytes += len(text)
         if self._waiting_bytes > self._limits.waiting_bytes:
             log.warning("device given up: %d bytes wait for it", self._waiting_bytes)
             self.abandon()
             release()
-            return
+            return False
         self._put(_Frame(text, release))
+        return True
 
     def abandon(self) -> None:
         """The socket is gone, or given up: drop what waits, releasing all of it."""
@@ -201,8 +203,8 @@ class Line:
                 item.release()
         self._waiting_bytes -= len(item.text)
 
-    def _notify(self, body: Notification, release: Release = no_release) -> None:
-        self.send(notification_frame(body), release)
+    def _notify(self, body: Notification, release: Release = no_release) -> bool:
+        return self.send(notification_frame(body), release)
 
     def _put(self, item: _Frame | _Close) -> None:
         self._queue.append(item)

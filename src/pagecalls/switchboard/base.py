@@ -152,7 +152,7 @@ class Ended:
 
 class DeviceLine(Protocol):
     """The way to one connected device; `consumer/endpoint.py` implements it. No method blocks or raises: a dead socket drops
-    silently.
+    silently. What waits for a device that can see it, messages and requests, comes back as `False` then.
 
     `released` of a notification with an offer is called once the frame was handed to the socket (messenger-calling 6.6, 3).
     """
@@ -168,8 +168,8 @@ class DeviceLine(Protocol):
     def resumed(
         self, call_id: CallId, state: str, renegotiation: str | None, version: int, tracks: Sequence[Track], released: Release
     ) -> None: ...
-    def permission_request(self, request_id: MessageId, page_id: PageId, page_name: str, expires_at: float) -> None: ...
-    def message(self, message_id: MessageId, page_id: PageId, text: str | None, buttons: Sequence[Button]) -> None: ...
+    def permission_request(self, request_id: MessageId, page_id: PageId, page_name: str, expires_at: float) -> bool: ...
+    def message(self, message_id: MessageId, page_id: PageId, text: str | None, buttons: Sequence[Button]) -> bool: ...
     def close(self, code: int, reason: str) -> None: ...
 
 

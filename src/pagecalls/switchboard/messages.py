@@ -58,12 +58,11 @@ class Messages:
             now, message_id = calls.clock.now(), calls.ids.message_id()
             sent = await calls.store.write(lambda tx: self._store(tx, caller, request, message_id, now))
             lines = [line for _, line in calls.devices.of(caller.page_id, request.to)]
-            for line in lines:
-                _show(line, sent.page, sent.message, sent.request)
+            devices = sum(_show(line, sent.page, sent.message, sent.request) for line in lines)
         who = {"message_id": message_id, "page_id": caller.page_id, "psid": request.to}
         calls.journal.note("message_sent", what=sent.message.kind.value, app_id=caller.app_id, **who)
-        if lines:
-            calls.spawn(self._delivered([message_id], caller.page_id, len(lines)))
+        if devices:
+            calls.spawn(self._delivered([message_id], caller.page_id, devices))
         return message_id
 
     def _store(self, tx: Transaction, caller: Caller, request: SendRequest, message_id: MessageId, now: float) -> _Sent:
@@ -127,11 +126,9 @@ class Messages:
         page, request, messages = await self._calls.store.read(work)
         if page is None:
             return
-        for message in messages:
-            _show(line, page, message, None)
-        shown = [message.id for message in messages if message.delivered_at is None]
-        if request is not None:
-            line.permission_request(request.id, page_id, page.name, request.expires_at)
+        taken = [message for message in messages if _show(line, page, message, None)]
+        shown = [message.id for message in taken if message.delivered_at is None]
+        if request is not None and line.permission_request(request.id, page_id, page.name, request.expires_at):
             shown.append(request.id)
         if shown:
             self._calls.spawn(self._delivered(shown, page_id, 1))
@@ -149,8 +146,8 @@ class Messages:
             self._calls.journal.note("message_delivered", message_id=message_id, page_id=page_id, devices=devices)
 
 
-def _show(line: DeviceLine, page: Page, message: Message, request: PermissionRequest | None) -> None:
+def _show(line: DeviceLine, page: Page, message: Message, request: PermissionRequest | None) -> bool:
+    """Whether the line took it; one that is over takes nothing."""
     if request is not None:
-        line.permission_request(request.id, page.id, page.name, request.expires_at)
-    else:
-        line.message(message.id, page.id, message.text, message.buttons)
+        return line.permission_request(request.id, page.id, page.name, request.expires_at)
+    return line.message(message.id, page.id, message.text, message.buttons)

@@ -178,6 +178,20 @@ async def test_after_close_nothing_more_is_sent() -> None:
     assert (socket.sent, socket.closed) == ([], (4001, "bye"))
 
 
+async def test_a_line_says_whether_it_took_what_is_to_be_seen() -> None:
+    line = Line(MemorySocket())
+    assert line.message(MessageId("m_1"), PageId("1"), "Hello", ())
+    assert line.permission_request(MessageId("m_2"), PageId("1"), "Tea", 12.7)
+    line.abandon()
+    assert not line.message(MessageId("m_3"), PageId("1"), "Hello", ())
+    assert not line.permission_request(MessageId("m_4"), PageId("1"), "Tea", 12.7)
+
+
+async def test_a_line_that_is_given_up_for_a_message_did_not_take_it() -> None:
+    line = Line(MemorySocket(), LineLimits(waiting_bytes=10))
+    assert not line.message(MessageId("m_1"), PageId("1"), "Hello", ())
+
+
 async def test_a_line_abandoned_before_its_pump_started_ends() -> None:
     line = Line(MemorySocket())
     line.abandon()
