@@ -138,8 +138,11 @@ def _failed(transaction: Transaction, row: OutboxRow, now: float) -> float | Non
 
 
 def _well(transaction: Transaction, row: OutboxRow) -> tuple[News, ...]:
+    """The end of a failure. A success that began before the subscription was switched off does not switch it on again, so the
+    operator is still told that it is off."""
     known = transaction.failing_receiver(row.app_id, row.object)
-    if known is None:
+    subscription = transaction.app_subscription(row.app_id, row.object)
+    if known is None or subscription is None or not subscription.is_active:
         return ()
     transaction.forget_failures(row.app_id, row.object)
     return (News(Turn.RECOVERED, known),) if known.alerted_at is not None else ()

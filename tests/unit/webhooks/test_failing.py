@@ -149,6 +149,30 @@ async def test_what_is_owed_to_a_subscription_that_is_off_is_dropped_with_its_re
     assert await failing(bench) is None
 
 
+async def test_a_success_that_comes_after_the_end_switches_nothing_on_and_is_no_recovery(bench: Bench) -> None:
+    """It was begun before the attempt whose failure switched the subscription off."""
+    await fail_for_days(bench, 6, 20)
+    await bench.move(24 * 3600 - 60)
+    bench.sender._scripts.clear()
+    (answer,) = bench.unanswered(APP)
+    (slow,) = await bench.add(a_row("slow", call_id="c_8"))
+    while "slow" not in bench.sent():
+        await bench.look_around()
+    bench.sender.script(URL[APP], *[BAD] * 400)
+    bench.clock.advance(60)
+    await bench.add(a_row("failing", call_id="c_9"))
+    while await is_active(bench):
+        await bench.look_around()
+    answer.set_result(Outcome(200))
+    await bench.courier.idle()
+    assert (await bench.row(slow)).hold is Hold.DELIVERED
+    assert [news.turn for news in bench.news] == [Turn.ALERT, Turn.DISABLED]
+    receiver = await failing(bench)
+    assert receiver is not None
+    assert receiver.disabled_at is not None
+    assert [each.app_id for each in bench.counters.alerts] == [APP]
+
+
 async def test_few_failures_switch_nothing_off_however_long_they_last(bench: Bench) -> None:
     bench.sender.script(URL[APP], *[BAD] * 99)
     for _ in range(9):
