@@ -375,6 +375,20 @@ async def test_a_look_up_that_is_given_up_frees_its_place_when_it_ends() -> None
     assert await asyncio.wait_for(late, 10) == []
 
 
+async def test_a_thread_that_cannot_start_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    names = ThreadedNames(Names("127.0.0.1"))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        for _ in range(LOOKUPS):
+            with pytest.raises(RuntimeError):
+                await names.resolve("busy.example")
+    (found,) = await asyncio.wait_for(names.resolve("calm.example"), 2)
+    assert found["host"] == "127.0.0.1"
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0", "10.0.0.1"])
 async def test_addresses_inside_are_refused_however_they_are_written(loopback: LoopbackReceiver, host: str) -> None:
     closed = AiohttpSender(TargetPolicy())

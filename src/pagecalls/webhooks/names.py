@@ -35,7 +35,8 @@ class ThreadedNames(AbstractResolver):
         self._free = asyncio.Semaphore(LOOKUPS)
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        """Raises `OSError`. A caller that gives up leaves the thread to itself, and its place is taken until that has ended."""
+        """Raises `OSError`, and `RuntimeError` if the machine has no thread left. A caller that gives up leaves the thread to
+        itself, and its place is taken until that has ended."""
         await self._free.acquire()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[AddrInfo]] = loop.create_future()
@@ -58,7 +59,11 @@ class ThreadedNames(AbstractResolver):
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(settle, found)
 
-        threading.Thread(target=work, name=f"look-up of {host[:80]}", daemon=True).start()
+        try:
+            threading.Thread(target=work, name=f"look-up of {host[:80]}", daemon=True).start()
+        except RuntimeError:
+            self._free.release()
+            raise
         return [_result(host, info) for info in await answer]
 
     async def close(self) -> None:
