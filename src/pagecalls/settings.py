@@ -67,7 +67,8 @@ class Settings:
     `admin_token`: for `/_pagecalls/`; `None`: made at the first start. `consumer_key`: whoever holds it may open consumers'
     sessions; `None`: anybody in development, nobody in production.
 
-    `retention_days`: how long ended calls and webhooks that are done with are kept (messenger-calling 3.3: at least one day);
+    `retention_days`: how long ended calls and webhooks that are done with are kept (messenger-calling 3.3: at least one day;
+    calls stay for two, see `switchboard/upkeep.py`);
     `retention_rows`: how many such webhooks at most. `auto_migrate`: bring the database to this version's schema at the start,
     instead of refusing it.
 

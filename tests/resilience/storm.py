@@ -31,8 +31,8 @@ from tests.resilience.world import cancel
 
 TALKERS = 12
 PROGRAM = ("tests.resilience.fake_server",)
-AHEAD_S = 2 * 3600.0
-"""By which each server's clock is ahead of the one before: after a dozen kills, calls are a day old and go."""
+AHEAD_S = 4 * 3600.0
+"""By which each server's clock is ahead of the one before: after a dozen kills, calls are two days old and go."""
 TWICE = 4
 """Every so many kills the next one comes while the server starts."""
 START_TAKES_S = 1.0

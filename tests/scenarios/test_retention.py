@@ -29,6 +29,7 @@ from pagecalls.store.base import (
 )
 from pagecalls.switchboard import upkeep
 from pagecalls.types import AppId, DeviceId, MessageId, PageId, Psid, UserId
+from pagecalls.webhooks.retry import LIFETIME_S
 from tests.contract.store_samples import ready_rows
 
 from .conftest import World, a_world
@@ -106,6 +107,21 @@ async def test_a_call_whose_end_is_still_owed_stays_until_it_is_told(tmp_path: P
         await world.advance(DAY_S + upkeep.EVERY_S)
         assert count(world, "calls") == 0
         assert count(world, "outbox") == 0
+
+
+async def test_calls_are_kept_for_two_days_at_least(tmp_path: Path, app: BusinessApp) -> None:
+    async with world_with(tmp_path, app, retention_days=1) as world:
+        await ended_call(world)
+        await world.advance(DAY_S + upkeep.EVERY_S)
+        assert (count(world, "calls"), count(world, "outbox")) == (1, 0)
+        await world.advance(DAY_S)
+        assert count(world, "calls") == 0
+
+
+def test_no_call_is_looked_at_while_its_end_may_still_be_owed() -> None:
+    """Else calls whose receiver is dead would stand at the head of the index, and each portion would walk past all of them."""
+    assert upkeep.Retention.of(days=1, rows=1).calls_s > LIFETIME_S
+    assert upkeep.Retention.of(days=30, rows=1).calls_s == 30 * DAY_S
 
 
 async def test_webhooks_that_are_done_with_are_bounded_in_number_and_owed_ones_are_not(tmp_path: Path, app: BusinessApp) -> None:

@@ -254,7 +254,7 @@ KEYS = (
         Section.STORAGE,
         "retention_days",
         whole(1),
-        "How many days ended calls are kept, and webhooks that are done with.",
+        "How many days ended calls are kept, two at least, and webhooks that are done with.",
         "30",
     ),
     Key(Section.STORAGE, "retention_rows", whole(1), "How many webhooks that are done with are kept at most.", "1000000"),

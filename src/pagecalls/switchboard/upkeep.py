@@ -36,11 +36,17 @@ MESSAGES_S = 30.0 * DAY_S
 """How long messages and permission requests are kept; a request's own buttons work for seven days (messenger-calling 8.3)."""
 
 
+CALLS_S = 2.0 * DAY_S
+"""How long ended calls are kept at least. Their ends are owed for 36 hours at most (graph-platform 7.7); if calls went earlier,
+those whose receiver is dead would stand at the head of the index, and each portion would walk past all of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Retention:
     """How long is kept what is over, seconds, and how many webhooks that are done with at most."""
 
     calls_s: float = 7.0 * DAY_S
+    """Not below `CALLS_S`."""
     outbox_s: float = 7.0 * DAY_S
     outbox_rows: int = 100_000
     ran_out_s: float = RAN_OUT_S
@@ -49,7 +55,7 @@ class Retention:
     @classmethod
     def of(cls, days: int, rows: int) -> Retention:
         """As the operator sets it."""
-        return cls(calls_s=days * DAY_S, outbox_s=days * DAY_S, outbox_rows=rows)
+        return cls(calls_s=max(CALLS_S, days * DAY_S), outbox_s=days * DAY_S, outbox_rows=rows)
 
     def ages(self) -> Iterator[tuple[Past, float]]:
         """How old each kind may become, seconds. Webhooks come first: what they owe keeps calls."""
