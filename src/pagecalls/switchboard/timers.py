@@ -34,6 +34,8 @@ class Timers:
         self._of_call: dict[CallId, float] = {}
         self._order = itertools.count()
         self._wake = asyncio.Event()
+        self._run_lock = asyncio.Lock()
+        """Who comes second waits for what the first has taken from the heap and is still at (ruling 17)."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -63,15 +65,16 @@ class Timers:
 
     async def run_due(self) -> None:
         """Handle everything due now, in order of time, and what that makes due in turn."""
-        while self._heap and self._heap[0][0] <= self._clock.now():
-            at, _, what = heapq.heappop(self._heap)
-            if isinstance(what, str):
-                if self._of_call.get(what) != at:
-                    continue  # the deadline was moved or dropped
-                del self._of_call[what]
-                await self._guard(self._on_due(what))
-            else:
-                await self._guard(what())
+        async with self._run_lock:
+            while self._heap and self._heap[0][0] <= self._clock.now():
+                at, _, what = heapq.heappop(self._heap)
+                if isinstance(what, str):
+                    if self._of_call.get(what) != at:
+                        continue  # the deadline was moved or dropped
+                    del self._of_call[what]
+                    await self._guard(self._on_due(what))
+                else:
+                    await self._guard(what())
 
     def _push(self, at: float, what: CallId | Once) -> None:
         heapq.heappush(self._heap, (at, next(self._order), what))

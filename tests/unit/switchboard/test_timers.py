@@ -118,3 +118,25 @@ async def test_the_task_wakes_for_an_earlier_deadline() -> None:
     await bench.fired.wait()
     await bench.timers.stop()
     assert bench.due == ["now"]
+
+
+async def test_what_the_task_is_still_at_is_waited_for() -> None:
+    """A deadline that the task took a moment before the clock was moved is handled too when `advance` returns (ruling 17)."""
+    bench = Bench()
+    is_taken, may_end = asyncio.Event(), asyncio.Event()
+    handled: list[str] = []
+
+    async def slow() -> None:
+        is_taken.set()
+        await may_end.wait()
+        handled.append("slow")
+
+    bench.timers.start()
+    bench.timers.once(bench.clock.now(), slow)
+    await is_taken.wait()
+    advanced = asyncio.create_task(bench.advance(5))
+    await asyncio.sleep(0)
+    may_end.set()
+    await advanced
+    assert handled == ["slow"]
+    await bench.timers.stop()
