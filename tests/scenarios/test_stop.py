@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from pagecalls.call.events import MediaLost, ServerStopping
 from pagecalls.clock import SystemClock
 from pagecalls.demo.business import BusinessApp, GraphRefused
 from pagecalls.demo.device import DeviceRefused
 from pagecalls.media.fake import FakeEngine
 from pagecalls.media.protocol import LegApply, LegCreate
+from pagecalls.types import CallId
 
 from .conftest import AIORTC, CHROMIUM, World, a_world, offered
 
@@ -102,6 +105,32 @@ async def test_by_default_a_stop_does_not_wait(world: World) -> None:
     world.server.ask_to_stop()
     await world.serving
     assert (await world.app.expect("terminate", call_id)).item["status"] == "Failed"
+
+
+async def test_a_call_that_is_just_being_opened_is_ended_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its request came in time, and it is stored after the stop has ended all others."""
+    calls = world.server.calls
+    create, end_all = calls.legs.create_call, calls.end_all
+    is_opened, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow_create(call_id: CallId) -> None:
+        is_opened.set()
+        await may_go_on.wait()
+        await create(call_id)
+
+    async def end_all_first(event: MediaLost | ServerStopping) -> None:
+        await end_all(event)
+        may_go_on.set()
+
+    monkeypatch.setattr(calls.legs, "create_call", slow_create)
+    monkeypatch.setattr(calls, "end_all", end_all_first)
+    starting = asyncio.create_task(world.start_call(await world.device()))
+    await is_opened.wait()
+    world.server.ask_to_stop()
+    call_id = await starting
+    await world.serving
+    assert (await world.app.expect("terminate", call_id)).item["status"] == "Failed"
+    assert await world.is_clean()
 
 
 # --- the engine -----------------------------------------------------------------------------------------------------------

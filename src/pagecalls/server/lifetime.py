@@ -36,7 +36,7 @@ log = logging.getLogger("pagecalls")
 
 LAST_ANSWER_S = 1.0
 LAST_ANSWER_TURNS = 100
-"""How long the end of a drain waits for requests that are being served, and how often it looks."""
+"""How long a stop waits for requests that are being served, and how often it looks."""
 LAST_WEBHOOKS_S = 3.0
 """How long the stop waits for the webhooks of the calls that it ended; what is left goes out at the next start."""
 
@@ -211,6 +211,10 @@ class Server:
         self.is_stopping = True
         self.calls.is_closed = True
         await self.calls.end_all(ServerStopping())
+        # A call that was being opened when the door closed is not among those, and is there a moment later.
+        await self._last_answers()
+        if not self.calls.quiet.is_set():
+            await self.calls.end_all(ServerStopping())
         self.calls.devices.close_all(1012, "the server stops")
         await self.calls.settled()
         with contextlib.suppress(TimeoutError):
