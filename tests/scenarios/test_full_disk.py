@@ -5,6 +5,7 @@ SQLite itself refuses, as for a full disk, once the file may not grow (`PRAGMA m
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, closing
@@ -12,11 +13,14 @@ from typing import Any
 
 import pytest
 
+from pagecalls.call.states import CallState
 from pagecalls.data_dir import DATABASE
 from pagecalls.demo.business import GraphRefused
 from pagecalls.demo.device import DeviceRefused
 from pagecalls.errors import Unavailable
 from pagecalls.store.base import Transaction
+from pagecalls.switchboard.base import DeviceIdentity, DeviceLine
+from pagecalls.types import CallId
 
 from .conftest import AIORTC, CHROMIUM, World, offered
 
@@ -114,6 +118,65 @@ async def test_a_call_that_rings_can_be_accepted_when_there_is_space_again(world
     await device.request("call.hangup", call_id=call_id)
     terminate = await world.app.expect("terminate", call_id)
     assert terminate.item["status"] == "Completed"
+
+
+@asynccontextmanager
+async def full_while_it_rings(world: World) -> AsyncIterator[None]:
+    """Nothing can be written from the moment on when the Page's call is stored."""
+    calls = world.server.calls
+    write = calls.store.write
+
+    async def write_until_then(work: Any) -> Any:
+        if calls.entered[CallState.DIALING]:
+            raise Unavailable
+        return await write(work)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calls.store, "write", write_until_then)
+        yield
+
+
+async def test_devices_ring_though_that_cannot_be_stored_yet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of them leaves before there is space again: it is stored as away, and has its 30 s."""
+    devices = world.server.calls.devices
+    remove, is_gone = devices.remove, asyncio.Event()
+
+    def remove_and_say(device: DeviceIdentity, line: DeviceLine) -> bool:
+        is_gone.set()
+        return remove(device, line)
+
+    monkeypatch.setattr(devices, "remove", remove_and_say)
+    device, other = await world.device(), await world.device((await world.session(psid=world.psid))["access_token"])
+    await world.grant()
+    async with full_while_it_rings(world):
+        call_id = (await world.app.call("connect", to=world.psid, session=offered(CHROMIUM)))["call_id"]
+        for each in (device, other):
+            await each.expect("call.incoming", call_id=call_id)
+        await other.close()
+        await is_gone.wait()
+        await world.advance(1)
+    assert stored_calls(world) == [(call_id, 1)]
+    await world.advance(1)
+    assert (await world.app.expect("call_status", call_id)).item["call_status"] == "ringing"
+    live = await world.server.calls.load(CallId(call_id))
+    assert live is not None
+    assert (live.call.state, len(live.call.ringing), len(live.call.away)) == (CallState.RINGING_OUT, 2, 1)
+    accepted = await device.request("call.accept", call_id=call_id, session=offered(AIORTC))
+    assert accepted["session"]["sdp_response"]
+
+
+async def test_a_device_whose_call_was_over_before_it_could_be_stored_does_not_ring_for_ever(world: World) -> None:
+    device = await world.device()
+    await world.grant()
+    async with full_while_it_rings(world):
+        call_id = (await world.app.call("connect", to=world.psid, session=offered(CHROMIUM)))["call_id"]
+        await device.expect("call.incoming", call_id=call_id)
+    await world.app.call("terminate", call_id=call_id)
+    await world.advance(1)
+    await device.expect("call.ended", call_id=call_id)
+    await device.request("ping")
+    assert [each.method for each in device.received] == ["call.incoming", "call.ended"]
+    assert await world.is_clean()
 
 
 async def test_a_deadline_and_a_webhook_that_met_a_full_disk_come_later(world: World) -> None:

@@ -13,12 +13,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from pagecalls.call import effects as do
-from pagecalls.call.events import DeadlinePassed, DeviceRang, Event, MediaLost, ServerStopping
+from pagecalls.call.events import DeadlinePassed, DeviceLost, DeviceRang, Event, MediaLost, ServerStopping
 from pagecalls.call.machine import apply
 from pagecalls.call.model import Call
 from pagecalls.call.settings import DEFAULT_SETTINGS
@@ -164,7 +165,10 @@ class Calls:
         now = self.clock.now()
         call, effects = apply(live.call, event, now)
         if call == live.call:
-            return Step(live, effects)
+            step = Step(live, effects)
+            # Nothing to store, and yet somebody may have to hear of it: a device that rang too late.
+            await self._act(live, step, None)
+            return step
         return await self.commit(live, call, live.media, effects, now)
 
     async def commit(self, before: Live | None, call: Call, media: CallMedia, effects: tuple[do.Effect, ...], now: float) -> Step:
@@ -307,7 +311,22 @@ class Calls:
     async def _ring(self, live: Live, page: Page | None) -> None:
         for device, line in self.devices.of(live.call.page_id, live.call.psid):
             line.incoming(live.call.id, live.call.page_id, page.name if page else "", has_video(live.media.business))
-            live = (await self.step(live, DeviceRang(device.device_id))).live
+            try:
+                live = (await self.step(live, DeviceRang(device.device_id))).live
+            except Unavailable:
+                # The call is stored and its answer is good: a device's ringing must not take them back.
+                self._again(partial(self._rang, live.call.id, device.device_id))
+
+    async def _rang(self, call_id: CallId, device_id: DeviceId) -> None:
+        """A device has been rung, and that could not be stored then. It may be gone by now, or the call taken or over."""
+        try:
+            async with self.locked(call_id) as live:
+                if live is not None:
+                    live = (await self.step(live, DeviceRang(device_id))).live
+                    if self.devices.line(device_id) is None:
+                        await self.step(live, DeviceLost(device_id))
+        except Unavailable:
+            self._again(partial(self._rang, call_id, device_id))
 
     # --- release, time, end -------------------------------------------------------------------------------------------
 
