@@ -9,11 +9,11 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, closing
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from pagecalls.call.states import CallState
+from pagecalls.call.states import CallState, EndReason
 from pagecalls.data_dir import DATABASE
 from pagecalls.demo.business import GraphRefused
 from pagecalls.demo.device import DeviceRefused
@@ -205,6 +205,54 @@ async def test_what_the_engine_told_while_the_disk_was_full_is_not_forgotten(wor
     await world.advance(1)
     await world.app.expect("terminate", call_id)
     assert await world.is_clean()
+
+
+@asynccontextmanager
+async def refusing(world: World, kind: Literal["read", "write"]) -> AsyncIterator[asyncio.Event]:
+    """The store refuses what is of that kind; the event is set once it has."""
+    has_refused = asyncio.Event()
+
+    async def refuse(work: Any) -> Any:
+        has_refused.set()
+        raise Unavailable
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.server.calls.store, kind, refuse)
+        yield has_refused
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+async def test_a_device_whose_loss_could_not_be_stored_is_missed_later(world: World, kind: Literal["read", "write"]) -> None:
+    device = await world.device()
+    call_id = await world.start_call(device)
+    await world.app.expect("connect", call_id)
+    await world.settle()
+    async with refusing(world, kind) as has_refused:
+        await device.close()
+        await has_refused.wait()
+    await world.advance(1)
+    await world.advance(30)
+    await world.app.expect("terminate", call_id)
+    live = await world.server.calls.load(CallId(call_id))
+    assert live is not None
+    assert live.call.end_reason is EndReason.CANCELLED
+    assert await world.is_clean()
+
+
+async def test_a_device_that_is_back_before_its_loss_could_be_stored_is_not_missed(world: World) -> None:
+    device = await world.device()
+    call_id = await world.start_call(device)
+    await world.app.expect("connect", call_id)
+    await world.settle()
+    async with refusing(world, "write") as has_refused:
+        await device.close()
+        await has_refused.wait()
+    again = await world.device()
+    await again.expect("call.resumed", call_id=call_id)
+    await world.advance(1)
+    live = await world.server.calls.load(CallId(call_id))
+    assert live is not None
+    assert live.call.away == frozenset()
 
 
 async def test_a_webhook_that_was_held_is_let_go_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

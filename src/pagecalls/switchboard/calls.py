@@ -157,7 +157,7 @@ class Calls:
                 if live is not None:
                     await self.step(live, event)
         except Unavailable:
-            self._again(lambda: self.happened(call_id, event))
+            self.again(lambda: self.happened(call_id, event))
 
     async def step(self, live: Live, event: Event) -> Step:
         """Apply `event` and commit what follows. The lock is held by the caller. Raises `CallError`, and then nothing has
@@ -229,7 +229,7 @@ class Calls:
         try:
             changed = await self.store.write(work)
         except Unavailable:
-            self._again(lambda: self.change_media(call_id, lambda: change))
+            self.again(lambda: self.change_media(call_id, lambda: change))
             return
         if changed is not None:
             await self.legs.follow(call_id, *changed)
@@ -315,7 +315,7 @@ class Calls:
                 live = (await self.step(live, DeviceRang(device.device_id))).live
             except Unavailable:
                 # The call is stored and its answer is good: a device's ringing must not take them back.
-                self._again(partial(self._rang, live.call.id, device.device_id))
+                self.again(partial(self._rang, live.call.id, device.device_id))
 
     async def _rang(self, call_id: CallId, device_id: DeviceId) -> None:
         """A device has been rung, and that could not be stored then. It may be gone by now, or the call taken or over."""
@@ -326,7 +326,7 @@ class Calls:
                     if self.devices.line(device_id) is None:
                         await self.step(live, DeviceLost(device_id))
         except Unavailable:
-            self._again(partial(self._rang, call_id, device_id))
+            self.again(partial(self._rang, call_id, device_id))
 
     # --- release, time, end -------------------------------------------------------------------------------------------
 
@@ -351,11 +351,11 @@ class Calls:
         try:
             await self.store.write(lambda tx: tx.release_outbox(rows, now))
         except Unavailable:
-            self._again(lambda: self.release_rows(rows))
+            self.again(lambda: self.release_rows(rows))
             return
         self.courier.wake()
 
-    def _again(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def again(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Later. A server that stops before leaves it to the next one, which finds the call as it is stored."""
         self.timers.once(self.clock.now() + AGAIN_S, work)
 

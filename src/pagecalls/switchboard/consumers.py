@@ -18,7 +18,7 @@ from pagecalls.call.events import (
 from pagecalls.call.machine import apply, start_user_call
 from pagecalls.call.settings import CallSettings
 from pagecalls.call.states import CallState
-from pagecalls.errors import ConsumerBusy, InvalidValue, NotOffered, UnknownCall, WrongState
+from pagecalls.errors import ConsumerBusy, InvalidValue, NotOffered, Unavailable, UnknownCall, WrongState
 from pagecalls.media.protocol import EngineError, LegDtmf
 from pagecalls.sdp.negotiate import render_offer
 from pagecalls.store.base import Transaction
@@ -81,13 +81,21 @@ class Consumers:
 
     async def device_gone(self, device: DeviceIdentity, line: DeviceLine) -> None:
         """The 30 s for coming back begin, if the device has to do with a call."""
+        if self._calls.devices.remove(device, line):
+            await self._lost(device)
+
+    async def _lost(self, device: DeviceIdentity) -> None:
+        """Later, if it cannot be stored now: nobody else would tell. By then the device may be back."""
         calls = self._calls
-        async with calls.locks.hold(device.page_id, device.psid):
-            if not calls.devices.remove(device, line):
-                return
-            live = await self._live_call(device)
-            if live is not None:
-                await calls.step(live, DeviceLost(device.device_id))
+        try:
+            async with calls.locks.hold(device.page_id, device.psid):
+                if calls.devices.line(device.device_id) is not None:
+                    return
+                live = await self._live_call(device)
+                if live is not None:
+                    await calls.step(live, DeviceLost(device.device_id))
+        except Unavailable:
+            calls.again(lambda: self._lost(device))
 
     # --- calls --------------------------------------------------------------------------------------------------------
 
