@@ -19,6 +19,7 @@ from pagecalls.demo.device import ConsumerDevice
 from pagecalls.media.fake import FakeEngine
 from pagecalls.server import Server, listen, running
 from pagecalls.settings import Settings
+from pagecalls.switchboard.base import DeviceIdentity, DeviceLine
 from pagecalls.switchboard.media import CallMedia
 from pagecalls.types import CallId, Side
 
@@ -88,6 +89,20 @@ class World:
         await device.connect(self.base_url, token or self.server.dev.consumer.access_token)
         self.devices.append(device)
         return device
+
+    async def leave(self, device: ConsumerDevice) -> None:
+        """The device closes its socket, and the server knows."""
+        devices = self.server.calls.devices
+        remove, is_gone = devices.remove, asyncio.Event()
+
+        def remove_and_say(identity: DeviceIdentity, line: DeviceLine) -> bool:
+            is_gone.set()
+            return remove(identity, line)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(devices, "remove", remove_and_say)
+            await device.close()
+            await is_gone.wait()
 
     async def session(self, **members: Any) -> dict[str, Any]:
         """`POST /consumer/v1/sessions`."""

@@ -144,6 +144,63 @@ async def test_the_first_device_has_the_call(world: World) -> None:
     assert [n.method for n in second.received] == ["call.incoming"]
 
 
+async def two_ringing(world: World) -> tuple[str, ConsumerDevice, ConsumerDevice, str]:
+    """A call that rings on two devices, and the token of the second."""
+    token = str((await world.session(psid=world.psid))["access_token"])
+    first, second = await world.device(), await world.device(token)
+    call_id = await dialled(world)
+    await first.expect("call.incoming", call_id=call_id)
+    await second.expect("call.incoming", call_id=call_id)
+    return call_id, first, second, token
+
+
+async def test_a_device_that_was_away_when_another_answered_is_told_once(world: World) -> None:
+    call_id, first, second, token = await two_ringing(world)
+    await world.leave(second)
+    await first.request("call.accept", call_id=call_id, session=offered(AIORTC))
+    await world.advance(29)
+    back = await world.device(token)
+    assert (await back.expect("call.ended", call_id=call_id)).params["reason"] == "answered_elsewhere"
+    await world.leave(back)
+    again = await world.device(token)
+    await again.request("ping")
+    assert again.received == []
+
+
+async def test_a_device_that_was_away_when_the_call_ended_is_told(world: World) -> None:
+    call_id, first, second, token = await two_ringing(world)
+    await world.leave(second)
+    await world.app.call("terminate", call_id=call_id)
+    back = await world.device(token)
+    told = (await back.expect("call.ended", call_id=call_id)).params
+    assert told == (await first.expect("call.ended", call_id=call_id)).params
+    assert [each.method for each in back.received] == ["call.ended"]
+
+
+async def test_a_device_in_a_call_that_ended_while_it_was_away_is_told_before_the_next_one_rings(world: World) -> None:
+    call_id, first, _, _ = await two_ringing(world)
+    await first.request("call.accept", call_id=call_id, session=offered(AIORTC))
+    await world.leave(first)
+    await world.app.call("terminate", call_id=call_id)
+    next_id = (await world.app.call("connect", to=world.psid, session=offered(CHROMIUM)))["call_id"]
+    back = await world.device()
+    await back.expect("call.incoming", call_id=next_id)
+    assert [(each.method, each.params["call_id"]) for each in back.received] == [
+        ("call.ended", call_id),
+        ("call.incoming", next_id),
+    ]
+
+
+async def test_after_30_s_an_end_is_old_news(world: World) -> None:
+    call_id, _, second, token = await two_ringing(world)
+    await world.leave(second)
+    await world.app.call("terminate", call_id=call_id)
+    await world.advance(31)
+    back = await world.device(token)
+    await back.request("ping")
+    assert back.received == []
+
+
 async def test_the_last_ringing_device_is_gone(world: World) -> None:
     device, call_id = await ringing(world)
     await device.close()

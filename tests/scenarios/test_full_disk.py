@@ -19,7 +19,6 @@ from pagecalls.demo.business import GraphRefused
 from pagecalls.demo.device import DeviceRefused
 from pagecalls.errors import Unavailable
 from pagecalls.store.base import Transaction
-from pagecalls.switchboard.base import DeviceIdentity, DeviceLine
 from pagecalls.types import CallId
 
 from .conftest import AIORTC, CHROMIUM, World, offered
@@ -136,24 +135,15 @@ async def full_while_it_rings(world: World) -> AsyncIterator[None]:
         yield
 
 
-async def test_devices_ring_though_that_cannot_be_stored_yet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_devices_ring_though_that_cannot_be_stored_yet(world: World) -> None:
     """One of them leaves before there is space again: it is stored as away, and has its 30 s."""
-    devices = world.server.calls.devices
-    remove, is_gone = devices.remove, asyncio.Event()
-
-    def remove_and_say(device: DeviceIdentity, line: DeviceLine) -> bool:
-        is_gone.set()
-        return remove(device, line)
-
-    monkeypatch.setattr(devices, "remove", remove_and_say)
     device, other = await world.device(), await world.device((await world.session(psid=world.psid))["access_token"])
     await world.grant()
     async with full_while_it_rings(world):
         call_id = (await world.app.call("connect", to=world.psid, session=offered(CHROMIUM)))["call_id"]
         for each in (device, other):
             await each.expect("call.incoming", call_id=call_id)
-        await other.close()
-        await is_gone.wait()
+        await world.leave(other)
         await world.advance(1)
     assert stored_calls(world) == [(call_id, 1)]
     await world.advance(1)

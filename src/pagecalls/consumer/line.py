@@ -118,10 +118,10 @@ class Line:
         session = OfferSession(sdp_renegotiation=SessionOut(sdp_type="offer", sdp=renegotiation), version=version)
         self._notify(Changed(call_id=call_id, session=session, tracks=_tracks(tracks)), released)
 
-    def ended(self, ended: Ended) -> None:
-        """The call is over."""
+    def ended(self, ended: Ended) -> bool:
+        """The call is over. Whether that was queued."""
         status = "Failed" if ended.is_failed else "Completed"
-        self._notify(EndedOut(call_id=ended.call_id, reason=ended.reason.value, status=status, duration=ended.duration_s))
+        return self._notify(EndedOut(call_id=ended.call_id, reason=ended.reason.value, status=status, duration=ended.duration_s))
 
     def resumed(
         self, call_id: CallId, state: str, renegotiation: str | None, version: int, tracks: Sequence[Track], released: Release

@@ -288,8 +288,7 @@ class Calls:
                 case do.TellEnded(reason, devices):
                     told = devices or _concerned(before, call)
                     ended = Ended(call.id, reason, reason.is_failure, None if devices else call.duration_s)
-                    for line in self.devices.lines(told):
-                        line.ended(ended)
+                    self.devices.ended(told, ended, self.clock.now())
                 case do.CloseMedia():
                     await self.legs.close_call(call.id, media)
                 case do.RingDevices():

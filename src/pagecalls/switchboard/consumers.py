@@ -60,10 +60,12 @@ class Consumers:
     # --- sockets ------------------------------------------------------------------------------------------------------
 
     async def device_connected(self, device: DeviceIdentity, line: DeviceLine) -> None:
-        """Register the line, give the device its live call back, ring on it what rings for its consumer, show messages."""
+        """Register the line, tell the device of an end that it missed, give it its live call back, ring on it what rings for its
+        consumer, show messages."""
         calls = self._calls
         async with calls.locks.hold(device.page_id, device.psid):
             calls.devices.add(device, line)
+            calls.devices.catch_up(device.device_id, line, calls.clock.now())
             live = await self._live_call(device)
             if live is not None:
                 await self._present(live, device, line)
