@@ -42,6 +42,8 @@ pub struct Call {
     route_rev: Option<u64>,
     #[cfg(test)]
     pub(crate) panics_on_rtp: bool,
+    #[cfg(test)]
+    pub(crate) is_always_due: bool,
 }
 
 impl Call {
@@ -56,6 +58,8 @@ impl Call {
             route_rev: None,
             #[cfg(test)]
             panics_on_rtp: false,
+            #[cfg(test)]
+            is_always_due: false,
         }
     }
 
@@ -341,6 +345,10 @@ impl Call {
     /// When [`Self::on_time`] is due.
     #[must_use]
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
+        #[cfg(test)]
+        if self.is_always_due {
+            return Some(now);
+        }
         self.legs().filter_map(|(_, leg)| leg.next_due(now)).min()
     }
 

@@ -492,7 +492,8 @@ impl Leg {
         // This is asked after every packet.
         let mut due = self.transport.next_due(now);
         let digits = self.outlets.iter().filter_map(Outlet::next_due).min();
-        if digits.is_some() && self.is_up() {
+        // Without a path nothing can be sent, however late it is; the next check asks again.
+        if digits.is_some() && self.is_up() && self.transport.selected().is_some() {
             due = earlier(due, digits);
         }
         if let Some(ledger) = &self.ledger {

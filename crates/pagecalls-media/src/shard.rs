@@ -41,6 +41,9 @@ const LEGS_PER_STATS: usize = 200;
 /// comes in between.
 const HANDSHAKES_PER_TURN: usize = 1;
 
+/// What a call still wants done when its timer has just run waits for so long, so that a turn ends whatever a call wants.
+const REST: Duration = Duration::from_millis(1);
+
 /// Where a leg is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct LegAt {
@@ -271,10 +274,21 @@ impl Shard {
             }
             entry.scheduled = None;
             let _ = self.with_call(at, now, outbox, |_, call, outbox| call.on_time(now, outbox));
+            self.put_off(at, now);
         }
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
             self.sweep(now, outbox);
+        }
+    }
+
+    /// Lets a call rest that wants to be woken by `now` again.
+    fn put_off(&mut self, at: usize, now: Instant) {
+        let entry = self.calls.get_mut(at).and_then(Option::as_mut);
+        let wants_more = |entry: &&mut Entry| entry.scheduled.is_some_and(|due| due <= now);
+        if let Some(entry) = entry.filter(wants_more) {
+            entry.scheduled = Some(now + REST);
+            self.timers.push(Reverse((now + REST, at)));
         }
     }
 
@@ -517,6 +531,20 @@ mod tests {
                 )
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn a_turn_ends_whatever_a_call_wants() {
+        let now = Instant::now();
+        let (mut shard, mut outbox) = (shard(now), Outbox::new());
+        let path = Path::udp(0, ([192, 0, 2, 1], 1).into());
+        with_leg(&mut shard, "greedy", "g", path, now, &mut outbox);
+        let at = shard.call_at("greedy").unwrap();
+        shard.calls[at].as_mut().unwrap().call.is_always_due = true;
+        let later = now + Duration::from_millis(10);
+        shard.datagram(&mut [0x80; 40], path, now, &mut outbox);
+        shard.on_time(later, &mut outbox);
+        assert_eq!(shard.next_due(), later + REST, "it is not forgotten");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Digits towards the business, and digits that a browser sends itself (messenger-calling 10).
 
+use std::time::Duration;
+
+use pagecalls_media::path::Path;
 use pagecalls_media::protocol::{Code, Event, LegDtmf, LegDtmfOk, Outcome};
 
 use crate::rig::{
@@ -338,4 +341,29 @@ fn a_browsers_events_without_a_taker_leave_no_gap() {
     let got = take(&mut rig);
     assert_eq!(got.len(), 8);
     assert_contiguous(&got);
+}
+
+#[test]
+fn a_digit_waits_without_work_while_its_leg_has_no_path() {
+    let mut rig = call(&[(OPUS, 111), (WIDE_EVENT, 110)]);
+    speak_on(&mut rig, 0..5);
+    let udp = rig.peers[BUSINESS].path;
+    let stream = |number| Path::tcp(number, "198.51.100.1:40000".parse().unwrap());
+    rig.peers[BUSINESS].path = stream(7);
+    rig.check(BUSINESS);
+    rig.lose(udp);
+    dial(&mut rig, "5").unwrap();
+    rig.advance_ms(100);
+    rig.lose(stream(7));
+    rig.advance_ms(2_000);
+    assert!(
+        rig.shard.next_due() > rig.now + Duration::from_millis(100),
+        "nothing is due before the next sweep"
+    );
+    assert_eq!(done(&mut rig), Vec::<String>::new());
+    rig.peers[BUSINESS].path = stream(8);
+    rig.check(BUSINESS);
+    rig.advance_ms(1);
+    assert_eq!(done(&mut rig), ["5"], "the next path brings it to its end");
+    assert_contiguous(&take(&mut rig));
 }
