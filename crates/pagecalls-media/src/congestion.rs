@@ -8,10 +8,12 @@ use crate::call::Call;
 use crate::leg::{Leg, RTCP_BYTES};
 use crate::outbox::Outbox;
 use crate::rtcp::{Writer, feedback, packet_type, packets};
-use crate::twcc::feedback::Feedback;
+use crate::twcc::Ticks;
+use crate::twcc::feedback::{Feedback, MAX_READ};
 
 impl Call {
-    /// Takes the transport-wide feedback in a compound of the leg at `place`.
+    /// Takes the transport-wide feedback in a compound of the leg at `place`. In however many packets it comes, it is read within one
+    /// bound and told on once.
     pub(crate) fn pass_back_numbers(
         &mut self,
         place: usize,
@@ -23,12 +25,21 @@ impl Call {
             (packet.kind, packet.count) == (packet_type::RTPFB, feedback::TRANSPORT)
         };
         let found = packets(compound).filter(is_feedback);
-        for told in found.filter_map(|packet| Feedback::parse(packet.body)) {
-            self.pass_back(place, &told, now, outbox);
+        let told = found.filter_map(|packet| Feedback::parse(packet.body));
+        let statuses = told.flat_map(|told| told.statuses());
+        let mut statuses = statuses.take(MAX_READ.into()).peekable();
+        if statuses.peek().is_some() {
+            self.pass_back(place, statuses, now, outbox);
         }
     }
 
-    fn pass_back(&mut self, place: usize, told: &Feedback<'_>, now: Instant, outbox: &mut Outbox) {
+    fn pass_back(
+        &mut self,
+        place: usize,
+        statuses: impl Iterator<Item = (u16, Option<Ticks>)>,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) {
         let Some(leg) = self.legs[place].as_mut() else {
             return;
         };
@@ -37,7 +48,7 @@ impl Call {
         let Some(numbers) = leg.numbers.take() else {
             return;
         };
-        for (number, arrival) in told.statuses() {
+        for (number, arrival) in statuses {
             let Some(came) = numbers.came(number) else {
                 continue;
             };

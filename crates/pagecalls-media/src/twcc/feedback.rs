@@ -7,7 +7,7 @@ use crate::rtcp::{Writer, feedback, packet_type, word};
 
 use super::Ticks;
 
-/// So many statuses of a packet are read at most.
+/// So many statuses of a packet are read at most, and of all packets of a compound.
 pub const MAX_READ: u16 = 2_048;
 
 /// So many statuses are written into one packet, which keeps it below [`crate::leg::RTCP_BYTES`] whatever they are.

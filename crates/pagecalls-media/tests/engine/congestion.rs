@@ -359,3 +359,58 @@ fn nonsense_is_bounded() {
     rig.send(BUSINESS, &picture(BUSINESS, 500, 300));
     assert!(!rig.peers[CONSUMER].take().is_empty());
 }
+
+/// A compound with feedback about numbers that nobody sent, and with feedback about these.
+fn feedback_behind(foreign: u16, base: u16, arrivals: &[Option<u32>]) -> Vec<u8> {
+    let mut compound = feedback(base, arrivals);
+    let count = foreign.to_be_bytes();
+    let head = [&[0; 8][..], &30_000u16.to_be_bytes(), &count, &[0; 4]].concat();
+    // All of them lost, in one run. An empty one fills the word.
+    let mut buffer = vec![0; 100];
+    let mut writer = Writer::new(&mut buffer);
+    writer.padded_packet(205, 15, &[&head, &count, &[0, 0]]);
+    let len = writer.len();
+    // Behind the receiver report, which goes first.
+    compound.splice(8..8, buffer[..len].iter().copied());
+    compound
+}
+
+/// One datagram has room for many packets of feedback that claim much each.
+#[test]
+fn all_feedback_of_a_compound_is_read_within_one_bound() {
+    for (foreign, expected) in [(2_046, vec![7, 8]), (2_047, vec![7]), (2_048, vec![])] {
+        let mut rig = call(FULL, FULL);
+        film(&mut rig, 1, 7);
+        film(&mut rig, 2, 8);
+        rig.send_rtcp(
+            CONSUMER,
+            &feedback_behind(foreign, 1, &[Some(10), Some(12)]),
+        );
+        let (statuses, _) = told(&mut rig, BUSINESS);
+        let numbers: Vec<_> = statuses.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, expected, "after {foreign} others");
+    }
+}
+
+/// Each packet of feedback in a compound could ask for all numbers to be told once more.
+#[test]
+fn a_compound_is_told_on_once() {
+    let mut rig = call(FULL, FULL);
+    for number in 0..40 {
+        film(&mut rig, number, number);
+    }
+    rig.send_rtcp(CONSUMER, &feedback(1, &[None; 40]));
+    told(&mut rig, BUSINESS);
+    // All that seemed lost was late, the first ones last.
+    let late = (1..=20u16)
+        .rev()
+        .map(|step| feedback(2 * step, &[Some(u32::from(step) * 4)]));
+    let late: Vec<u8> = late.flatten().collect();
+    rig.send_rtcp(CONSUMER, &late);
+    let (statuses, counts) = told(&mut rig, BUSINESS);
+    assert_eq!(counts, [1]);
+    assert_eq!(
+        statuses.iter().filter(|(_, time)| time.is_some()).count(),
+        20
+    );
+}
