@@ -7,7 +7,6 @@ use crate::outlet::Outlet;
 use crate::protocol::{Direction, TrackCounters};
 use crate::quality::{ms, rounded};
 use crate::sending::Reported;
-use crate::stats::Reception;
 
 /// Milliseconds from `since` to `then`; `None` while either is to come.
 #[must_use]
@@ -25,8 +24,7 @@ pub fn received(
     now: Instant,
 ) -> TrackCounters {
     let inlet = &inlets.tracks[place];
-    let receptions = || inlets.sources_of(place).map(|source| &source.reception);
-    let bytes = inlets.bytes_of(place);
+    let totals = inlets.totals_of(place);
     let latest = inlets.sources_of(place).max_by_key(|source| source.heard);
     let has_begun = inlet.first.is_some();
     let video = Some(inlet).filter(|inlet| has_begun && inlet.is_video());
@@ -34,13 +32,13 @@ pub fn received(
         track: inlet.desired.track.clone(),
         direction: Direction::Recv,
         ssrcs: inlets.sources_of(place).map(|source| source.ssrc).collect(),
-        packets: receptions().map(Reception::packets).sum(),
-        bytes,
-        bitrate_bps: inlet.rate.bps(bytes, now),
+        packets: totals.packets,
+        bytes: totals.bytes,
+        bitrate_bps: inlet.rate.bps(totals.bytes, now),
         first_rtp_ms: after(since, inlet.first),
-        lost: has_begun.then(|| receptions().map(Reception::lost).sum()),
+        lost: has_begun.then_some(totals.lost),
         jitter_ms: latest.and_then(jitter_ms),
-        reordered: has_begun.then(|| receptions().map(Reception::reordered).sum()),
+        reordered: has_begun.then_some(totals.reordered),
         duplicates: has_begun.then_some(inlet.duplicates),
         late: has_begun.then_some(inlet.late),
         remote_lost: None,

@@ -12,8 +12,11 @@ use crate::rtp::{self, Header};
 use crate::stats::Reception;
 use crate::translate::{clock_hz, is_event};
 
-/// A peer may open so many streams; more are dropped.
+/// A peer may open so many streams. A further one takes the place of one that is over, or is dropped.
 const MAX_SOURCES: usize = 64;
+
+/// A stream that has been silent for this long, and that another one has followed on its track, is over.
+const OVER: Duration = Duration::from_secs(30);
 
 /// A track that had flowed and is silent for this long has stalled.
 const STALLED: Duration = Duration::from_secs(5);
@@ -27,6 +30,30 @@ pub struct Requests {
     pub plis: u64,
     /// For pictures, in full.
     pub firs: u64,
+}
+
+/// What was counted of a received track, over all streams that have carried it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Packets received.
+    pub packets: u64,
+    /// Payload bytes received.
+    pub bytes: u64,
+    /// Packets that did not come; see [`Reception::lost`].
+    pub lost: i64,
+    /// Packets that came after one with a higher number.
+    pub reordered: u64,
+}
+
+impl Totals {
+    fn with(self, reception: &Reception) -> Self {
+        Self {
+            packets: self.packets + reception.packets(),
+            bytes: self.bytes + reception.bytes(),
+            lost: self.lost + reception.lost(),
+            reordered: self.reordered + reception.reordered(),
+        }
+    }
 }
 
 /// A received track.
@@ -47,6 +74,8 @@ pub struct Inlet {
     pub requests: Requests,
     /// Repeats that came on streams of their own.
     pub rtx_packets: u64,
+    /// What was counted of streams that gave up their places.
+    over: Totals,
     /// Payload types with their clocks; `None` for telephone events.
     clocks: Vec<(u8, Option<u32>)>,
     stall_told: bool,
@@ -63,6 +92,7 @@ impl Inlet {
             rate: Rate::default(),
             requests: Requests::default(),
             rtx_packets: 0,
+            over: Totals::default(),
             clocks: Vec::new(),
             stall_told: false,
         };
@@ -239,7 +269,7 @@ impl Inlets {
             });
         }
         let (inlet, is_rtx) = self.find(header, packet)?;
-        if self.sources.len() == MAX_SOURCES {
+        if self.sources.len() == MAX_SOURCES && !self.make_room(now) {
             return None;
         }
         let clock = self.tracks[inlet].clock(header.pt);
@@ -268,6 +298,30 @@ impl Inlets {
             part: Part::Media,
             is_first: true,
         })
+    }
+
+    /// Forgets the stream that has been over for longest; false if none is. What it brought stays counted.
+    fn make_room(&mut self, now: Instant) -> bool {
+        let over = (0..self.sources.len()).filter(|&place| self.is_over(place, now));
+        let Some(oldest) = over.min_by_key(|&place| self.sources[place].heard) else {
+            return false;
+        };
+        let gone = self.sources.remove(oldest);
+        if !gone.is_rtx {
+            let track = &mut self.tracks[gone.inlet];
+            track.over = track.over.with(&gone.reception);
+        }
+        true
+    }
+
+    /// Whether a stream is over. The last one of a track never is: its receivers see it, and it may go on after a long silence.
+    fn is_over(&self, place: usize, now: Instant) -> bool {
+        let source = &self.sources[place];
+        let follows = |other: &Source| {
+            (other.inlet, other.is_rtx) == (source.inlet, source.is_rtx)
+                && other.heard > source.heard
+        };
+        source.heard + OVER <= now && self.sources.iter().any(follows)
     }
 
     /// Counts a packet of a stream of repeats.
@@ -332,17 +386,17 @@ impl Inlets {
             .filter(move |source| source.inlet == place && !source.is_rtx)
     }
 
-    /// Payload bytes that the track at `place` has received.
+    /// What was counted of the track at `place`, without streams of repeats.
     #[must_use]
-    pub fn bytes_of(&self, place: usize) -> u64 {
-        let bytes = |source: &Source| source.reception.bytes();
-        self.sources_of(place).map(bytes).sum()
+    pub fn totals_of(&self, place: usize) -> Totals {
+        let receptions = self.sources_of(place).map(|source| &source.reception);
+        receptions.fold(self.tracks[place].over, Totals::with)
     }
 
     /// Ends the intervals of all bit rates.
     pub fn next_interval(&mut self, now: Instant) {
         for place in 0..self.tracks.len() {
-            let bytes = self.bytes_of(place);
+            let bytes = self.totals_of(place).bytes;
             self.tracks[place].rate.next_interval(bytes, now);
         }
     }
@@ -464,6 +518,16 @@ mod tests {
     }
 
     fn receive(inlets: &mut Inlets, pt: u8, ssrc: u32, mid: Option<&str>) -> Option<usize> {
+        receive_at(inlets, pt, ssrc, mid, Instant::now())
+    }
+
+    fn receive_at(
+        inlets: &mut Inlets,
+        pt: u8,
+        ssrc: u32,
+        mid: Option<&str>,
+        now: Instant,
+    ) -> Option<usize> {
         let mut packet = [0; 100];
         let fields = Fields {
             pt,
@@ -481,7 +545,7 @@ mod tests {
         .unwrap();
         let header = Header::parse(&packet).unwrap();
         inlets
-            .receive(&header, &packet, Instant::now())
+            .receive(&header, &packet, now)
             .map(|received| received.inlet)
     }
 
@@ -612,6 +676,54 @@ mod tests {
             .filter(|ssrc| receive(&mut inlets, 111, *ssrc, None).is_some())
             .count();
         assert_eq!(found, MAX_SOURCES);
+    }
+
+    /// A peer that takes a new SSRC at every hold is heard for as long as it calls.
+    #[test]
+    fn a_new_stream_takes_the_place_of_one_that_is_over() {
+        let mut inlets = inlets(&[track("a", "0", 111, &[]), track("b", "1", 96, &[])]);
+        let start = Instant::now();
+        assert_eq!(receive_at(&mut inlets, 96, 7, None, start), Some(1));
+        for ssrc in 100..300 {
+            let now = start + Duration::from_secs(u64::from(ssrc));
+            assert_eq!(receive_at(&mut inlets, 111, ssrc, None, now), Some(0));
+            assert_eq!(receive_at(&mut inlets, 111, ssrc, None, now), Some(0));
+        }
+        assert_eq!(inlets.sources.len(), MAX_SOURCES);
+        let kept: Vec<u32> = inlets.sources.iter().map(|source| source.ssrc).collect();
+        let newest: Vec<u32> = (300 - (MAX_SOURCES as u32 - 1)..300).collect();
+        assert_eq!(
+            kept,
+            [&[7][..], &newest].concat(),
+            "the last one of a track stays, however long it is silent"
+        );
+        let totals = inlets.totals_of(0);
+        assert_eq!(
+            (totals.packets, totals.reordered),
+            (400, 200),
+            "what it brought stays counted"
+        );
+        assert_eq!(totals.lost, -200);
+        let in_place: u64 = inlets
+            .sources_of(0)
+            .map(|source| source.reception.bytes())
+            .sum();
+        assert_eq!(totals.bytes * (MAX_SOURCES as u64 - 1), in_place * 200);
+    }
+
+    #[test]
+    fn a_stream_that_may_go_on_keeps_its_place() {
+        let mut inlets = inlets(&[track("a", "0", 111, &[])]);
+        let start = Instant::now();
+        for ssrc in 0..MAX_SOURCES as u32 {
+            receive_at(&mut inlets, 111, ssrc, None, start);
+        }
+        let soon = start + OVER.saturating_sub(Duration::from_millis(1));
+        assert_eq!(receive_at(&mut inlets, 111, 1_000, None, soon), None);
+        assert_eq!(receive_at(&mut inlets, 111, 0, None, soon), Some(0));
+        let later = start + OVER;
+        assert_eq!(receive_at(&mut inlets, 111, 1_000, None, later), Some(0));
+        assert!(inlets.source(0).is_some() && inlets.source(1).is_none());
     }
 
     #[test]

@@ -67,6 +67,26 @@ fn stragglers_of_the_old_source_are_dropped_while_the_new_one_is_fresh() {
     );
 }
 
+/// Some peers take a new SSRC at every hold.
+#[test]
+fn a_hundred_sources_one_after_the_other_are_all_heard() {
+    let mut rig = Rig::call();
+    for ssrc in 200..300 {
+        speak(&mut rig, ssrc, 1, 0);
+        rig.advance_alive(1, &[BUSINESS, CONSUMER]);
+    }
+    let got = rig.peers[BUSINESS].take();
+    assert_eq!(got.len(), 100);
+    assert!(
+        got.windows(2)
+            .all(|pair| pair[1].seq == pair[0].seq.wrapping_add(1))
+    );
+    let stats = rig.stats();
+    let heard = &stats.iter().find(|leg| leg.leg == "k").unwrap().tracks[0];
+    assert_eq!((heard.packets, heard.lost), (100, Some(0)));
+    assert_eq!(heard.ssrcs.len(), 64, "the last ones");
+}
+
 #[test]
 fn an_off_route_is_received_and_goes_no_further() {
     let mut rig = Rig::call();
