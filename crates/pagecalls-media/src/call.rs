@@ -252,6 +252,12 @@ impl Call {
             .is_some_and(|leg| leg.has_been_up())
     }
 
+    /// When the leg at this place heard something authentic on this path last; `None` if it does not have it.
+    #[must_use]
+    pub fn heard_on(&self, place: usize, path: Path) -> Option<Instant> {
+        self.legs.get(place)?.as_ref()?.heard_on(path)
+    }
+
     // --- datagrams -------------------------------------------------------------------------------------------------
 
     /// Takes a STUN datagram for a leg.

@@ -36,7 +36,7 @@ const MEDIA_SILENCE: Duration = Duration::from_secs(1);
 
 /// A check on another path than the selected one, on which nothing has come for so long, shows the same. Longer than the
 /// distance of two consent checks (RFC 7675 5.1: at most 6 s).
-const SILENCE: Duration = Duration::from_secs(7);
+pub const SILENCE: Duration = Duration::from_secs(7);
 
 /// After a nomination that the peer's media disproved, new paths have to prove themselves for so long.
 const DOUBT: Duration = Duration::from_secs(30);
@@ -187,6 +187,12 @@ impl Agent {
     /// Paths on which authentic checks came and that are remembered, at most [`MAX_SOURCES`].
     pub fn sources(&self) -> impl Iterator<Item = Path> {
         self.sources.iter().map(|source| source.path)
+    }
+
+    /// When something authentic came last on this path; `None` if it is none of ours.
+    #[must_use]
+    pub fn heard_on(&self, path: Path) -> Option<Instant> {
+        self.place(path).map(|place| self.sources[place].heard)
     }
 
     /// TCP connections on which nothing authentic came for `limit`.

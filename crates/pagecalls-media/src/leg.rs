@@ -174,6 +174,12 @@ impl Leg {
         self.transport.restart(ufrag, pwd)
     }
 
+    /// When something authentic came last on this path; `None` if it is none of this leg's.
+    #[must_use]
+    pub fn heard_on(&self, path: Path) -> Option<Instant> {
+        self.transport.heard_on(path)
+    }
+
     /// Takes a STUN datagram.
     pub fn stun(
         &mut self,

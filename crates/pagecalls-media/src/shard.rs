@@ -18,6 +18,7 @@ use crate::call::Call;
 use crate::demux::{Protocol, classify};
 use crate::dtls;
 use crate::fresh::Fresh;
+use crate::ice::SILENCE;
 use crate::limit::{Bucket, Gate};
 use crate::outbox::Outbox;
 use crate::path::{Path, Via};
@@ -64,6 +65,8 @@ pub struct TurnedAway {
     pub strangers: u64,
     /// Checks beyond what strangers may cause.
     pub limited: u64,
+    /// Checks on a path on which another leg hears its peer.
+    pub on_others_paths: u64,
     /// Handshake datagrams beyond what may wait.
     pub handshakes: u64,
 }
@@ -215,7 +218,12 @@ impl Shard {
             return;
         };
         let at = door.at;
-        let is_known = self.legs_by_path.get(&from) == Some(&at);
+        let owner = self.legs_by_path.get(&from).copied();
+        let is_known = owner == Some(at);
+        if owner.is_some_and(|owner| owner != at && self.is_heard(owner, from, now)) {
+            self.turned_away.on_others_paths += 1;
+            return;
+        }
         let ip = from.remote.ip();
         if !is_known && !self.gate.admits(&door.charged, ip, now) {
             self.turned_away.limited += 1;
@@ -235,8 +243,21 @@ impl Shard {
         }
         // The leg may just have failed; then its paths are forgotten already.
         if let Some(added) = checked.added.filter(|_| self.holds(at)) {
-            self.legs_by_path.insert(added, at);
+            let before = self.legs_by_path.insert(added, at);
+            // A path has one leg. The one before would take its next check there for nothing new.
+            if let Some(before) = before.filter(|before| *before != at) {
+                let _ = self.with_call(before.call, now, outbox, |_, call, outbox| {
+                    call.forget(before.place, added, now, outbox);
+                });
+            }
         }
+    }
+
+    /// Whether a leg has heard its peer on this path, and not too long ago.
+    fn is_heard(&self, at: LegAt, path: Path, now: Instant) -> bool {
+        let entry = self.calls.get(at.call).and_then(Option::as_ref);
+        let heard = entry.and_then(|entry| entry.call.heard_on(at.place, path));
+        heard.is_some_and(|heard| now < heard + SILENCE)
     }
 
     fn holds(&self, at: LegAt) -> bool {
@@ -375,7 +396,11 @@ impl Shard {
         }
         for path in outbox.lost.drain(..) {
             let found = self.legs_by_path.get(&path);
-            if found.is_some_and(|found| found.call == at) {
+            // It may be another leg's by now, of this call or of another one.
+            let is_over = |found: &LegAt| {
+                found.call == at && entry.call.heard_on(found.place, path).is_none()
+            };
+            if found.is_some_and(is_over) {
                 self.legs_by_path.remove(&path);
                 if let Via::Tcp(connection) = path.via {
                     outbox.unused.push(connection);

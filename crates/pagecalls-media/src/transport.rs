@@ -159,6 +159,12 @@ impl Transport {
         self.agent.last_heard()
     }
 
+    /// When something authentic came last on this path; `None` if it is none of this peer's.
+    #[must_use]
+    pub fn heard_on(&self, path: Path) -> Option<Instant> {
+        self.agent.heard_on(path)
+    }
+
     /// Learns who the peer is. The role counts the first time; fingerprints count until the handshake is done.
     pub fn meet(&mut self, remote: &Remote, context: &Context) -> Result<(), Refusal> {
         let fingerprints: Vec<Fingerprint> = remote

@@ -2,7 +2,8 @@
 
 use pagecalls_media::ice::MAX_STREAMS;
 use pagecalls_media::path::Path;
-use pagecalls_media::protocol::{CallClose, Event};
+use pagecalls_media::protocol::{CallClose, Event, LegClose};
+use pagecalls_media::shard::TurnedAway;
 
 use crate::rig::{BUSINESS, CONSUMER, Packet, Rig};
 
@@ -169,4 +170,74 @@ fn connections_end_with_their_leg_and_when_nobody_uses_them() {
     assert_eq!(rig.unused, [0, 1, 3, 4]);
     rig.command(CallClose { call: "c".into() }).unwrap();
     assert_eq!(rig.unused, [0, 1, 3, 4, 2]);
+}
+
+/// A further leg that is told of its peer, which has sent nothing yet.
+fn one_more(rig: &mut Rig) -> usize {
+    let other = rig.add_peer("other");
+    rig.apply(other, 1, vec![], vec![]);
+    other
+}
+
+#[test]
+fn a_path_stays_with_the_leg_that_hears_its_peer_there() {
+    let (mut rig, mut seq) = (Rig::call(), 0);
+    let other = one_more(&mut rig);
+    let theirs = rig.peers[other].check(true);
+    let path = rig.peers[CONSUMER].path;
+    for _ in 0..5 {
+        assert_eq!(rig.answers_to(path, &theirs), 0);
+        assert_eq!(talk(&mut rig, &mut seq, 1_000), (50, 50));
+    }
+    let expected = TurnedAway {
+        on_others_paths: 5,
+        ..TurnedAway::default()
+    };
+    assert_eq!(rig.shard.turned_away(), expected);
+    assert_eq!(rig.stats()[CONSUMER].auth_failures, 0);
+    // Its own check there is still one.
+    rig.check(CONSUMER);
+    assert_eq!(rig.peers[CONSUMER].answers, [true, true]);
+}
+
+#[test]
+fn a_silent_path_changes_hands_and_comes_back_with_a_check() {
+    let (mut rig, mut seq) = (Rig::call(), 0);
+    let other = one_more(&mut rig);
+    let theirs = rig.peers[other].check(true);
+    let path = rig.peers[CONSUMER].path;
+    rig.advance_alive(7, &[BUSINESS]);
+    assert_eq!(rig.answers_to(path, &theirs), 1);
+    assert_eq!(
+        talk(&mut rig, &mut seq, 100),
+        (0, 0),
+        "the path is another leg's now"
+    );
+    rig.advance_alive(7, &[BUSINESS]);
+    rig.check(CONSUMER);
+    assert_eq!(talk(&mut rig, &mut seq, 100), (5, 5));
+    // What became of the other leg does not matter to it.
+    rig.command(LegClose {
+        leg: "other".into(),
+    })
+    .unwrap();
+    assert_eq!(talk(&mut rig, &mut seq, 100), (5, 5));
+}
+
+#[test]
+fn a_connection_that_changed_hands_stays_open_when_its_first_leg_ends() {
+    let mut rig = Rig::call();
+    rig.peers[CONSUMER].path = stream(7);
+    rig.check(CONSUMER);
+    let other = one_more(&mut rig);
+    let theirs = rig.peers[other].check(true);
+    rig.advance_alive(7, &[BUSINESS]);
+    rig.datagram_from(stream(7), &theirs);
+    rig.command(LegClose { leg: "k".into() }).unwrap();
+    assert!(rig.unused.is_empty() && rig.shard.knows(stream(7)));
+    rig.command(LegClose {
+        leg: "other".into(),
+    })
+    .unwrap();
+    assert_eq!(rig.unused, [7]);
 }
