@@ -14,8 +14,8 @@ use crate::outbox::{Gone, Outbox};
 use crate::outlet::{Forwarded, Incoming, Outlet, Plan};
 use crate::path::Path;
 use crate::protocol::{
-    AcceptedBy, LegBye, LegConsentLost, LegDtls, LegDtmfDone, LegIce, Timers, TrackAccepted,
-    TrackFirstRtp, TrackStalled, Why,
+    AcceptedBy, LegBye, LegConsentLost, LegDtls, LegDtmfDone, Timers, TrackAccepted, TrackFirstRtp,
+    TrackStalled, Why,
 };
 use crate::quality::{self, RoundTrip};
 use crate::rtcp::{self, ReportBlock};
@@ -47,6 +47,9 @@ pub struct Leg {
     paired_at: Option<Instant>,
     handshake: Option<Duration>,
     path_changes: u64,
+    /// Where media goes, as it was told last, and when a move was.
+    told_path: Option<Path>,
+    move_told_at: Option<Instant>,
     /// The time to the peer and back.
     pub round_trip: RoundTrip,
     /// What the peer sends us.
@@ -87,6 +90,8 @@ impl Leg {
             paired_at: None,
             handshake: None,
             path_changes: 0,
+            told_path: None,
+            move_told_at: None,
             round_trip: RoundTrip::default(),
             inlets: Inlets::default(),
             outlets: Vec::new(),
@@ -198,22 +203,6 @@ impl Leg {
     pub fn forget(&mut self, path: Path, now: Instant, outbox: &mut Outbox) {
         let moved = self.transport.forget(path, now);
         self.tell_moved(moved, now, outbox);
-    }
-
-    fn tell_moved(&mut self, moved: Option<Path>, now: Instant, outbox: &mut Outbox) {
-        if let Some(path) = moved {
-            self.path_changes += u64::from(self.paired_at.is_some());
-            self.paired_at.get_or_insert(now);
-            let (call, leg) = self.names();
-            outbox.events.push(
-                LegIce {
-                    call,
-                    leg,
-                    remote: path.remote.to_string(),
-                }
-                .into(),
-            );
-        }
     }
 
     /// Begins the handshake if that is ours to do and the peer's address is known.
@@ -545,6 +534,7 @@ impl Leg {
                 outbox.lost.push(path);
             }
         }
+        self.tell_path(now, outbox);
         let is_lost = silence >= CONSENT_LOST;
         if is_lost && !self.consent_told {
             let (call, leg) = self.names();

@@ -1,13 +1,43 @@
 //! What a leg tells of itself.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Leg;
 use crate::figures;
-use crate::protocol::{IceState, LegStats};
+use crate::outbox::Outbox;
+use crate::path::Path;
+use crate::protocol::{IceState, LegIce, LegStats};
 use crate::quality;
 
+/// Moves are told no more often, since a peer can make as many as it sends checks.
+const MOVES_APART: Duration = Duration::from_secs(1);
+
 impl Leg {
+    /// Counts a move of the peer, and tells it now or soon.
+    pub(super) fn tell_moved(&mut self, moved: Option<Path>, now: Instant, outbox: &mut Outbox) {
+        if moved.is_some() {
+            self.path_changes += u64::from(self.paired_at.is_some());
+            self.paired_at.get_or_insert(now);
+            self.tell_path(now, outbox);
+        }
+    }
+
+    /// Tells where media goes, if that is news and the last move was told long enough ago.
+    pub(super) fn tell_path(&mut self, now: Instant, outbox: &mut Outbox) {
+        let selected = self.transport.selected();
+        let Some(path) = selected.filter(|path| self.told_path != Some(*path)) else {
+            return;
+        };
+        if self.move_told_at.is_some_and(|at| now < at + MOVES_APART) {
+            return;
+        }
+        // The first path is no move.
+        self.move_told_at = self.told_path.replace(path).map(|_| now);
+        let (call, leg) = self.names();
+        let remote = path.remote.to_string();
+        outbox.events.push(LegIce { call, leg, remote }.into());
+    }
+
     /// State and counters. The score is the call's to know.
     #[must_use]
     pub fn stats(&self, now: Instant) -> LegStats {

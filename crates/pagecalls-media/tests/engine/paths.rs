@@ -125,6 +125,7 @@ fn a_closed_connection_leaves_the_media_to_the_path_heard_before() {
     );
     rig.peers[CONSUMER].path = udp;
     assert_eq!(talk(&mut rig, &mut seq, 100), (5, 5));
+    rig.advance_ms(2_000);
     assert_eq!(moves(&mut rig), ["198.51.100.1:40000", "198.51.100.1:5001"]);
     assert!(rig.unused.is_empty(), "it is closed already");
 }
@@ -142,6 +143,7 @@ fn without_another_path_media_waits_for_the_next_check() {
     rig.peers[CONSUMER].path = stream(8);
     rig.check_without_nomination(CONSUMER);
     assert_eq!(talk(&mut rig, &mut seq, 100), (5, 5));
+    rig.advance_ms(2_000);
     assert_eq!(moves(&mut rig).len(), 1);
 }
 
@@ -240,4 +242,32 @@ fn a_connection_that_changed_hands_stays_open_when_its_first_leg_ends() {
     })
     .unwrap();
     assert_eq!(rig.unused, [7]);
+}
+
+#[test]
+fn of_many_moves_the_first_is_told_at_once_and_the_last_within_two_seconds() {
+    let mut rig = Rig::call();
+    rig.advance_ms(3_000);
+    rig.take_events();
+    let (check, home) = (rig.peers[CONSUMER].check(true), rig.peers[CONSUMER].path);
+    let changes = rig.stats()[CONSUMER].path_changes;
+    rig.datagram_from(elsewhere(), &check);
+    assert_eq!(moves(&mut rig), ["203.0.113.9:6000"]);
+    let mut told = Vec::new();
+    for _ in 0..500 {
+        rig.advance_ms(5);
+        rig.datagram_from(home, &check);
+        rig.advance_ms(5);
+        rig.datagram_from(elsewhere(), &check);
+        told.extend(moves(&mut rig));
+    }
+    assert!((3..=5).contains(&told.len()), "{told:?}");
+    assert_eq!(rig.stats()[CONSUMER].path_changes, changes + 1_001);
+    rig.datagram_from(home, &check);
+    rig.advance_ms(2_000);
+    told.extend(moves(&mut rig));
+    assert_eq!(told.last().map(String::as_str), Some("198.51.100.1:5001"));
+    // What is known already is not told again.
+    rig.advance_ms(3_000);
+    assert_eq!(moves(&mut rig), [""; 0]);
 }

@@ -96,11 +96,6 @@ fn a_call_over_tcp_and_ipv6_that_loses_its_connection() {
     consumer.check();
     business.speak(111, 3, b"again");
     assert_eq!(consumer.hear(), b"again");
-    client.ok(json!({"op": "call.close", "call": "c"}));
-    while !consumer.is_closed {
-        consumer.receive();
-    }
-    assert!(consumer.wire.is_closed());
     let remotes = ["127.0.0.1:", "127.0.0.1:", "[::1]:"];
     for remote in ["[::1]:"].into_iter().chain(remotes) {
         let told = client.event("leg.ice");
@@ -109,6 +104,11 @@ fn a_call_over_tcp_and_ipv6_that_loses_its_connection() {
             "{told}"
         );
     }
+    client.ok(json!({"op": "call.close", "call": "c"}));
+    while !consumer.is_closed {
+        consumer.receive();
+    }
+    assert!(consumer.wire.is_closed());
 }
 
 #[test]
