@@ -6,7 +6,6 @@
 //! silent one gives way to a new one.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
@@ -18,6 +17,7 @@ use std::time::{Duration, Instant};
 use crate::framing::{FRAME_BYTES, HEAD_BYTES, frame_bytes};
 use crate::fresh::worker_of;
 use crate::limit::prefix;
+use crate::spare::Spare;
 use crate::stun::{Class, Message, peek_local_ufrag};
 use crate::sys::{Epoll, Waker};
 use crate::tcp::{Handed, Slots};
@@ -35,9 +35,6 @@ pub const MAX_HALF_OPEN_PER_PREFIX: usize = 32;
 
 /// Connections that are accepted before those that are there get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
-
-/// How long nothing is accepted when there is no descriptor left, not even the spare one.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Tokens of half-open connections: this bit, and a number.
 const TOKEN: u64 = 1 << 32;
@@ -99,7 +96,7 @@ impl Acceptor {
             waiting: HashMap::new(),
             arrivals: VecDeque::new(),
             last: 0,
-            spare: File::open("/dev/null").ok(),
+            spare: Spare::new(),
         };
         lobby.epoll.add(waker.as_fd(), STOP)?;
         for (token, listener) in (0..).zip(&lobby.listeners) {
@@ -168,7 +165,7 @@ struct Lobby {
     arrivals: VecDeque<(Instant, u32)>,
     last: u32,
     /// Given up to be able to accept, and so refuse, when there is no other descriptor left.
-    spare: Option<File>,
+    spare: Spare,
 }
 
 impl Lobby {
@@ -201,31 +198,16 @@ impl Lobby {
             match self.listeners[listener].accept() {
                 Ok((stream, remote)) => self.welcome(stream, remote, now),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error)
-                    if matches!(
-                        error.raw_os_error(),
-                        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
-                    ) =>
-                {
+                Err(error) if Spare::is_wanted(&error) => {
                     tracing::warn!(%error, "a TCP connection is refused");
-                    self.refuse(listener);
+                    let listener = &self.listeners[listener];
+                    self.spare.refuse(|| listener.accept());
                     return;
                 }
                 // This one is gone already.
                 Err(_) => {}
             }
         }
-    }
-
-    /// Accepts with the spare descriptor and closes, so that the connection does not make the poll return for ever.
-    fn refuse(&mut self, listener: usize) {
-        let had_spare = self.spare.take().is_some();
-        let refused = self.listeners[listener].accept();
-        if !had_spare || refused.is_err() {
-            std::thread::sleep(PAUSE);
-        }
-        drop(refused);
-        self.spare = File::open("/dev/null").ok();
     }
 
     fn welcome(&mut self, stream: TcpStream, remote: SocketAddr, now: Instant) {

@@ -24,6 +24,7 @@ use crate::protocol::{
     self, Code, Command, Done, Event, FrameError, Hello, HelloOk, Numbered, Outcome,
     PROTOCOL_VERSION, Refusal,
 };
+use crate::spare::Spare;
 use crate::sys::{self, Signal, Signals, Waker};
 use crate::tidy::Tidy;
 use crate::worker::{Order, Report, Worker};
@@ -73,6 +74,7 @@ pub struct Control {
     legs: HashMap<String, String>,
     closed: usize,
     tidy: Tidy,
+    spare: Spare,
 }
 
 impl Control {
@@ -107,6 +109,7 @@ impl Control {
             legs: HashMap::new(),
             closed: 0,
             tidy: Tidy::default(),
+            spare: Spare::new(),
         }
     }
 
@@ -221,6 +224,11 @@ impl Control {
                     ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::ConnectionAborted
                 ) =>
             {
+                return Ok(());
+            }
+            Err(error) if Spare::is_wanted(&error) => {
+                tracing::warn!(%error, "a control connection is refused");
+                self.spare.refuse(|| self.listener.socket.accept());
                 return Ok(());
             }
             Err(error) => return Err(error),

@@ -2,8 +2,8 @@
 //!
 //! # The invariant
 //!
-//! Everything but [`worker`], [`udp`], [`tcp`], [`acceptor`], [`sys`], [`control`], [`frames`], [`log`] and the certificate's file in
-//! [`dtls`] is pure: bytes, commands and the time come in; datagrams and events go to an [`outbox::Outbox`]. Nothing in there reads
+//! Everything but [`worker`], [`udp`], [`tcp`], [`acceptor`], [`spare`], [`sys`], [`control`], [`frames`], [`log`] and the certificate's
+//! file in [`dtls`] is pure: bytes, commands and the time come in; datagrams and events go to an [`outbox::Outbox`]. Nothing in there reads
 //! a clock, a socket or a source of randomness, nothing allocates per media packet,
 //! and **after every call the outbox holds all that is to be sent**. One place owns the drain: the worker's loop.
 //!
@@ -14,7 +14,7 @@
 //! | [`protocol`] | the control protocol as data, twin of `src/pagecalls/media/protocol.py` |
 //! | [`control`], [`frames`], [`pages`], [`tidy`] | the Unix socket: commands in, events out, what happens without a parent; its frames; snapshots; memory |
 //! | [`worker`], [`gather`], [`udp`], [`sys`] | the thread: one port, one poll loop, one mailbox; when it waits for more datagrams; these in batches; system calls |
-//! | [`acceptor`], [`tcp`], [`framing`] | ICE-TCP: who may connect, the connections of a worker, datagrams on a stream |
+//! | [`acceptor`], [`tcp`], [`framing`], [`spare`] | ICE-TCP: who may connect, the connections of a worker, datagrams on a stream; when descriptors run out |
 //! | [`shard`], [`limit`] | all calls of one worker: who gets a datagram, timers, faults contained; what strangers may cost |
 //! | [`call`], [`reports`] | one call: routes between its legs; RTCP across |
 //! | [`keyframes`], [`congestion`], [`twcc`] | what video needs besides: pictures on request; whose packets arrived, hop by hop |
@@ -61,6 +61,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod sending;
 pub mod shard;
+pub mod spare;
 pub mod srtp;
 pub mod stats;
 pub mod stun;

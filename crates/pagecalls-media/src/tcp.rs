@@ -221,6 +221,11 @@ impl Connections {
         }
     }
 
+    /// Drops a connection that has proved nothing. The kernel still delivers what was written.
+    pub fn cut(&mut self, number: u32) {
+        self.open.remove(&number);
+    }
+
     /// Closes connections that did not end by themselves.
     pub fn sweep(&mut self, now: Instant) {
         let stays = |connection: &Connection| {

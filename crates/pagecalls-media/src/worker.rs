@@ -319,7 +319,8 @@ impl Turn {
         }
     }
 
-    /// Takes a connection in. It stays only if its first frame was an authentic check.
+    /// Takes a connection in. It stays only if its first frame was an authentic check: else it gets its answer, if there is one, and
+    /// its place is free again at once.
     fn adopt(&mut self, handed: Handed, now: Instant) {
         let (path, mut bytes) = match self.connections.adopt(handed, &self.epoll) {
             Ok(adopted) => adopted,
@@ -341,7 +342,8 @@ impl Turn {
         if !is_sound {
             self.shard.forget(path, now, &mut self.outbox);
         } else if !self.shard.knows(path) {
-            self.outbox.unused.push(number);
+            self.flush(now);
+            self.connections.cut(number);
         }
     }
 
@@ -406,12 +408,15 @@ impl Turn {
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
 
     use super::*;
     use crate::dtls::{Certificate, Context};
     use crate::fresh::Fresh;
     use crate::gather::WINDOW;
+    use crate::protocol::{CallCreate, LegCreate, Reply};
+    use crate::stun::{Builder, Class, Key};
 
     fn idle_turn() -> Turn {
         let certificate = Certificate::generate().unwrap();
@@ -450,5 +455,53 @@ mod tests {
         turn.end(began);
         turn.let_gather();
         assert!(Instant::now() >= began + WINDOW);
+    }
+
+    fn offered(turn: &mut Turn, command: Command) -> Reply {
+        let now = Instant::now();
+        turn.shard.command(command, now, &mut turn.outbox).unwrap()
+    }
+
+    /// Hands the worker a connection that opens with a check; returns its far end.
+    fn handed(turn: &mut Turn, slots: &Slots, ufrag: &str, pwd: &str) -> TcpStream {
+        let mut message = Vec::new();
+        Builder::new(&mut message, Class::Request, *b"twelve bytes")
+            .username(&format!("{ufrag}:x"))
+            .finish(Some(&Key::new(pwd)));
+        let bytes = [&(message.len() as u16).to_be_bytes(), &message[..]].concat();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, remote) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let slot = slots.take().expect("a free place");
+        let handed = Handed {
+            stream,
+            remote,
+            bytes,
+            slot,
+        };
+        let now = Instant::now();
+        turn.adopt(handed, now);
+        turn.flush(now);
+        far
+    }
+
+    #[test]
+    fn a_connection_that_proves_nothing_gives_its_place_back_at_once() {
+        let (mut turn, slots) = (idle_turn(), Slots::new(1));
+        offered(&mut turn, CallCreate { call: "c".into() }.into());
+        let (call, leg) = ("c".into(), "l".into());
+        let Reply::LegCreateOk(offer) = offered(&mut turn, LegCreate { call, leg }.into()) else {
+            panic!("no leg")
+        };
+        for (ufrag, answer) in [("Astrange", None), (&*offer.ufrag, Some([1, 0x11]))] {
+            let mut far = handed(&mut turn, &slots, ufrag, "guessed");
+            assert_eq!((slots.taken(), turn.connections.len()), (0, 0));
+            let mut said = Vec::new();
+            far.read_to_end(&mut said).unwrap();
+            assert_eq!(said.get(2..4), answer.as_ref().map(|head| &head[..]));
+        }
+        let _far = handed(&mut turn, &slots, &offer.ufrag, &offer.pwd);
+        assert_eq!(slots.taken(), 1, "who knows the password stays");
     }
 }

@@ -74,6 +74,19 @@ fn garbage_closes_its_connection_and_nothing_else() {
 }
 
 #[test]
+fn without_a_free_descriptor_a_connection_is_refused_and_the_owner_stays() {
+    let engine = Engine::start(30);
+    let mut owner = engine.own();
+    let before = engine.limit_descriptors(engine.free_descriptor());
+    for _ in 0..3 {
+        assert!(engine.connect().is_closed());
+    }
+    owner.ok(json!({"op": "ping"}));
+    engine.limit_descriptors(before);
+    engine.own();
+}
+
+#[test]
 fn the_newest_owner_wins_and_finds_everything() {
     let engine = Engine::start(30);
     let mut first = engine.own();

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -78,6 +79,30 @@ impl Engine {
         let pid = libc::pid_t::try_from(self.child.id()).unwrap();
         // SAFETY: sends a signal to a child of ours that has not been waited for.
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    }
+
+    /// The lowest number of a descriptor that it does not have.
+    pub fn free_descriptor(&self) -> u64 {
+        let folder = PathBuf::from(format!("/proc/{}/fd", self.child.id()));
+        let has = |number: &u64| fs::symlink_metadata(folder.join(number.to_string())).is_ok();
+        (0..1_000_000).find(|number| !has(number)).unwrap()
+    }
+
+    /// From now on it opens descriptors below this number alone; returns the limit before.
+    pub fn limit_descriptors(&self, count: u64) -> u64 {
+        let pid = libc::pid_t::try_from(self.child.id()).unwrap();
+        let mut limit = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: the struct lives through the call, and nothing is set.
+        let got = unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, ptr::null(), &raw mut limit) };
+        let before = std::mem::replace(&mut limit.rlim_cur, count);
+        // SAFETY: the struct lives through the call, and nothing is written back.
+        let set =
+            unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, &raw const limit, ptr::null_mut()) };
+        assert_eq!((got, set), (0, 0));
+        before
     }
 
     pub fn connect(&self) -> Client {
