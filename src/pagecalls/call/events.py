@@ -53,15 +53,16 @@ class ConsumerUpdateRequested:
 class MediaChanged:
     """What a side asked of its media has been read and can be done; its versions are still to be judged.
 
-    `digest`: SHA-256 hex of what it asked for. `is_visible`: the other side will see or hear a difference. `is_unapplied`: the
-    side's description proves that it never applied our last offer (ruling 15).
+    `digest`: SHA-256 hex of what it asked for. `is_visible`: the other side will see or hear a difference. `is_offer_due`:
+    the side's description proves that it never applied our last offer (ruling 15), or needs one for a picture that it receives
+    again.
     """
 
     side: Side
     advance: Advance | None
     digest: str
     is_visible: bool = True
-    is_unapplied: bool = False
+    is_offer_due: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,9 +66,9 @@ def changed(call: Call, event: MediaChanged, _now: float) -> Outcome:
 
 
 def _applied(call: Call, event: MediaChanged) -> Outcome:
-    """Our lost offer is made again in the response, for one more version (ruling 15, 4.1); the other side sees the change."""
+    """An offer that is due is made in the response, for one more version (ruling 15, 4.1); the other side sees the change."""
     effects: tuple[Effect, ...] = ()
-    if event.is_unapplied:
+    if event.is_offer_due:
         call, again = _offer(call, event.side, Carrier.RESPONSE)
         effects += (again,)
     if event.is_visible and call.state in JOINED:

@@ -175,7 +175,8 @@ class Line:
     `far_*` is what we send here: `far_ssrc` is set only if our description names it, `far_rtx_ssrc` only if repeats are offered.
     The peer's own line that carries the A-stream keeps its `far_label` and `far_msid` when we stop saying that we send there,
     because the stream itself goes on until the peer shows that it took our offer (6.6). An appended line that carries nothing
-    now keeps its `far_label`, for the next track of that label (6.5).
+    now keeps its `far_label`, for the next track of that label (6.5). `is_held`: the peer's last offer does not receive on this
+    line of ours. Sound keeps its source then, and a picture only its `far_msid`, as it comes back from another source.
     """
 
     mid: str
@@ -201,6 +202,7 @@ class Line:
     far_msid: str = ""
     far_ssrc: int | None = None
     far_rtx_ssrc: int | None = None
+    is_held: bool = False
 
     @property
     def far_cname(self) -> str:
@@ -211,6 +213,11 @@ class Line:
     def carries_far(self) -> bool:
         """Whether our description says that a track of the far side, named by its source, comes here."""
         return self.far_ssrc is not None and self.direction.sends
+
+    @property
+    def is_dark(self) -> bool:
+        """Whether the peer stopped receiving the picture that was shown here, so that it has to be shown anew."""
+        return self.is_ours and bool(self.far_msid) and self.far_ssrc is None
 
     @property
     def carries_peer(self) -> bool:
@@ -293,9 +300,12 @@ class NextAnswer:
 
     `withdrawn`: appended lines that the offer shows were never applied (ruling 15). They are gone from `connection`; their
     streams stop before the answer is written, and their tracks are to be offered again. `confirmed`: mids of the appended lines
-    on which the peer receives (6.6, 4).
+    on which the peer receives (6.6, 4). `resumed`: mids of those with sound that it receives again after it did not. `is_lit`: it
+    receives again where a picture was; that needs an offer of ours, with another source.
     """
 
     connection: Connection
     withdrawn: tuple[Line, ...] = ()
     confirmed: frozenset[str] = frozenset()
+    resumed: frozenset[str] = frozenset()
+    is_lit: bool = False

@@ -5,7 +5,7 @@ Owns the attribute set of what we send. Refuses to decide anything: directions, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pagecalls.sdp.codecs import EXTENSION_URIS
 from pagecalls.sdp.connection import RTX, Connection, HostCandidate, Line, Transport
@@ -40,8 +40,15 @@ _PRIORITIES = (
 _ENCODINGS = {f"{name.lower()}/90000": f"{name}/90000" for name in ("VP8", "VP9", "H264", "H265", "AV1")}
 
 
-def render_answer(connection: Connection) -> str:
-    """The connection as our answer. A BUNDLE group stands in it only if the peer offered one (RFC 8843 section 7.3)."""
+def render_answer(connection: Connection, resumed: frozenset[str] = frozenset()) -> str:
+    """The connection as our answer. A BUNDLE group stands in it only if the peer offered one (RFC 8843 section 7.3).
+
+    `resumed`: mids of the lines whose source is not named this once, though it is the same as before: Chromium 156 gives a page
+    the sound of a line that was inactive only if its description names another source, or none.
+    """
+    if resumed:
+        lines = tuple(replace(line, far_ssrc=None) if line.mid in resumed else line for line in connection.lines)
+        connection = replace(connection, lines=lines)
     return serialize(_described(connection, with_bundle=connection.bundle))
 
 

@@ -90,7 +90,8 @@ def answer_next(
         highest_mid=highest_mid((section.mid for section in offer.media), connection.highest_mid),
     )
     confirmed = frozenset(line.mid for line in answer.lines if line.is_ours and line.carries_far)
-    return NextAnswer(answer, matched.withdrawn, confirmed)
+    is_lit = any(before is not None and before.is_dark and _is_received(section) for section, before in matched.pairs)
+    return NextAnswer(answer, matched.withdrawn, confirmed, _resumed(matched, answer.lines), is_lit)
 
 
 # --- which line is which ----------------------------------------------------------------------------------------------
@@ -154,22 +155,37 @@ def _with_far(line: Line, section: MediaSection, before: Line | None) -> Line:
     """The answered line with the far track that it carries, if it is one of those that we appended.
 
     The track goes on wherever the peer receives, with the same stream, track and source, also where the peer now sends as well
-    (ruling 21). It stops where the line's codec has become another one.
+    (ruling 21). It stops where the line's codec has become another one. Where the peer does not receive, sound waits with its
+    source. The source of a picture is over then: a browser shows nothing of one that comes back.
     """
     if before is None or before.is_rejected or not before.is_ours:
         return line
-    if before.far_ssrc is None or not _is_same_codec(line, before):
-        return replace(line, is_ours=True, since=before.since, far_label=before.far_label)
+    is_held = not section.direction.receives
+    line = replace(line, is_ours=True, since=before.since, far_label=before.far_label, is_held=is_held)
+    if not before.far_msid or not _is_same_codec(line, before):
+        return line
+    if line.kind is MediaKind.VIDEO and is_held:
+        return replace(line, far_msid=before.far_msid)
+    if before.far_ssrc is None:
+        return line
     return replace(
         line,
-        direction=Direction.of(sends=section.direction.receives, receives=line.direction.receives),
-        is_ours=True,
-        since=before.since,
-        far_label=before.far_label,
+        direction=Direction.of(sends=not is_held, receives=line.direction.receives),
         far_msid=before.far_msid,
         far_ssrc=before.far_ssrc,
         far_rtx_ssrc=before.far_rtx_ssrc if line.codecs[0].rtx_pt is not None else None,
     )
+
+
+def _resumed(matched: _Matched, lines: Sequence[Line]) -> frozenset[str]:
+    """The lines whose sound the peer receives again. Where it knows no MID, only the source tells the lines apart."""
+    held = {before.mid for _, before in matched.pairs if before is not None and before.is_held}
+    sound = [line for line in lines if line.mid in held and line.kind is MediaKind.AUDIO and line.carries_far]
+    return frozenset(line.mid for line in sound if "mid" in dict(line.ext))
+
+
+def _is_received(section: MediaSection) -> bool:
+    return section.is_live and section.direction.receives
 
 
 def _is_same_codec(line: Line, before: Line) -> bool:

@@ -77,7 +77,7 @@ def leg_state(media: CallMedia, side: Side) -> protocol.LegApply:
 
 
 def routing(call: str, media: CallMedia) -> protocol.CallRoute:
-    """The routing table: every track both ways, each unless its sender disabled it."""
+    """The routing table: every track both ways, each unless its sender disabled it or its receiver holds the call."""
     return protocol.CallRoute(call=call, rev=media.route_rev, routes=list(_routes(media)))
 
 
@@ -94,7 +94,7 @@ def _routes(media: CallMedia) -> Iterator[protocol.Route]:
                 yield protocol.Route(
                     from_=protocol.TrackRef(leg=sender.id, track=label.value),
                     to=protocol.TrackRef(leg=receiver.id, track=label.value),
-                    on=lines[label].peer_status is TrackStatus.ENABLED,
+                    on=lines[label].peer_status is TrackStatus.ENABLED and receiver.hears(label),
                 )
 
 

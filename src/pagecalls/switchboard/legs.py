@@ -141,6 +141,8 @@ class Legs:
                 log.warning("the engine refused the media of %s: %s", call_id, outcome, extra={"call_id": call_id})
                 if outcome.code in GONE:
                     self.on_lost(call_id)
+                else:
+                    self._journal.note("engine_refused", call_id, code=outcome.code, why=outcome.message)
             elif isinstance(outcome, BaseException):
                 raise outcome
 

@@ -30,8 +30,8 @@ def peer_lines(connection: Connection) -> dict[TrackLabel, Line]:
 
 
 def far_lines(connection: Connection) -> dict[TrackLabel, Line]:
-    """The far side's tracks that our offers name by their source, each with its line."""
-    return {line.far_label: line for line in connection.lines if line.carries_far and line.far_label is not None}
+    """The far side's tracks that have a source of their own, each with its line. It keeps it while the peer does not receive."""
+    return {line.far_label: line for line in connection.lines if line.far_ssrc is not None and line.far_label is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ class Leg:
         return any(shown.ssrc == line.far_ssrc and shown.since <= self.handed for shown in self.shown)
 
     def connected(self, connection: Connection) -> Leg:
-        """With another state of the connection; streams that it no longer names are gone."""
-        named = {line.far_ssrc for line in connection.lines if line.carries_far}
+        """With another state of the connection; streams whose source it no longer has are gone."""
+        named = {line.far_ssrc for line in connection.lines}
         return replace(self, connection=connection, shown=tuple(shown for shown in self.shown if shown.ssrc in named))
 
     def offering(
@@ -130,6 +130,12 @@ class Leg:
         is_b_seen = line is not None and line.far_ssrc in ssrcs
         shown = tuple(replace(one, is_confirmed=one.is_confirmed or one.ssrc in ssrcs) for one in self.shown)
         return replace(leg, shown=shown, is_a_on=self.is_a_on and not is_b_seen)
+
+    def hears(self, label: TrackLabel) -> bool:
+        """Whether the peer receives this track, or has no line for it yet: not where it holds the call."""
+        line = far_lines(self.connection).get(label)
+        is_a_heard = label is TrackLabel.DEFAULT_AUDIO and self.is_a_on and self.connection.a_line is not None
+        return line is None or line.carries_far or is_a_heard
 
     def unconfirmed(self) -> tuple[TrackLabel, ...]:
         """The far side's tracks that run on this leg's offered lines without any sign of the peer."""

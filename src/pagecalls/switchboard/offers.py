@@ -71,7 +71,8 @@ def unreadable(before: CallMedia, media: CallMedia, side: Side) -> tuple[TrackLa
     if not pictures:
         return ()
     shown, now = far_lines(near.connection), peer_lines(far.connection)
-    return tuple(label for label in pictures if label not in shown or label not in now)
+    dark = {line.far_label for line in near.connection.lines if line.is_dark}
+    return tuple(label for label in pictures if label not in {*shown, *dark} or label not in now)
 
 
 def make_offers(media: CallMedia, effects: Iterable[do.Effect], ids: Ids) -> tuple[CallMedia, Offers]:

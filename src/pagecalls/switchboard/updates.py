@@ -42,7 +42,7 @@ class Change:
     """What a request makes of a leg's connection.
 
     `offer` and `answer` are there if it came with a description. `withdrawn`: tracks of ours that it proves never to have been
-    applied. `heard`: sources of ours that it shows to be received.
+    applied. `heard`: sources of ours that it shows to be received. `is_lit`: it receives again where it had stopped a picture.
     """
 
     connection: Connection
@@ -50,6 +50,12 @@ class Change:
     answer: str | None = None
     withdrawn: tuple[TrackLabel, ...] = ()
     heard: frozenset[int] = frozenset()
+    is_lit: bool = False
+
+    @property
+    def is_offer_due(self) -> bool:
+        """Whether tracks have to be offered to the side anew."""
+        return bool(self.withdrawn) or self.is_lit
 
 
 async def update(calls: Calls, side: Side, may_ask: MayAsk, request: MediaUpdateRequest, look: Look) -> CallReply:
@@ -89,7 +95,7 @@ async def _update(calls: Calls, live: Live, side: Side, request: MediaUpdateRequ
     settings = media_settings(live.is_video_on)
     change, digest = read(leg, request, far_side, settings), digest_of(request)
     is_visible = view_of(change.connection) != view_of(leg.connection)
-    event = MediaChanged(side, request.advance, digest, is_visible, is_unapplied=bool(change.withdrawn))
+    event = MediaChanged(side, request.advance, digest, is_visible, is_offer_due=change.is_offer_due)
     call, effects = apply(live.call, event, calls.clock.now())
     reply = Reply(digest, change.answer, None, call.counter(side).current)
     match effects:
@@ -151,7 +157,7 @@ def read(
         )
         withdrawn = tuple(line.far_label for line in found.withdrawn if line.far_label is not None)
         heard = _sources(found.connection, found.confirmed)
-        return Change(found.connection, offer, render_answer(found.connection), withdrawn, heard)
+        return Change(found.connection, offer, render_answer(found.connection, found.resumed), withdrawn, heard, found.is_lit)
     if request.tracks is not None:
         return Change(set_tracks(leg.connection, request.tracks))
     if request.enabled is not None:
@@ -160,12 +166,14 @@ def read(
 
 
 def after(leg: Leg, change: Change, ids: Ids) -> Leg:
-    """The leg with the change. Sound whose offer was never applied needs copy A; once stopped, that comes back as another
-    source."""
+    """The leg with the change. Sound whose offer was never applied needs copy A; once stopped, for that or while its line did not
+    receive, copy A comes back as another source."""
     changed = leg.connected(change.connection).confirmed(change.heard)
-    if TrackLabel.DEFAULT_AUDIO in change.withdrawn and not leg.is_a_on:
-        return replace(changed, is_a_on=True, a_ssrc=ids.ssrc(leg.ssrcs))
-    return changed
+    is_unapplied = TrackLabel.DEFAULT_AUDIO in change.withdrawn
+    is_back = leg.connection.a_line is None and change.connection.a_line is not None
+    if is_back or (is_unapplied and not leg.is_a_on):
+        changed = replace(changed, a_ssrc=ids.ssrc(leg.ssrcs))
+    return replace(changed, is_a_on=True) if is_unapplied else changed
 
 
 def digest_of(request: MediaUpdateRequest) -> str:

@@ -111,7 +111,7 @@ def test_a_calling_side_changes_its_media_while_it_rings(fixture: str, side: Sid
 
 def test_an_offer_that_was_never_applied_is_made_again_in_the_response(active_in: Call) -> None:
     """Ruling 15: V goes to `to_version` for the update and one further for our offer."""
-    call, effects = apply(active_in, update(Side.BUSINESS, 0, is_unapplied=True), 1006)
+    call, effects = apply(active_in, update(Side.BUSINESS, 0, is_offer_due=True), 1006)
     assert versions(call) == (2, 2)
     assert effects == (OfferFarTracks(Side.BUSINESS, 2, Carrier.RESPONSE), OfferFarTracks(Side.CONSUMER, 2, Carrier.UPDATE))
 

@@ -198,6 +198,14 @@ class BrowserPeer:
         """See `Peer.stop_sending`."""
         await self._call("stopSending", source)
 
+    async def hold(self, *, sends: bool) -> None:
+        """Receive nothing from the next offer on; without `sends` send nothing either."""
+        await self._call("hold", sends)
+
+    async def resume(self) -> None:
+        """After `hold`: from the next offer on every line is as it was before."""
+        await self._call("resume")
+
     async def own_tracks(self) -> tuple[OwnTrack, ...]:
         """See `Peer.own_tracks`."""
         entry = await self._call("ownTracks")

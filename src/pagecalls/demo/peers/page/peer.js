@@ -51,6 +51,7 @@ class Peer {
     this.lookEveryMs = lookEveryMs;
     this.iceConnectedAt = null;
     this.connectedAt = null;
+    this.held = null; // transceiver -> direction, while the call is held
     this.context = new AudioContext();
     this.keepEvery = Math.max(1, Math.floor(this.context.sampleRate / KEPT_RATE_HZ));
     this.keptRate = this.context.sampleRate / this.keepEvery;
@@ -187,6 +188,20 @@ class Peer {
 
   stopSending(label) {
     this.sources.stop(label);
+    return null;
+  }
+
+  // Receives nothing on any line, and with sends false sends nothing either.
+  hold(sends) {
+    this.held ??= new Map(this.connection.getTransceivers().map((each) => [each, each.direction]));
+    for (const [each, before] of this.held) each.direction = sends && before.startsWith("send") ? "sendonly" : "inactive";
+    return null;
+  }
+
+  // Every line is again as it was before `hold`.
+  resume() {
+    for (const [each, before] of this.held) each.direction = before;
+    this.held = null;
     return null;
   }
 
