@@ -138,6 +138,10 @@ class World:
         started = await device.request("call.start", page_id=self.page_id, session=offered(sdp))
         return str(started["call_id"])
 
+    async def noted(self, kind: str) -> list[dict[str, Any]]:
+        """The facts of the journal's entries of that kind."""
+        return [dict(each["facts"]) for each in await self.server.calls.journal.after(0, 0) if each["kind"] == kind]
+
     async def media(self, call_id: str) -> CallMedia:
         live = await self.server.calls.load(CallId(call_id))
         assert live is not None
@@ -187,6 +191,7 @@ async def a_world(
             app.use(dev.base_url, dev.page.id, dev.page.access_token, dev.app.secret, dev.verify_token)
             world = World(server, engine, app, folder, http, asyncio.create_task(server.serve(listener)))
             yield world
+            assert await world.noted("engine_refused") == []
             await world.stop()
     for each in world.apps:
         await each.close()

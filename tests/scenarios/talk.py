@@ -164,7 +164,7 @@ class Talk:
 
     async def noted(self, kind: str) -> list[Json]:
         """The facts of the journal's entries of that kind."""
-        return [dict(each["facts"]) for each in await self.world.server.calls.journal.after(0, 0) if each["kind"] == kind]
+        return await self.world.noted(kind)
 
     async def told(self) -> list[str]:
         """The methods of what the device was told up to now."""

@@ -1,6 +1,6 @@
 """Long random talks: both ends change their media in every way and at any moment, apply our offers or do not, and lose replies.
 
-After each move the engine must do what the call says, no source may ever come back, and each end must be shown exactly what the
+Lines that stay change their direction too: calls are held and resumed. After each move the engine must do what the call says, no source may ever come back, and each end must be shown exactly what the
 other end has. Which moves are made is chance with a fixed seed.
 """
 
@@ -15,7 +15,7 @@ from pagecalls.demo.business import GraphRefused
 from pagecalls.demo.device import DeviceRefused
 from pagecalls.sdp.description import serialize
 from pagecalls.switchboard.desired import leg_state, routing
-from pagecalls.switchboard.media import far_lines, peer_lines
+from pagecalls.switchboard.media import Leg, far_lines, peer_lines
 from pagecalls.switchboard.offers import view_of
 from pagecalls.types import CallId, MediaKind, Side, TrackLabel, TrackStatus
 
@@ -68,13 +68,19 @@ class Dice:
         peer = end.peer
         sending = [each for each in peer.transceivers if each.track]
         kind = self.chance.choice(["audio", "video"])
-        match self.chance.randrange(4):
+        match self.chance.randrange(6):
             case 0 | 1 if sum(each.kind == kind for each in sending) < MOST_TRACKS:
                 peer.add(kind)
             case 2 if len(sending) > 1:
                 peer.remove(self.chance.choice(sending[1:]).mid)
             case 3:
                 peer.restart_ice(f"ufrag{self.chance.randrange(10**6)}")
+            case 4:
+                self.chance.choice(peer.transceivers).receives ^= True
+            case 5:
+                receives = not any(each.receives for each in peer.transceivers)
+                for each in peer.transceivers:
+                    each.receives = receives
 
     async def apply(self, side: Side, session: Json) -> None:
         end = self.end(side)
@@ -140,9 +146,19 @@ class Dice:
             self.lost |= {key for key in self.ever_sent if key[0] == str(leg.id)} - now.keys()
             self.ever_sent |= now
             live = {label for label, status, _ in view_of(far.connection) if is_live(label, status)}
-            assert set(far_lines(leg.connection)) == live | {TrackLabel.DEFAULT_AUDIO}
+            dark = {line.far_label: line.mid for line in leg.connection.lines if line.is_dark}
+            assert set(far_lines(leg.connection)) == (live | {TrackLabel.DEFAULT_AUDIO}) - dark.keys()
+            assert not any(self.end(side).peer.of(mid).receives for mid in dark.values()), "somebody sees nothing"
             assert not leg.is_owed
-            assert any(one.track == "default_audio" and one.outputs for one in applied.send), "somebody hears nothing"
+            sound = {output.mid for one in applied.send if one.track == "default_audio" for output in one.outputs}
+            heard = {each.mid for each in self.end(side).peer.transceivers if each.kind == "audio" and each.receives}
+            assert sound & heard or self.is_deaf(side, leg), "somebody hears nothing"
+
+    def is_deaf(self, side: Side, leg: Leg) -> bool:
+        """Whether an end has itself stopped to receive on the one line where it would hear the other."""
+        line = leg.b_line or next((line for line in leg.connection.lines if line.is_held), None)
+        mid = line.mid if line is not None and not leg.is_a_on else "0"
+        return not self.end(side).peer.of(mid).receives
 
 
 def is_live(label: TrackLabel, status: TrackStatus) -> bool:
