@@ -1,7 +1,8 @@
 """Long random talks: both ends change their media in every way and at any moment, apply our offers or do not, and lose replies.
 
-Lines that stay change their direction too: calls are held and resumed. After each move the engine must do what the call says, no source may ever come back, and each end must be shown exactly what the
-other end has. Which moves are made is chance with a fixed seed.
+Lines that stay change their direction too: calls are held and resumed. After each move the engine must do what the call says, no
+source may ever come back, and each end must be shown exactly what the other end has. Which moves are made is chance with a fixed
+seed.
 """
 
 from __future__ import annotations

@@ -106,7 +106,8 @@ class Updates:
     async def try_change(self, *, restarts_ice: bool = False) -> bool:
         """The same, once: False after a collision, and the offer is rolled back then."""
         offer = await self._peer.offer(gather=False, restarts_ice=restarts_ice)
-        tracks = [_track(track, is_on=True) for track in await self._peer.own_tracks()]
+        # While a call is held Firefox names no track, as it sends none.
+        tracks = [_track(track, is_on=True) for track in await self._peer.own_tracks() if track.msid is not None]
         answer = await self._send({"session": {"sdp_type": "offer", "sdp": offer}, "tracks": tracks})
         if not answer["success"]:
             await self._peer.roll_back()

@@ -247,6 +247,50 @@ def test_the_a_stream_goes_on_while_the_peer_does_not_receive_b() -> None:
     assert later.connection.line("1").far_ssrc == FAR_AGAIN.ssrc
 
 
+def test_sound_that_is_received_again_is_not_named_this_once() -> None:
+    """A peer that knows no MID needs the source."""
+    mid = "a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid"
+    nothing = frozenset[str]()
+    for more, resumed in (((mid,), frozenset({"1"})), ((), nothing)):
+        connection = reoffered(small_offer(audio("0", *more)))
+        named = []
+        for direction in ("inactive", "recvonly", "recvonly"):
+            offer = small_offer(audio("0", *more), audio("1", *more, direction=direction), bundle="0 1")
+            found = next_answer(connection, offer)
+            connection = found.connection
+            section = parse(render_answer(connection, found.resumed)).media[1]
+            named.append((found.resumed, section.direction, [source.ssrc for source in section.ssrcs]))
+        assert named == [
+            (nothing, INACTIVE, []),
+            (resumed, SENDONLY, [] if resumed else [FAR_AGAIN.ssrc]),
+            (nothing, SENDONLY, [FAR_AGAIN.ssrc]),
+        ]
+
+
+def test_a_picture_that_is_received_again_is_to_be_offered_anew() -> None:
+    peer, before = in_call("audio", "video")
+    before = offered(peer, before, FAR_CAMERA)
+    known = next_answer(before, peer.offer()).connection
+    peer.of("3").receives = False
+    held = next_answer(known, peer.offer())
+    line = held.connection.line("3")
+    assert (line.direction, line.far_msid, line.far_ssrc, line.is_dark, held.is_lit) == (
+        INACTIVE,
+        FAR_CAMERA.msid,
+        None,
+        True,
+        False,
+    )
+    still = next_answer(held.connection, peer.offer())
+    assert (still.connection.line("3").is_dark, still.is_lit) == (True, False)
+    peer.of("3").receives = True
+    lit = next_answer(still.connection, peer.offer())
+    assert (lit.connection.line("3").direction, lit.connection.line("3").is_dark, lit.is_lit) == (INACTIVE, False, True)
+    # Only once; and never for a picture that the far side has taken away.
+    assert not next_answer(lit.connection, peer.offer()).is_lit
+    assert not next_answer(show_tracks(still.connection, [FAR_AGAIN]), peer.offer()).is_lit
+
+
 def test_the_a_stream_pauses_with_its_line() -> None:
     before = answered(small_offer(audio("0", direction="sendonly")))
     assert before.a_line is None

@@ -25,6 +25,7 @@ from aiortc import (
     RTCConfiguration,
     RTCPeerConnection,
     RTCRtpSender,
+    RTCRtpTransceiver,
     RTCSessionDescription,
 )
 from aiortc.codecs import get_capabilities
@@ -121,6 +122,7 @@ class AiortcPeer:
         self._playing: dict[Source, ToneTrack | PictureTrack] = {}
         self._senders: dict[Source, RTCRtpSender] = {}  # kept when their source stops
         self._connection: RTCPeerConnection | None = None
+        self._held: list[tuple[RTCRtpTransceiver, str]] = []  # with the direction that each had before
         self._tap = StreamTap(self._now)
         self._ear = Ear(self._nothing_to_fetch)
         self._eye = Eye(self._nothing_to_fetch)
@@ -253,6 +255,18 @@ class AiortcPeer:
         sender.replaceTrack(None)  # the track itself is not stopped: aiortc would end the sender with it
         transceiver = transceiver_of(self._open, sender)
         transceiver.direction = "recvonly" if transceiver.direction in ("sendrecv", "recvonly") else "inactive"
+
+    async def hold(self, *, sends: bool) -> None:
+        """See `Peer.hold`."""
+        self._held = [(each, each.direction) for each in self._open.getTransceivers()]
+        for each, before in self._held:
+            each.direction = "sendonly" if sends and before.startswith("send") else "inactive"
+
+    async def resume(self) -> None:
+        """See `Peer.resume`."""
+        for each, before in self._held:
+            each.direction = before
+        self._held = []
 
     async def own_tracks(self) -> tuple[OwnTrack, ...]:
         """See `Peer.own_tracks`."""

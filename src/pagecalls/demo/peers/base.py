@@ -270,6 +270,14 @@ class Peer(Protocol):
         """Take the source's track away; the next offer says so."""
         ...
 
+    async def hold(self, *, sends: bool) -> None:
+        """Receive nothing on any line, and without `sends` send nothing either; the next offer says so."""
+        ...
+
+    async def resume(self) -> None:
+        """After `hold`: every line is as it was before; the next offer says so."""
+        ...
+
     async def own_tracks(self) -> tuple[OwnTrack, ...]:
         """What it sends, with the names under which its last description offers them."""
         ...

@@ -199,11 +199,11 @@ class BrowserPeer:
         await self._call("stopSending", source)
 
     async def hold(self, *, sends: bool) -> None:
-        """Receive nothing from the next offer on; without `sends` send nothing either."""
+        """See `Peer.hold`."""
         await self._call("hold", sends)
 
     async def resume(self) -> None:
-        """After `hold`: from the next offer on every line is as it was before."""
+        """See `Peer.resume`."""
         await self._call("resume")
 
     async def own_tracks(self) -> tuple[OwnTrack, ...]:

@@ -51,7 +51,7 @@ class Peer {
     this.lookEveryMs = lookEveryMs;
     this.iceConnectedAt = null;
     this.connectedAt = null;
-    this.held = null; // transceiver -> direction, while the call is held
+    this.held = new Map(); // transceiver -> its direction before the call was held
     this.context = new AudioContext();
     this.keepEvery = Math.max(1, Math.floor(this.context.sampleRate / KEPT_RATE_HZ));
     this.keptRate = this.context.sampleRate / this.keepEvery;
@@ -193,7 +193,7 @@ class Peer {
 
   // Receives nothing on any line, and with sends false sends nothing either.
   hold(sends) {
-    this.held ??= new Map(this.connection.getTransceivers().map((each) => [each, each.direction]));
+    this.held = new Map(this.connection.getTransceivers().map((each) => [each, each.direction]));
     for (const [each, before] of this.held) each.direction = sends && before.startsWith("send") ? "sendonly" : "inactive";
     return null;
   }
@@ -201,7 +201,7 @@ class Peer {
   // Every line is again as it was before `hold`.
   resume() {
     for (const [each, before] of this.held) each.direction = before;
-    this.held = null;
+    this.held.clear();
     return null;
   }
 
