@@ -165,6 +165,8 @@ def _show_entry(timeline: Timeline, entry: JournalEntry) -> None:
             timeline.add(Lane.MEDIA, f"sound towards {side} goes out on {' and '.join(running)}")
         case "leg_failed":
             timeline.add(Lane.MEDIA, f"{side} failed: {facts['why']} {facts['detail']}")
+        case "engine_refused":
+            timeline.add(Lane.MEDIA, f"the engine refused what it was asked for: {facts['code']} {facts['why']}")
         case "no_sign_of_renegotiation":
             timeline.add(Lane.MEDIA, f"{side} gave no sign of the renegotiation offer")
         case _:

@@ -29,6 +29,7 @@ def check_next_answer(before: Connection, offer: Description, found: NextAnswer)
     for old, new in zip(kept, connection.lines, strict=False):
         _demand("lines in use keep their place", old.is_rejected or (old.mid, old.media) == (new.mid, new.media))
         _demand("a source never moves", new.far_ssrc in (None, old.far_ssrc) or new.is_rejected)
+    _demand("what is resumed is received", found.resumed <= found.confirmed)
     _demand("every line has been offered now", all(line.is_offered for line in connection.lines))
     for line in connection.lines:
         _demand("confirmed is what is received of ours", (line.mid in found.confirmed) is (line.is_ours and line.carries_far))
