@@ -32,7 +32,9 @@ from tests.resilience.world import cancel
 TALKERS = 12
 PROGRAM = ("tests.resilience.fake_server",)
 AHEAD_S = 4 * 3600.0
-"""By which each server's clock is ahead of the one before: after a dozen kills, calls are two days old and go."""
+"""By which each server's clock is ahead of the one before, at most: after a dozen kills, calls are two days old and go."""
+LONGEST_S = 20 * 86_400.0
+"""By which the last server's clock is ahead of the first one's, at most: consumers' tokens are good for thirty days."""
 TWICE = 4
 """Every so many kills the next one comes while the server starts."""
 START_TAKES_S = 1.0
@@ -84,6 +86,7 @@ class Storm:
     talkers: list[Talker]
     facts: Facts
     chance: random.Random
+    ahead_s: float = AHEAD_S
     kills: int = 0
     starts: int = 0
     lives: list[Life] = field(default_factory=list)
@@ -135,8 +138,13 @@ class Storm:
         self.facts.resume()
 
     async def _until_made(self, count: int) -> None:
-        while self.made < count:  # noqa: ASYNC110 — a count of many, which has no event
-            await asyncio.sleep(0.01)
+        while (made := self.made) < count:
+            try:
+                async with asyncio.timeout(SETTLED_WITHIN_S):
+                    while self.made == made:  # noqa: ASYNC110 — a count of many, which has no event
+                        await asyncio.sleep(0.01)
+            except TimeoutError:
+                raise BooksDisagree(f"nobody makes a call any more, after {self.kills} kills and {made} calls") from None
 
     async def _kill(self, kills: int) -> float:
         loop = asyncio.get_running_loop()
@@ -155,7 +163,7 @@ class Storm:
 
     async def _launch(self) -> None:
         self.starts += 1
-        self.server.options = (*self.server.options[:-1], str(self.starts * AHEAD_S))
+        self.server.options = (*self.server.options[:-1], str(self.starts * self.ahead_s))
         await self.server.launch()
 
     # --- what must hold -----------------------------------------------------------------------------------------------
@@ -285,6 +293,7 @@ async def play(
     began = loop.time()
     try:
         async with a_storm(folder, seed, 20 * TWICE * per_kill) as storm:
+            storm.ahead_s = min(AHEAD_S, LONGEST_S / kills)
             while storm.kills < kills:
                 times = 2 if len(storm.lives) % TWICE == TWICE - 1 and storm.kills + 2 <= kills else 1
                 await storm.round(per_kill * times, times)
