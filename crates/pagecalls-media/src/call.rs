@@ -258,6 +258,13 @@ impl Call {
         self.legs.get(place)?.as_ref()?.heard_on(path)
     }
 
+    /// Whether the peer of the leg at this place has said goodbye.
+    #[must_use]
+    pub fn has_left(&self, place: usize) -> bool {
+        let leg = self.legs.get(place).and_then(Option::as_ref);
+        leg.is_some_and(|leg| leg.has_left())
+    }
+
     // --- datagrams -------------------------------------------------------------------------------------------------
 
     /// Takes a STUN datagram for a leg.

@@ -126,6 +126,12 @@ impl Leg {
         self.transport.profile().is_some()
     }
 
+    /// Whether the peer has said goodbye, under its keys.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.has_been_up() && self.transport.closed_at.is_some()
+    }
+
     /// The SSRC that signs our RTCP to the peer: that of the first running output, else one of our own.
     #[must_use]
     pub fn report_ssrc(&self) -> u32 {

@@ -253,10 +253,14 @@ impl Shard {
         }
     }
 
-    /// Whether a leg has heard its peer on this path, and not too long ago.
+    /// Whether a leg has heard its peer on this path, and not too long ago. One whose peer has left needs no path: the same client may
+    /// be at its next call there.
     fn is_heard(&self, at: LegAt, path: Path, now: Instant) -> bool {
         let entry = self.calls.get(at.call).and_then(Option::as_ref);
-        let heard = entry.and_then(|entry| entry.call.heard_on(at.place, path));
+        let call = entry.map(|entry| &entry.call);
+        let heard = call
+            .filter(|call| !call.has_left(at.place))
+            .and_then(|call| call.heard_on(at.place, path));
         heard.is_some_and(|heard| now < heard + SILENCE)
     }
 

@@ -226,6 +226,18 @@ fn a_silent_path_changes_hands_and_comes_back_with_a_check() {
     assert_eq!(talk(&mut rig, &mut seq, 100), (5, 5));
 }
 
+/// A client that keeps its port may call again as soon as it has hung up.
+#[test]
+fn who_has_said_goodbye_leaves_its_path_to_its_next_call() {
+    let mut rig = Rig::call();
+    let other = one_more(&mut rig);
+    let theirs = rig.peers[other].check(true);
+    let path = rig.peers[CONSUMER].path;
+    rig.peers[CONSUMER].session.close();
+    rig.pump(CONSUMER);
+    assert_eq!(rig.answers_to(path, &theirs), 1);
+}
+
 #[test]
 fn a_connection_that_changed_hands_stays_open_when_its_first_leg_ends() {
     let mut rig = Rig::call();
