@@ -73,8 +73,7 @@ async def _audio(srtp: Srtp, options: Options, *, looks_for_ceiling: bool) -> li
         if options.is_full:
             rows += packet_rows("engine", srtp, await run.play(WINDOW_S, tick_us=1000), how=", sent every ms")
         if srtp is Srtp.CM or options.is_full:
-            rest_s = LONG_REST_S if options.is_long else REST_S
-            rows += rest_rows("engine", srtp, run.calls, await run.rest(rest_s), run.kb_per_call(), rest_s)
+            rows += await _at_rest(run, srtp, options)
         if looks_for_ceiling:
             rows += ceiling_rows("engine", srtp, await run.ceiling(played, CEILING_WINDOW_S), "2000")
     return rows
@@ -82,8 +81,17 @@ async def _audio(srtp: Srtp, options: Options, *, looks_for_ceiling: bool) -> li
 
 async def _pictures(traffic: Traffic, options: Options) -> list[Figure]:
     async with session(Srtp.CM, traffic, options) as run:
+        how = f", {traffic.value}"
         await run.grow(VIDEO_CALLS)
-        return packet_rows("engine", Srtp.CM, await run.play(WINDOW_S), how=f", {traffic.value}", budget="")
+        rows = packet_rows("engine", Srtp.CM, await run.play(WINDOW_S), how=how, budget="")
+        if options.is_full:
+            rows += await _at_rest(run, Srtp.CM, options, how=how)
+        return rows
+
+
+async def _at_rest(run: Session, srtp: Srtp, options: Options, *, how: str = "") -> list[Figure]:
+    rest_s = LONG_REST_S if options.is_long else REST_S
+    return rest_rows("engine", srtp, run.calls, await run.rest(rest_s), run.kb_per_call(), rest_s, how=how)
 
 
 async def _wide_key(options: Options) -> list[Figure]:

@@ -35,10 +35,19 @@ def set_up_rows(name: str, srtp: Srtp, calls: int, set_up: SetUp, budget: str = 
 
 
 def rest_rows(
-    name: str, srtp: Srtp, calls: int, idle_us: float, kb: float, rest_s: float, *, idle_budget: str = "20", kb_budget: str = "64"
+    name: str,
+    srtp: Srtp,
+    calls: int,
+    idle_us: float,
+    kb: float,
+    rest_s: float,
+    *,
+    how: str = "",
+    idle_budget: str = "20",
+    kb_budget: str = "64",
 ) -> list[Figure]:
     """What calls cost that do nothing."""
-    title = f"{name}, {_calls(calls)}, {srtp.name}"
+    title = f"{name}, {_calls(calls)}, {srtp.name}{how}"
     return [
         Figure(f"{title}: idle connected call", idle_us, "us CPU/s", idle_budget, digits=1),
         Figure(f"{title}: memory per call after {rest_s:.0f} s at rest", kb, "KB", kb_budget),
