@@ -84,8 +84,10 @@ class Latency(msgspec.Struct, frozen=True):
 class HeardSource(msgspec.Struct, frozen=True):
     """One received source. Times are seconds since 1970; counts are of the interval since the last mark.
 
-    `sender`: the peer of this process that sent it. `lost`: numbers that did not come, in `holes` places. `longest_gap_ms`:
-    between two arrivals, of which the second is in the interval. `since_at`: the first arrival of the interval.
+    `sender`: the peer of this process that sent it. `packets`: those that left since the mark, so that they can be held against
+    what that peer sent. `lost`: numbers that did not come while later ones did, in `holes` places; of a source that is silent
+    nothing is lost. `longest_gap_ms`: between two arrivals, of which the second is in the interval, and from the last one until
+    now. `since_at`: the first arrival of the interval.
     """
 
     ssrc: int

@@ -21,7 +21,10 @@ pub struct Heard {
     pub sent: Option<(u64, u32)>,
 }
 
-/// One received source. All but the times of the very first packet and the last are of the interval since the last mark.
+/// One received source, since the last mark; the times of the very first packet and the last are of all.
+///
+/// Packets count, and are missed, in the interval in which they left, so that what is heard can be held against what was sent.
+/// Gaps and latencies are of what arrives in it.
 #[derive(Clone, Debug, Default)]
 pub struct Source {
     ssrc: u32,
@@ -31,10 +34,11 @@ pub struct Source {
     /// When the first and the last packet of all came; 0 for never.
     first_ns: u64,
     last_ns: u64,
+    mark_ns: u64,
     /// The first arrival of the interval.
     since_ns: u64,
     longest_gap_ns: u64,
-    /// The highest number, counted on over the wraps, and what it was at the mark.
+    /// The highest number, counted on over the wraps, and the highest that left before the mark.
     highest: u64,
     marked: u64,
     reordered: u64,
@@ -44,9 +48,10 @@ pub struct Source {
 }
 
 impl Source {
-    fn new(ssrc: u32, is_timed: bool) -> Self {
+    fn new(ssrc: u32, is_timed: bool, mark_ns: u64) -> Self {
         Self {
             ssrc,
+            mark_ns,
             latency: is_timed.then(Tally::default),
             ..Self::default()
         }
@@ -60,14 +65,10 @@ impl Source {
             self.marked = self.highest;
         }
         self.pt = heard.pt;
-        self.packets += 1;
         if self.since_ns == 0 {
             self.since_ns = heard.arrived_ns;
         }
-        if self.last_ns > 0 {
-            let gap = heard.arrived_ns.saturating_sub(self.last_ns);
-            self.longest_gap_ns = self.longest_gap_ns.max(gap);
-        }
+        self.longest_gap_ns = self.gap_ns(heard.arrived_ns);
         self.last_ns = heard.arrived_ns;
         match heard.seq.wrapping_sub(self.highest as u16) {
             ahead @ 1..0x8000 => {
@@ -75,6 +76,10 @@ impl Source {
                 self.holes += u64::from(ahead > 1);
             }
             _ => self.reordered += 1,
+        }
+        match heard.sent {
+            Some((sent_ns, _)) if sent_ns < self.mark_ns => self.marked = self.highest,
+            _ => self.packets += 1,
         }
         if let Some((sent_ns, peer)) = heard.sent {
             self.from = Some(peer);
@@ -84,7 +89,8 @@ impl Source {
         }
     }
 
-    fn mark(&mut self) {
+    fn mark(&mut self, now_ns: u64) {
+        self.mark_ns = now_ns;
         self.packets = 0;
         self.since_ns = 0;
         self.longest_gap_ns = 0;
@@ -98,14 +104,24 @@ impl Source {
         (self.highest - self.marked).saturating_sub(self.packets)
     }
 
-    /// For whoever steers. Times are seconds since 1970, durations milliseconds, latencies microseconds.
-    pub fn told<'a>(&self, name: impl Fn(u32) -> Option<&'a str>) -> Value {
+    /// The longest time without a packet up to this moment, whether or not one comes then.
+    fn gap_ns(&self, now_ns: u64) -> u64 {
+        let open = match self.last_ns {
+            0 => 0,
+            last => now_ns.saturating_sub(last),
+        };
+        self.longest_gap_ns.max(open)
+    }
+
+    /// For whoever steers. Times are seconds since 1970, durations milliseconds, latencies microseconds. What has arrived by now must
+    /// have been taken, else a source seems silent that is not.
+    pub fn told<'a>(&self, now_ns: u64, name: impl Fn(u32) -> Option<&'a str>) -> Value {
         let seconds = |ns: u64| (ns > 0).then(|| Duration::from_nanos(ns).as_secs_f64());
         json!({
             "ssrc": self.ssrc, "pt": self.pt, "from": self.from.and_then(name),
             "packets": self.packets, "lost": self.lost(), "holes": self.holes, "reordered": self.reordered,
             "first_at": seconds(self.first_ns), "since_at": seconds(self.since_ns), "last_at": seconds(self.last_ns),
-            "longest_gap_ms": Duration::from_nanos(self.longest_gap_ns).as_secs_f64() * 1e3,
+            "longest_gap_ms": Duration::from_nanos(self.gap_ns(now_ns)).as_secs_f64() * 1e3,
             "bye_at": self.bye_ns.and_then(seconds),
             "latency_us": self.latency.as_ref().filter(|all| all.count() > 0).map(Tally::summary),
         })
@@ -115,7 +131,8 @@ impl Source {
 /// All sources of one peer.
 #[derive(Debug, Default)]
 pub struct Sources {
-    sources: Vec<Source>,
+    all: Vec<Source>,
+    mark_ns: u64,
     /// Whether latencies are kept for each.
     pub is_timed: bool,
 }
@@ -127,12 +144,13 @@ impl Sources {
     }
 
     fn of(&mut self, ssrc: u32) -> &mut Source {
-        let known = self.sources.iter().position(|one| one.ssrc == ssrc);
+        let known = self.all.iter().position(|one| one.ssrc == ssrc);
         let at = known.unwrap_or_else(|| {
-            self.sources.push(Source::new(ssrc, self.is_timed));
-            self.sources.len() - 1
+            let source = Source::new(ssrc, self.is_timed, self.mark_ns);
+            self.all.push(source);
+            self.all.len() - 1
         });
-        &mut self.sources[at]
+        &mut self.all[at]
     }
 
     /// Notes that a source has said BYE. One that was never heard is kept too.
@@ -142,19 +160,14 @@ impl Sources {
     }
 
     /// Begins a new interval.
-    pub fn mark(&mut self) {
-        self.sources.iter_mut().for_each(Source::mark);
-    }
-
-    /// Packets of the interval that did not come, of all sources.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.sources.iter().map(Source::lost).sum()
+    pub fn mark(&mut self, now_ns: u64) {
+        self.mark_ns = now_ns;
+        self.all.iter_mut().for_each(|one| one.mark(now_ns));
     }
 
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = &Source> {
-        self.sources.iter()
+        self.all.iter()
     }
 }
 
@@ -174,12 +187,12 @@ mod tests {
         }
     }
 
-    fn told(sources: &Sources) -> Value {
+    fn told(sources: &Sources, at_ms: u64) -> Value {
         sources
             .iter()
             .next()
             .unwrap()
-            .told(|peer| (peer == 3).then_some("far"))
+            .told(at_ms * MS, |peer| (peer == 3).then_some("far"))
     }
 
     #[test]
@@ -197,7 +210,7 @@ mod tests {
         ] {
             sources.take(&heard(seq, at));
         }
-        let told = told(&sources);
+        let told = told(&sources, 1_090);
         assert_eq!(told["from"], "far");
         assert_eq!(
             (&told["packets"], &told["lost"]),
@@ -217,13 +230,54 @@ mod tests {
     fn a_mark_begins_anew_and_a_gap_across_it_counts() {
         let mut sources = Sources::default();
         (0..10).for_each(|seq| sources.take(&heard(seq, 100 + 20 * u64::from(seq))));
-        sources.mark();
+        sources.mark(290 * MS);
         sources.take(&heard(15, 1_280));
-        let told = told(&sources);
+        let told = told(&sources, 1_300);
         assert_eq!((&told["packets"], &told["lost"]), (&json!(1), &json!(5)));
         assert_eq!(told["longest_gap_ms"], 1_000.0);
         assert_eq!(told["since_at"], 1.28);
         assert_eq!(told["latency_us"], Value::Null);
+    }
+
+    #[test]
+    fn a_source_that_is_silent_has_a_gap_up_to_now() {
+        let mut sources = Sources::default();
+        (0..3).for_each(|seq| sources.take(&heard(seq, 100 + 20 * u64::from(seq))));
+        assert_eq!(told(&sources, 500)["longest_gap_ms"], 360.0);
+        sources.mark(500 * MS);
+        sources.bye(7, 500 * MS);
+        let silent = told(&sources, 900);
+        assert_eq!(
+            (&silent["packets"], &silent["lost"]),
+            (&json!(0), &json!(0))
+        );
+        assert_eq!(silent["longest_gap_ms"], 760.0);
+        sources.take(&heard(3, 1_000));
+        assert_eq!(told(&sources, 1_010)["longest_gap_ms"], 860.0);
+    }
+
+    #[test]
+    fn a_packet_counts_in_the_interval_in_which_it_left() {
+        let mut sources = Sources {
+            is_timed: true,
+            ..Sources::default()
+        };
+        sources.take(&heard(1, 100));
+        sources.mark(121 * MS);
+        // They left at 120 and 119 ms, so they were under way at the mark.
+        sources.take(&heard(3, 121));
+        sources.take(&heard(2, 120));
+        assert_eq!(told(&sources, 130)["packets"], 0);
+        for (seq, at) in [(4, 140), (6, 180)] {
+            sources.take(&heard(seq, at));
+        }
+        let told = told(&sources, 180);
+        assert_eq!(
+            (&told["packets"], &told["lost"], &told["reordered"]),
+            (&json!(2), &json!(1), &json!(1))
+        );
+        assert_eq!(told["longest_gap_ms"], 40.0);
+        assert_eq!(told["since_at"], 0.121);
     }
 
     #[test]
@@ -235,7 +289,7 @@ mod tests {
         }
         let byes: Vec<Value> = sources
             .iter()
-            .map(|one| one.told(|_| None)["bye_at"].clone())
+            .map(|one| one.told(50 * MS, |_| None)["bye_at"].clone())
             .collect();
         assert_eq!(byes, [json!(0.02), json!(0.04)]);
     }

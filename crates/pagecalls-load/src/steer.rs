@@ -197,9 +197,10 @@ impl Stage {
             }
             Op::Stats { peer } => return self.stats(peer.as_deref()),
             Op::Mark { peer } => {
+                let now_ns = now_ns();
                 for index in self.chosen(peer.as_deref())? {
                     let peer = &mut self.crowd.peers[index as usize];
-                    peer.sources.mark();
+                    peer.sources.mark(now_ns);
                     peer.streams.iter_mut().for_each(|one| one.sent = 0);
                 }
             }
@@ -259,17 +260,20 @@ impl Stage {
         }
     }
 
-    fn stats(&self, name: Option<&str>) -> Outcome<Value> {
+    fn stats(&mut self, name: Option<&str>) -> Outcome<Value> {
+        // What waits in the kernel has arrived.
+        let now_ns = now_ns();
+        self.crowd.receive()?;
         let chosen = self.chosen(name)?.into_iter();
         Ok(chosen
             .map(|index| {
                 let name = self.by_index[index as usize].clone();
-                (name, self.told(&self.crowd.peers[index as usize]))
+                (name, self.told(&self.crowd.peers[index as usize], now_ns))
             })
             .collect())
     }
 
-    fn told(&self, peer: &Peer) -> Value {
+    fn told(&self, peer: &Peer, now_ns: u64) -> Value {
         let name = |index: u32| self.by_index.get(index as usize).map(String::as_str);
         let sent = peer.streams.iter().map(|one| {
             json!({"ssrc": one.shape.ssrc, "pt": one.shape.pt, "on": one.on, "packets": one.sent})
@@ -277,7 +281,7 @@ impl Stage {
         json!({
             "state": peer.state(), "up_at": peer.up_ns.map(|ns| Duration::from_nanos(ns).as_secs_f64()),
             "sent": sent.collect::<Vec<_>>(),
-            "heard": peer.sources.iter().map(|one| one.told(name)).collect::<Vec<_>>(),
+            "heard": peer.sources.iter().map(|one| one.told(now_ns, name)).collect::<Vec<_>>(),
             "checks_answered": peer.counts.answered, "replayed": peer.counts.replayed,
             "unreadable": peer.counts.unreadable, "rtcp": peer.counts.rtcp,
         })
