@@ -36,7 +36,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Waged:
-    """What an attack was."""
+    """What an attack was: all of it was sent."""
 
     datagrams: int
     seconds: float
@@ -69,7 +69,7 @@ async def wage(attack: Plan, target: tuple[str, int]) -> Waged:
         for number in range(0, len(attack.strange), BATCH):
             longest = max(longest, await _until_read(target[1]))
             for datagram in attack.strange[number : number + BATCH]:
-                _send(next(senders), datagram, target)
+                await _send(next(senders), datagram, target)
             first = number // FORGED_AT_ONCE
             for peer, datagrams in attack.forged[first : first + BATCH // FORGED_AT_ONCE]:
                 await peer.inject(datagrams)
@@ -97,9 +97,12 @@ def _stranger() -> socket.socket:
     return each
 
 
-def _send(sender: socket.socket, datagram: bytes, target: tuple[str, int]) -> None:
-    try:
-        sender.sendto(datagram, target)
-    except BlockingIOError:
-        # Its own buffer is full: this one is not sent, as an attacker's line would not carry it.
-        return
+async def _send(sender: socket.socket, datagram: bytes, target: tuple[str, int]) -> None:
+    """Sooner or later: what its own buffer has no room for waits until the engine has read some."""
+    while True:
+        try:
+            sender.sendto(datagram, target)
+        except BlockingIOError:
+            await asyncio.sleep(TICK_S)
+        else:
+            return

@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from tests.resilience.processes import Footprint, has_ended, waited_s
+from tests.resilience.hearing import Sound, caught_up, check_sound
+from tests.resilience.processes import Footprint, has_ended
+from tests.resilience.waiting import watched
 from tests.resilience.world import World
 
 EARLIEST_KILL_S, LATEST_KILL_S = 0.1, 1.0
@@ -26,10 +28,6 @@ TOLD_WITHIN_S = 2.0
 ENGINE_BACK_WITHIN_S = 10.0
 TOLD_OF_A_KILL = ("media engine lost", "media engine not restarted")
 """What the server's log says at error level when its engine is killed, and nothing else."""
-LONGEST_GAP_MS = 250.0
-"""Without a packet, across a kill of the server, besides the time in which the engine and the peers had no processor: a server
-that starts takes more of that than at any other time. The engine goes on, so this is jitter; a start takes a second or more."""
-LOSS = 0.001
 START_TAKES_S = 1.5
 """About; a second kill comes within it."""
 
@@ -81,15 +79,6 @@ class Round:
     sound: Sound | None = None
     waited_ms: float = 0.0
     told_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """The worst of all streams: time without a packet, time of a packet on its way; and all packets that are missing."""
-
-    gap_ms: float
-    late_ms: float
-    lost: int
 
 
 class RoundFailed(AssertionError):
@@ -147,44 +136,27 @@ async def _keep_calls(world: World, victim: Victim, chance: random.Random) -> _D
     """The server is killed, once or twice, and started again: every call goes on, with its sound."""
     loop = asyncio.get_running_loop()
     engine = world.server.engine
-    quiet, waited_ms = await _sound(world), _waited_ms(world)
-    await world.load.mark()
-    killed = loop.time()
-    await world.server.kill()
-    if victim is Victim.SERVER_TWICE:
-        await world.server.launch()
-        await asyncio.sleep(chance.uniform(0, START_TAKES_S))
+    if engine is None:
+        raise AssertionError("no engine runs")
+    pairs = [call.sides for call in world.standing]
+    quiet = await caught_up(world.load, pairs)
+    async with watched((engine, world.load.process.pid)) as waiting:
+        await world.load.mark()
+        killed = loop.time()
         await world.server.kill()
-    await world.server.start()
-    back_s = loop.time() - killed
-    await world.come_back()
-    check(world.server.engine == engine, "the engine is another one")
-    sound, waited_ms = await _sound(world), _waited_ms(world) - waited_ms
-    check(sound.gap_ms <= LONGEST_GAP_MS + waited_ms, f"a gap of {sound.gap_ms:.0f} ms, {waited_ms:.0f} ms without a processor")
+        if victim is Victim.SERVER_TWICE:
+            await world.server.launch()
+            await asyncio.sleep(chance.uniform(0, START_TAKES_S))
+            await world.server.kill()
+        await world.server.start()
+        back_s = loop.time() - killed
+        await world.come_back()
+        check(world.server.engine == engine, "the engine is another one")
+        streams = await caught_up(world.load, pairs)
+    check_sound(streams, waiting)
     check(world.server.faults == [], "the server's log has errors")
     check(world.server.engine_faults() == [], f"the engine's log has errors: {world.server.engine_faults()[-3:]}")
-    return _Done(back_s, quiet=quiet, sound=sound, waited_ms=waited_ms)
-
-
-def _waited_ms(world: World) -> float:
-    """How long the engine and the peers have waited for a processor so far."""
-    return 1e3 * sum(waited_s(pid) for pid in (world.server.engine, world.load.process.pid) if pid is not None)
-
-
-async def _sound(world: World) -> Sound:
-    """Of the standing calls since the mark. Raises `AssertionError` if a peer hears nothing, or too little."""
-    sources = []
-    for call in world.standing:
-        for peer, other in (call.sides, call.sides[::-1]):
-            stats = (await world.load.stats(peer.name))[peer.name]
-            check(stats.state == "up", f"{peer.name} is {stats.state}")
-            heard = [source for source in stats.heard_from(other.name) if source.packets > 0]
-            check(bool(heard), f"{peer.name} hears nothing")
-            sources += heard
-    lost, packets = sum(source.lost for source in sources), sum(source.packets for source in sources)
-    check(lost <= LOSS * packets, f"{lost} packets lost of {packets}")
-    late_us = [source.latency_us.max for source in sources if source.latency_us is not None]
-    return Sound(max(source.longest_gap_ms for source in sources), max(late_us) / 1e3, lost)
+    return _Done(back_s, quiet=Sound.of(quiet), sound=Sound.of(streams), waited_ms=waiting.total_ms())
 
 
 async def _end_calls(world: World, victim: Victim, chance: random.Random) -> _Done:

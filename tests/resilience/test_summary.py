@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from tests.resilience.hearing import Sound
 from tests.resilience.processes import Footprint
-from tests.resilience.rounds import Round, Sound, Victim
+from tests.resilience.rounds import Round, Victim
 from tests.resilience.summary import AT_EACH_END, WARM_UP, check_growth, summary
 
 ROUND = Round(0, Victim.SERVER, 1.0, 0.5, Footprint(10, 1_000), Footprint(5, 500), 3, 0)
+QUIET = Sound(packets=1_000, lost=0, most_lost=0, gap_ms=20.0, late_ms=1.0, p99_ms=0.5, median_p99_ms=0.4)
 ROUNDS = [replace(ROUND, number=number) for number in range(WARM_UP + 2 * AT_EACH_END)]
 
 
@@ -29,7 +31,7 @@ def test_growth_is_seen(grown: dict[str, Footprint]) -> None:
 
 
 def test_a_line_has_sound_where_calls_go_on_and_the_news_where_they_end() -> None:
-    went_on = [replace(ROUND, quiet=Sound(20.0, 1.0, 0), sound=Sound(30.0, 2.0, 1), waited_ms=5.0), ROUND]
+    went_on = [replace(ROUND, quiet=QUIET, sound=replace(QUIET, gap_ms=30.0, lost=1), waited_ms=5.0), ROUND]
     figures = summary(went_on)
     assert (figures["gap_ms_before_max"], figures["gap_ms_across_max"], figures["packets_lost_across"]) == (20.0, 30.0, 1)
     assert "told_s_max" not in figures
