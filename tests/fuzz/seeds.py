@@ -5,14 +5,20 @@ Built from parts and from `tests/data`, so that no bytes lie in the repository t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
 import struct
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
 DATA = Path(__file__).parent.parent / "data"
@@ -91,21 +97,46 @@ def _rtp() -> Iterator[bytes]:
 
 
 def _rtcp() -> Iterator[bytes]:
-    block = struct.pack("!IIIIII", 0xCAFE, 0x0100_0005, 70_000, 12, 0x1234_5678, 65_536)
-    report = _rtcp_packet(1, 201, struct.pack("!I", 1) + block)
-    sender = _rtcp_packet(1, 200, struct.pack("!IQIII", 1, 1 << 40, 960, 5, 400) + block)
-    name = struct.pack("!I", 1) + bytes([1, 4]) + b"name" + bytes(2)
-    yield sender + _rtcp_packet(1, 202, name)
-    yield report + _rtcp_packet(1, 203, struct.pack("!I", 1))
-    yield report + _rtcp_packet(1, 205, struct.pack("!IIHH", 1, 0xCAFE, 17, 0b101))
-    yield report + _rtcp_packet(1, 206, struct.pack("!II", 1, 0xCAFE))
-    yield report + _rtcp_packet(4, 206, struct.pack("!IIIBBH", 1, 0, 0xCAFE, 9, 0, 0))
+    """Inputs of `fuzz_targets/rtcp.rs`: 1 for numbers that count from the last packet, and a compound."""
+    return (bytes([1]) + compound for compound in _compounds())
+
+
+SOURCES, OUTPUTS = (100, 500, 200, 600), (1000, 5000, 2000, 6000)
+"""Streams of the peers in `fuzz/scene.rs` and streams to them: sound and camera of the business, then of the consumer."""
+
+
+def _compounds() -> Iterator[bytes]:
+    """One of each kind that the engine reads, about streams that run in `fuzz/scene.rs`; numbers count from the last packet."""
+    blocks = b"".join(struct.pack("!IIIIII", ssrc, 0x0100_0005, 0, 12, 0x1234_5678, 65_536) for ssrc in OUTPUTS)
+    report = _rtcp_packet(4, 201, struct.pack("!I", 100) + blocks)
+    yield report
+    for ssrc in SOURCES:
+        sender = _rtcp_packet(4, 200, struct.pack("!IQIII", ssrc, 1 << 40, 960, 5, 400) + blocks)
+        yield sender + _rtcp_packet(1, 202, struct.pack("!I", ssrc) + bytes([1, 4]) + b"name" + bytes(2))
+    bye = _rtcp_packet(4, 203, struct.pack("!IIII", *SOURCES))
+    clock = _rtcp_packet(0, 207, struct.pack("!IBBHQ", 100, 4, 0, 2, 1 << 40))
+    answers = b"".join(struct.pack("!III", ssrc, 0x1234_5678, 65_536) for ssrc in OUTPUTS)
+    answer = _rtcp_packet(0, 207, struct.pack("!IBBH", 100, 5, 0, 12) + answers)
+    numbers = [_rtcp_packet(15, 205, body + bytes(-len(body) % 4)) for body in _twcc()]
+    rate = _rtcp_packet(15, 206, struct.pack("!II4sI4I", 100, 0, b"REMB", 0x0408_1234, *OUTPUTS))
+    for packet in (*_requests(), bye, clock, answer, *numbers, rate):
+        yield report + packet
+    yield report + b"".join(_requests())
+    yield b"\xa4" + report[1:2] + struct.pack("!H", len(report) // 4) + report[4:] + bytes([0, 0, 0, 4]) + bye
+
+
+def _requests() -> Iterator[bytes]:
+    """What a receiver asks again for: two packets, a picture in either way."""
+    for ssrc in OUTPUTS:
+        yield _rtcp_packet(1, 205, struct.pack("!IIHH", 100, ssrc, 0xFFFE, 0b10))
+        yield _rtcp_packet(1, 206, struct.pack("!II", 100, ssrc))
+        yield _rtcp_packet(4, 206, struct.pack("!IIIBBH", 100, 0, ssrc, 9, 0, 0))
 
 
 def _twcc() -> Iterator[bytes]:
     """Bodies of transport-wide feedback: a run, a vector of one bit a status, one of two."""
     head = struct.pack("!II", 1, 6000)
-    yield head + struct.pack("!HHI", 1, 20, 0x0000_0100) + struct.pack("!H", 0x2000 | 20) + bytes(range(20))
+    yield head + struct.pack("!HHI", 65_534, 20, 0x0000_0100) + struct.pack("!H", 0x2000 | 20) + bytes(range(20))
     yield head + struct.pack("!HHI", 65_530, 14, 0x0000_0101) + struct.pack("!H", 0xAAAA) + bytes(7)
     mixed = struct.pack("!HBhBx", 0b1101_1001_0010_0000, 4, -9, 4)
     yield head + struct.pack("!HHI", 3, 7, 0xFFFF_FF02) + mixed
@@ -131,10 +162,9 @@ def _peer() -> Iterator[bytes]:
         for pt, ssrc in ((111, 100), (109, 200))
         for seq in (1, 2)
     ]
-    reports = [struct.pack("!BBHI", 0x80, 201, 1, 100) + packet for packet in _rtcp()]
+    reports = list(_compounds())
     rows = [(0 if part[1] == 111 else 1, part) for part in sound] + [(4, part) for part in reports if len(part) < 256]
-    told = [struct.pack("!BBHI", 0x80, 201, 1, 100) + _rtcp_packet(15, 205, body + bytes(-len(body) % 4)) for body in _twcc()]
-    rows += [(0, part) for part in _film()] + [(5, part) for part in told]
+    rows += [(0, part) for part in _film()]
     yield b"".join(bytes([what, len(part)]) + part for what, part in rows)
     for what, part in rows:
         yield bytes([what, len(part)]) + part
@@ -147,14 +177,71 @@ def _rtcp_packet(count: int, kind: int, body: bytes) -> bytes:
 # --- DTLS (RFC 6347) --------------------------------------------------------------------------------------------------
 
 
+SRTP_PROFILES = b"SRTP_AEAD_AES_128_GCM:SRTP_AEAD_AES_256_GCM:SRTP_AES128_CM_SHA1_80"
+
+
 def _dtls() -> Iterator[bytes]:
-    """A ClientHello as a browser's library writes it, cut into the parts that the target reads: a length octet before each."""
-    connection = SSL.Connection(SSL.Context(SSL.DTLS_METHOD))
-    connection.set_connect_state()
-    try:
-        connection.do_handshake()
-    except SSL.WantReadError:
-        hello = connection.bio_read(4_096)
-        yield bytes([min(len(hello), 255)]) + hello
+    """Inputs of `fuzz_targets/dtls_record.rs`. With 0: what each end of a handshake sent. With 1: deeds in one that is made."""
+    for sent in (*_recorded_handshake(mtu=1_200), *_recorded_handshake(mtu=256)):
+        yield bytes([0]) + b"".join(_sized(datagram) for datagram in sent)
+        yield bytes([0]) + _sized(b"".join(sent))
     close_notify = bytes([21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0])
-    yield bytes([len(close_notify)]) + close_notify
+    yield bytes([0]) + _sized(close_notify)
+    yield bytes([1])
+    for number in range(6):
+        yield bytes([1, number, 0]) + struct.pack("!HB", 100, 1)
+        yield bytes([1, number, 1]) + struct.pack("!H", 60)
+        for deed in (2, 3, 4):
+            yield bytes([1, number, deed])
+        yield bytes([1, number, 5]) + _sized(close_notify)
+
+
+def _sized(datagram: bytes) -> bytes:
+    return struct.pack("!H", len(datagram)) + datagram
+
+
+def _recorded_handshake(mtu: int) -> tuple[list[bytes], list[bytes]]:
+    """The records of a client and of a server that speak as a browser's library does, each with a certificate and SRTP."""
+    client, server = (SSL.Connection(_dtls_context()) for _ in range(2))
+    client.set_connect_state()
+    server.set_accept_state()
+    recorded: tuple[list[bytes], list[bytes]] = ([], [])
+    ends = ((client, server), (server, client))
+    for connection, _ in ends:
+        connection.set_ciphertext_mtu(mtu)
+    for _ in range(4):
+        for (sender, receiver), sent in zip(ends, recorded, strict=True):
+            with contextlib.suppress(SSL.WantReadError):
+                sender.do_handshake()
+            with contextlib.suppress(SSL.WantReadError):
+                datagrams = _records(sender.bio_read(65_536))
+                sent += datagrams
+                for datagram in datagrams:
+                    receiver.bio_write(datagram)
+                    with contextlib.suppress(SSL.WantReadError):
+                        receiver.do_handshake()
+    return recorded
+
+
+def _records(stream: bytes) -> list[bytes]:
+    """DTLS records: a header of 13 octets, the last two of which are the length of what follows (RFC 6347 4.1)."""
+    records = []
+    while stream:
+        length = 13 + int.from_bytes(stream[11:13], "big")
+        records.append(stream[:length])
+        stream = stream[length:]
+    return records
+
+
+def _dtls_context() -> SSL.Context:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "peer")])
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + timedelta(days=36_500))
+    context = SSL.Context(SSL.DTLS_METHOD)
+    context.use_privatekey(key)
+    context.use_certificate(builder.sign(key, hashes.SHA256()))
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: True)
+    context.set_tlsext_use_srtp(SRTP_PROFILES)
+    context.set_options(SSL.OP_NO_QUERY_MTU)
+    return context

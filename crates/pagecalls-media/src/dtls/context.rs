@@ -16,7 +16,12 @@ const GROUPS: &str = "X25519:P-256:P-384";
 
 /// Certificate, cipher suites, SRTP profiles and rules of the process; one for all sessions.
 #[derive(Clone)]
-pub struct Context(pub(super) SslContext);
+pub struct Context {
+    pub(super) ssl: SslContext,
+    /// The profile that sessions suppose to have agreed on, without a handshake.
+    #[cfg(fuzzing)]
+    pub(super) supposed: Option<Profile>,
+}
 
 impl Context {
     /// A context that shows `certificate` to every peer and takes every SRTP profile.
@@ -49,6 +54,10 @@ impl Context {
             SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION | SslOptions::NO_QUERY_MTU,
         );
         builder.set_mode(SslMode::RELEASE_BUFFERS);
-        Ok(Self(builder.build()))
+        Ok(Self {
+            ssl: builder.build(),
+            #[cfg(fuzzing)]
+            supposed: None,
+        })
     }
 }

@@ -25,7 +25,7 @@ pub struct Handshake {
 impl Handshake {
     /// One that has sent nothing yet.
     pub fn new(context: &Context, role: Role) -> Result<Self, Error> {
-        let mut ssl = Ssl::new(&context.0)?;
+        let mut ssl = Ssl::new(&context.ssl)?;
         ssl.set_mtu(MTU)?;
         match role {
             Role::Passive => ssl.set_accept_state(),

@@ -7,6 +7,7 @@
 //! - [`Context`] is shared by all sessions of the process, [`Session`] is one peer's.
 //! - `handshake` is OpenSSL's part of a session; [`alerts`] is what is left of it some seconds later, with [`keys`] and [`record`]s of
 //!   our own (`docs/decisions/0028-settled-dtls.md`).
+//! - `supposed` stands in for the handshake where fuzz targets are built, and nowhere else.
 //!
 //! The retransmission timer is OpenSSL's and reads the system's wall clock. It runs during handshakes only; see
 //! `docs/decisions/0004-openssl-dtls.md`.
@@ -19,6 +20,8 @@ mod handshake;
 pub mod keys;
 pub mod record;
 mod session;
+#[cfg(fuzzing)]
+mod supposed;
 mod wire;
 
 pub use certificate::{Certificate, Fingerprint, HashAlg};

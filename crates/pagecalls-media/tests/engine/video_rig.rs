@@ -94,20 +94,30 @@ pub fn call(business: Side, consumer: Side) -> Rig {
 }
 
 pub fn call_with(profiles: &[Profile], business: Side, consumer: Side) -> Rig {
-    let mut rig = unrouted(profiles, business, consumer);
+    let mut rig = Rig::unrouted_with(profiles);
+    start(&mut rig, business, consumer);
+    rig
+}
+
+/// Gives an unrouted call its cameras and its routes.
+pub fn start(rig: &mut Rig, business: Side, consumer: Side) {
+    add_cameras(rig, business, consumer);
     rig.route(1, &routes(true));
     rig.peers[BUSINESS].take_rtcp();
     rig.peers[CONSUMER].take_rtcp();
-    rig
 }
 
 pub fn unrouted(profiles: &[Profile], business: Side, consumer: Side) -> Rig {
     let mut rig = Rig::unrouted_with(profiles);
+    add_cameras(&mut rig, business, consumer);
+    rig
+}
+
+fn add_cameras(rig: &mut Rig, business: Side, consumer: Side) {
     let (received, sent) = tracks(BUSINESS, business);
     rig.apply(BUSINESS, 2, received, sent);
     let (received, sent) = tracks(CONSUMER, consumer);
     rig.apply(CONSUMER, 2, received, sent);
-    rig
 }
 
 pub fn tracks(peer: usize, side: Side) -> (Vec<RecvTrack>, Vec<SendTrack>) {

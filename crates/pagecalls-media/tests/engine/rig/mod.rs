@@ -6,6 +6,7 @@ mod tracks;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use pagecalls_media::dtls::{Certificate, Context, Fingerprint, Role, Session};
@@ -31,7 +32,7 @@ pub struct Rig {
     pub now: Instant,
     pub events: Vec<Event>,
     pub peers: Vec<Peer>,
-    pub certificate: Certificate,
+    pub certificate: Rc<Certificate>,
     /// While it is there, what the shard sends goes here, with the peer that it is for, and to nobody else.
     pub caught: Option<Vec<(usize, Vec<u8>)>>,
     /// TCP connections that the shard gave up.
@@ -39,6 +40,8 @@ pub struct Rig {
     pub outbox: Outbox,
     /// What peers offer that come from now on.
     pub profiles: Vec<Profile>,
+    /// What peers show and offer that come from now on; each makes its own where there is none.
+    pub shown: Option<(Rc<Certificate>, Context)>,
 }
 
 pub const BUSINESS: usize = 0;
@@ -46,9 +49,14 @@ pub const CONSUMER: usize = 1;
 
 impl Rig {
     pub fn new() -> Self {
-        let now = Instant::now();
         let certificate = Certificate::generate().unwrap();
         let context = Context::new(&certificate).unwrap();
+        Self::showing(certificate.into(), context)
+    }
+
+    /// One whose engine shows this certificate.
+    pub fn showing(certificate: Rc<Certificate>, context: Context) -> Self {
+        let now = Instant::now();
         let candidate = Candidate {
             proto: Proto::Udp,
             ip: "192.0.2.1".into(),
@@ -71,6 +79,7 @@ impl Rig {
             unused: Vec::new(),
             outbox: Outbox::new(),
             profiles: Profile::OFFER_ORDER.into(),
+            shown: None,
         }
     }
 
@@ -106,7 +115,8 @@ impl Rig {
         rig
     }
 
-    fn connect_both(&mut self) {
+    /// Makes the legs of [`Self::unrouted`].
+    pub fn connect_both(&mut self) {
         self.command(CallCreate { call: "c".into() }).unwrap();
         for leg in ["b", "k"] {
             self.add_peer(leg);
@@ -180,8 +190,11 @@ impl Rig {
         let Ok(Reply::LegCreateOk(offer)) = created else {
             panic!("no leg: {created:?}")
         };
-        let certificate = Certificate::generate().unwrap();
-        let context = Context::offering(&certificate, &self.profiles).unwrap();
+        let (certificate, context) = self.shown.clone().unwrap_or_else(|| {
+            let certificate = Certificate::generate().unwrap();
+            let context = Context::offering(&certificate, &self.profiles).unwrap();
+            (certificate.into(), context)
+        });
         let mut session = Session::new(&context, Role::Active).unwrap();
         let ours = Fingerprint::parse("sha-256", &self.certificate.fingerprint_sha256()).unwrap();
         session.set_expected(&[ours]);

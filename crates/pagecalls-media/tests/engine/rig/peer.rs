@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::Rc;
 use std::time::Instant;
 
 use pagecalls_media::dtls::{Certificate, Progress, Session};
@@ -18,7 +19,7 @@ use super::Packet;
 pub struct Peer {
     pub leg: String,
     pub path: Path,
-    pub certificate: Certificate,
+    pub certificate: Rc<Certificate>,
     pub session: Session,
     pub offer: LegCreateOk,
     pub rtp: Vec<Packet>,
@@ -39,7 +40,7 @@ impl Peer {
     pub fn new(
         leg: &str,
         path: Path,
-        certificate: Certificate,
+        certificate: Rc<Certificate>,
         session: Session,
         offer: LegCreateOk,
     ) -> Self {
