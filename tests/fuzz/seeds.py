@@ -142,32 +142,65 @@ def _twcc() -> Iterator[bytes]:
     yield head + struct.pack("!HHI", 3, 7, 0xFFFF_FF02) + mixed
 
 
-def _film() -> Iterator[bytes]:
-    """Packets of the business's camera: three with transport-wide numbers, the repeat of one, and padding."""
+def _media() -> Iterator[tuple[int, bytes]]:
+    """Packets of the peers in `fuzz/scene.rs`, each with its peer: 0 the business, 1 the consumer. The target numbers them."""
+    for peer, pt, ssrc in ((0, 111, 100), (1, 109, 200)):
+        for ts in (960, 1_920, 2_880):
+            yield peer, struct.pack("!BBHII", 0x80, pt, 1, ts, ssrc) + bytes(20)
+    for number in (1, 2, 3):
+        yield 0, _numbered(0x31, 96, 500, number, bytes([number]) * 20)
+        yield 1, _numbered(0x51, 120, 600, number, bytes([number]) * 20)
 
-    def packet(pt: int, ssrc: int, seq: int, number: int, payload: bytes, padding: bool = False) -> bytes:
-        head = struct.pack("!BBHII", 0xB0 if padding else 0x90, pt, seq, 3_000, ssrc)
-        return head + struct.pack("!HHBHx", 0xBEDE, 1, 0x31, number) + payload
 
-    for seq in (1, 2, 3):
-        yield packet(96, 500, seq, seq, bytes([seq]) * 20)
-    yield packet(97, 501, 1, 4, struct.pack("!H", 2) + bytes([2]) * 20)
-    yield packet(97, 501, 2, 5, bytes(9) + bytes([10]), padding=True)
+def _unusual_media() -> Iterator[tuple[int, bytes]]:
+    """A repeat of a packet, padding, digits of either side, and streams that their MID names."""
+    yield 0, _numbered(0x31, 97, 501, 4, struct.pack("!H", 2) + bytes([2]) * 20)
+    yield 0, _numbered(0x31, 97, 501, 5, bytes(9) + bytes([10]), padding=True)
+    for peer, pt, ssrc in ((0, 110, 100), (1, 101, 200)):
+        for flags, duration in ((0x8A, 160), (0x0A, 320), (0x8A, 480)):
+            yield peer, struct.pack("!BBHIIBBH", 0x80, pt, 1, 3_840, ssrc, 5, flags, duration)
+    yield 0, struct.pack("!BBHIIHHBsBBxxx", 0x90, 111, 1, 960, 300, 0xBEDE, 2, 0x40, b"0", 0x10, 0x7F) + bytes(20)
+    yield 1, struct.pack("!BBHIIHHBsBBxxx", 0x90, 120, 1, 960, 700, 0xBEDE, 2, 0x30, b"b", 0x70, 0x7F) + bytes(20)
+
+
+def _numbered(element: int, pt: int, ssrc: int, number: int, payload: bytes, padding: bool = False) -> bytes:
+    """A packet of a camera with its transport-wide number."""
+    head = struct.pack("!BBHII", 0xB0 if padding else 0x90, pt, 1, 3_000, ssrc)
+    return head + struct.pack("!HHBHx", 0xBEDE, 1, element, number) + payload
+
+
+NEXT_RTP, RTP, RTCP, RTCP_FROM_LAST, DATAGRAM, STRANGER, TIME, CHANGE = range(0, 16, 2)
+"""Steps of `fuzz_targets/peer.rs`, of peer 0."""
 
 
 def _peer() -> Iterator[bytes]:
-    """Steps of `fuzz_targets/peer.rs`: what, length, bytes. The sources are those of its peers, 100 and 200, and a camera."""
-    sound = [
-        struct.pack("!BBHII", 0x80, pt, seq, 960 * seq, ssrc) + bytes(20)
-        for pt, ssrc in ((111, 100), (109, 200))
-        for seq in (1, 2)
-    ]
-    reports = list(_compounds())
-    rows = [(0 if part[1] == 111 else 1, part) for part in sound] + [(4, part) for part in reports if len(part) < 256]
-    rows += [(0, part) for part in _film()]
-    yield b"".join(bytes([what, len(part)]) + part for what, part in rows)
-    for what, part in rows:
-        yield bytes([what, len(part)]) + part
+    """Rows of steps: what, length, bytes. Each row begins with running streams and then has one step more, or two."""
+
+    def step(what: int, part: bytes = b"") -> bytes:
+        return bytes([what, len(part)]) + part
+
+    running = b"".join(step(NEXT_RTP | peer, packet) for peer, packet in _media())
+    yield running
+    for peer, packet in _unusual_media():
+        yield running + step(NEXT_RTP | peer, packet)
+        yield step(RTP | peer, packet)
+    yield running + b"".join(step(NEXT_RTP | peer, packet) for peer, packet in _unusual_media()) + step(TIME, bytes([25]))
+    for peer, packet in _media():
+        yield running + step(0x10 | peer, packet) + step(0x80 | peer, packet)
+    for compound in _compounds():
+        if len(compound) < 256:
+            yield running + step(RTCP_FROM_LAST, compound) + step(RTCP_FROM_LAST | 1, compound) + step(TIME, bytes([30]))
+    again, move, lose, restart, digits, route, apply = (CHANGE | more << 4 for more in range(2, 9))
+    for peer in (0, 1):
+        moved = step(move | peer, b"\1")
+        yield running + step(again | peer) + step(DATAGRAM | peer, b"\x80" * 40) + step(STRANGER | peer, bytes(20))
+        yield running + moved + step(CHANGE | peer) + step(TIME, bytes([200])) + running
+        yield running + moved + step(CHANGE | 0x10 | peer) + running + step(TIME, bytes([30])) + running
+        yield running + moved + step(CHANGE | peer) + step(lose | peer) + running
+        yield running + step(restart | peer) + step(CHANGE | peer) + running
+        yield running + step(digits | peer, b"12#") + running + step(TIME, bytes([50])) + running
+        yield running + step(route | peer, b"\0") + running + step(route | peer, b"\1") + running + step(TIME, bytes([20]))
+        yield running + step(apply | peer, b"\0") + running + step(apply | peer, b"\1") + running
 
 
 def _rtcp_packet(count: int, kind: int, body: bytes) -> bytes:

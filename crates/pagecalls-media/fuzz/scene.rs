@@ -24,7 +24,7 @@ const WITHOUT_RTX: Side = Side {
 const RECORD: [u8; 15] = [22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 0, 0];
 
 /// Streams that the engine sends, by peer.
-const OUTPUTS: [&[u32]; 2] = [&[1000, 5000, 5001], &[2000, 6000]];
+const OUTPUTS: [&[u32]; 2] = [&[1000, 5000, 5001], &[2000, 6000, 6001]];
 
 /// What calls are made of.
 pub struct Stage {
