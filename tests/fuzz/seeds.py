@@ -23,7 +23,8 @@ from OpenSSL import SSL
 
 DATA = Path(__file__).parent.parent / "data"
 COOKIE = 0x2112_A442
-USERNAME, MESSAGE_INTEGRITY, FINGERPRINT, PRIORITY, USE_CANDIDATE, CONTROLLING = 0x0006, 0x0008, 0x8028, 0x0024, 0x0025, 0x802A
+USERNAME, MESSAGE_INTEGRITY, FINGERPRINT = 0x0006, 0x0008, 0x8028
+PRIORITY, USE_CANDIDATE, CONTROLLED, CONTROLLING = 0x0024, 0x0025, 0x8029, 0x802A
 STUN_PASSWORD = b"ourpasswordourpassword"
 """That of the agent in `fuzz_targets/stun.rs`."""
 
@@ -52,15 +53,59 @@ def _control_frames() -> Iterator[bytes]:
 # --- STUN (RFC 8489) --------------------------------------------------------------------------------------------------
 
 
+DATAGRAM_ON, CHECK, MESSAGE, MEDIA, FORGET, RESTART, WAIT, REMOTE = range(8)
+"""Steps of `fuzz_targets/stun.rs`."""
+OLD, NOMINATION, INDICATION, UNSIGNED = 0x08, 0x10, 0xA0, 0x40
+"""What can be added to a check."""
+STREAM = 0x80
+"""A path by TCP."""
+
+
 def _stun() -> Iterator[bytes]:
-    for extra in (b"", _attribute(USE_CANDIDATE, b""), _attribute(0x7FFF, b"what nobody knows")):
+    """Rows of steps: what, path, length, bytes."""
+
+    def step(what: int, path: int, part: bytes = b"") -> bytes:
+        return bytes([what, path, len(part)]) + part
+
+    for message in _checks():
+        yield step(DATAGRAM_ON, 0, message)
+        yield step(REMOTE, 0) + step(DATAGRAM_ON, 0, message) + step(DATAGRAM_ON, 1, message)
+    for kind, value in ((CONTROLLED, bytes(8)), (0x7FFF, b"what nobody knows"), (PRIORITY, b"\1")):
+        attribute = struct.pack("!HB", kind, len(value)) + value
+        yield step(CHECK, 0, attribute)
+        yield step(MESSAGE, 0, struct.pack("!HB", USERNAME, 9) + b"ours:them" + attribute)
+        yield step(CHECK | UNSIGNED, 0, attribute)
+        yield step(CHECK | INDICATION, 0, attribute)
+    both = step(CHECK, 0) + step(CHECK, 1)
+    silence = step(WAIT, 0, bytes([28]))
+    yield both + step(MEDIA, 0) + step(CHECK | NOMINATION, 1) + step(WAIT, 0, bytes([4])) + step(MEDIA, 0)
+    # A nomination that media disproves: for half a minute another one is doubted.
+    doubt = both + step(CHECK | NOMINATION, 1) + step(WAIT, 0, bytes([5])) + step(MEDIA, 0)
+    yield doubt + step(CHECK | NOMINATION, 1) + step(MEDIA, 0) + step(WAIT, 0, bytes([121])) + step(CHECK | NOMINATION, 1)
+    yield both + silence + step(CHECK, 1)
+    yield both + step(FORGET, 0) + step(FORGET, 1)
+    restarted = both + step(RESTART, 0)
+    yield restarted + step(CHECK | OLD, 0) + step(CHECK, 1) + step(CHECK | OLD, 1)
+    yield restarted + step(RESTART, 0) + step(CHECK | OLD, 0) + step(CHECK, 0) + step(RESTART, 0) + step(CHECK | OLD, 0)
+    yield b"".join(step(CHECK, path) for path in range(20))
+    yield b"".join(step(CHECK, STREAM | path) for path in range(6)) + silence + step(REMOTE, 0, bytes([20]))
+
+
+def _checks() -> Iterator[bytes]:
+    """Messages that are signed for the agent of `fuzz_targets/stun.rs`."""
+    for extra in (
+        b"",
+        _attribute(USE_CANDIDATE, b""),
+        _attribute(0x7FFF, b"what nobody knows"),
+        _attribute(CONTROLLED, bytes(8)),
+    ):
         body = _attribute(USERNAME, b"ours:them") + _attribute(PRIORITY, b"\x6e\x00\x01\xff")
         yield _signed(body + _attribute(CONTROLLING, bytes(8)) + extra)
 
 
 def _frames() -> Iterator[bytes]:
     """Streams of RFC 4571: one check, and a check with more behind it."""
-    for message in _stun():
+    for message in _checks():
         frame = struct.pack("!H", len(message)) + message
         yield frame
         yield frame + bytes([0, 3]) + b"RTP" + frame[:9]
