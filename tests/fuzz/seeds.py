@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import itertools
 import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -46,8 +47,48 @@ def seeds(target: str) -> list[bytes]:
 
 
 def _control_frames() -> Iterator[bytes]:
-    samples = json.loads((DATA / "protocol.json").read_text())
-    return (json.dumps(command).encode() for command in samples["commands"])
+    """Rows of commands: the samples, and what changes the call of `fuzz/scene.rs`, whose legs are b and k."""
+    samples = json.loads((DATA / "protocol.json").read_text())["commands"]
+    yield _lines(samples)
+    yield _lines([{"id": 1, "op": "call.create", "call": "d"}, *({**sample, "call": "d"} for sample in samples)])
+    routes = [_route("b", "in", "k", "out"), _route("k", "cam", "b", "cam"), _route("b", "cam", "k", "cam", on=False)]
+    changes: list[dict[str, object]] = [
+        _apply("b", 10, [1000]),
+        _apply("k", 10, [2000, 2002]),
+        _apply("b", 11, []),
+        {"op": "call.route", "call": "c", "rev": 10, "routes": routes},
+        {"op": "leg.dtmf", "leg": "b", "track": "out", "digits": "1,#D", "tone_ms": 70, "gap_ms": 30},
+        {"op": "leg.restart", "leg": "k"},
+        {"op": "leg.create", "call": "c", "leg": "new"},
+        {"op": "snapshot", "call": "c"},
+        {"op": "leg.close", "leg": "b"},
+        {"op": "call.close", "call": "c"},
+    ]
+    numbered = [{"id": number, **change} for number, change in enumerate(changes)]
+    yield from (_lines([change]) for change in numbered)
+    yield from (_lines([one, other]) for one, other in itertools.pairwise(numbered))
+    yield _lines(numbered)
+
+
+def _lines(commands: Sequence[Mapping[str, object]]) -> bytes:
+    return b"\n".join(json.dumps(command, separators=(",", ":")).encode() for command in commands)
+
+
+def _route(leg: str, track: str, to_leg: str, to_track: str, on: bool = True) -> dict[str, object]:
+    return {"from": {"leg": leg, "track": track}, "to": {"leg": to_leg, "track": to_track}, "on": on}
+
+
+def _apply(leg: str, rev: int, ssrcs: list[int]) -> dict[str, object]:
+    """Sound both ways, to these outputs, and a camera one way."""
+    sound = [{"key": "opus/48000/2", "pt": 111}, {"key": "telephone-event/48000", "pt": 110}]
+    picture = [{"key": "vp8/90000", "pt": 96, "rtx_pt": 97}]
+    recv = [{"track": "in", "mid": "0", "kind": "audio", "codecs": sound, "ext": {"mid": 4, "level": 1}}]
+    outputs = [{"ssrc": ssrc, "mid": str(place)} for place, ssrc in enumerate(ssrcs)]
+    send = [{"track": "out", "kind": "audio", "cname": "n", "codecs": sound, "ext": {"mid": 4}, "outputs": outputs}]
+    camera = {"track": "cam", "kind": "video", "cname": "n", "codecs": picture, "ext": {"twcc": 3}, "fb": ["nack", "ccm fir"]}
+    send.append({**camera, "outputs": [{"ssrc": 7000, "mid": "1", "rtx_ssrc": 7001}]})
+    timers = {"conn_ms": 5_000, "dead_ms": 2_000, "bye_ms": None}
+    return {"op": "leg.apply", "leg": leg, "rev": rev, "timers": timers, "recv": recv, "send": send}
 
 
 # --- STUN (RFC 8489) --------------------------------------------------------------------------------------------------

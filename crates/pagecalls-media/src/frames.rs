@@ -86,8 +86,8 @@ impl Connection {
     }
 }
 
-/// Cuts whole frames from the front; returns them and how many bytes they took.
-fn split(received: &[u8]) -> io::Result<(Vec<Vec<u8>>, usize)> {
+/// Cuts whole frames from the front; returns them and how many bytes they took. An error is a frame longer than [`MAX_FRAME_BYTES`].
+pub fn split(received: &[u8]) -> io::Result<(Vec<Vec<u8>>, usize)> {
     let mut frames = Vec::new();
     let mut used = 0;
     while let Some(head) = received.get(used..used + 4) {
