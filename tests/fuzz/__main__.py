@@ -31,6 +31,7 @@ PYTHON = {
     "client": "tests.fuzz.fuzz_client",
     "jwt": "tests.fuzz.fuzz_jwt",
     "connections": "tests.fuzz.fuzz_connections",
+    "engine": "tests.fuzz.fuzz_engine",
 }
 """Targets that are no libFuzzer programs, and their modules."""
 LONGEST_INPUT = 4_096
