@@ -240,9 +240,10 @@ def _media() -> Iterator[tuple[int, bytes]]:
 
 
 def _unusual_media() -> Iterator[tuple[int, bytes]]:
-    """A repeat of a packet, padding, digits of either side, and streams that their MID names."""
+    """A repeat of a packet, padding, a repeat that is cut short, digits of either side, and streams that their MID names."""
     yield 0, _numbered(0x31, 97, 501, 4, struct.pack("!H", 2) + bytes([2]) * 20)
     yield 0, _numbered(0x31, 97, 501, 5, bytes(9) + bytes([10]), padding=True)
+    yield 0, _numbered(0x31, 97, 501, 6, b"\2")
     for peer, pt, ssrc in ((0, 110, 100), (1, 101, 200)):
         for flags, duration in ((0x8A, 160), (0x0A, 320), (0x8A, 480)):
             yield peer, struct.pack("!BBHIIBBH", 0x80, pt, 1, 3_840, ssrc, 5, flags, duration)
