@@ -155,11 +155,16 @@ class LoadPeer:
     port: int
     facts: list[Json] = field(default_factory=list)
 
+    @property
+    def stream(self) -> str:
+        """The name of its stream in the offer."""
+        return f"stream-{self.ssrc}"
+
     def offer(self) -> str:
         """A Chromium-like offer of one audio line."""
         text = OFFER.format(
             session=self.ssrc,
-            stream=f"stream-{self.ssrc}",
+            stream=self.stream,
             mid=MID,
             mid_id=MID_ID,
             level=LEVEL_ID,

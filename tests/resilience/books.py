@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from pagecalls.call.states import EndReason
+from pagecalls.types import Direction
+from tests.resilience.ledger import MEDIA, PICK_UP, name_of, rank_of
 from tests.resilience.receivers import Arrival, Receiver
 
 ANYTHING = object()
@@ -80,6 +82,11 @@ class Row:
     attempts: int
     body: bytes
 
+    @property
+    def name(self) -> str:
+        """The event as the ledger names it."""
+        return name_of(json.loads(self.body)["entry"][0]["calls"][0])
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -137,12 +144,12 @@ def _holds(call: Mapping[str, Any], act: Act, what: Any) -> bool:
             return not call["is_live"] and call["ended_at"] is not None and not EndReason(call["end_reason"]).is_failure
 
 
-def faults_of_webhooks(stored: Stored, receivers: Mapping[str, Receiver]) -> Iterator[str]:
-    """Of all calls of the books: lost, invented, changed or out of order."""
+def faults_of_webhooks(books: Books, stored: Stored, receivers: Mapping[str, Receiver]) -> Iterator[str]:
+    """Of all calls of the database: never written, lost, invented, changed or out of order."""
     for app_id, receiver in receivers.items():
         rows = [row for row in stored.rows if row.app_id == app_id and row.call_id]
         yield from _faults_of_rows(rows, receiver.arrivals)
-        yield from _faults_of_calls(stored.calls, rows)
+        yield from _faults_of_calls(books, stored.calls, app_id, rows)
         yield from _faults_of_order(rows, receiver.arrivals)
         yield from _faults_of_others([row for row in stored.rows if row.app_id == app_id and not row.call_id], receiver.others)
         if receiver.forged:
@@ -164,14 +171,34 @@ def _faults_of_rows(rows: Iterable[Row], arrivals: Mapping[str, Arrival]) -> Ite
     yield from (f"{event_id}, {arrivals[event_id].event}, came from nowhere" for event_id in arrivals.keys() - known.keys())
 
 
-def _faults_of_calls(calls: Mapping[str, Mapping[str, Any]], rows: Iterable[Row]) -> Iterator[str]:
-    kinds: dict[str, list[str]] = {}
+def _faults_of_calls(books: Books, calls: Mapping[str, Mapping[str, Any]], app_id: str, rows: Iterable[Row]) -> Iterator[str]:
+    """Each app has the beginning and the end; the owner has all between, as the call and the acts ask for it."""
+    names: dict[str, list[str]] = {}
     for row in rows:
-        kinds.setdefault(row.call_id, []).append(row.kind)
-    for call_id in calls:
-        told = kinds.get(call_id, [])
-        if told.count("connect") != 1 or told.count("terminate") != 1 or told[0] != "connect" or told[-1] != "terminate":
+        names.setdefault(row.call_id, []).append(row.name)
+    for call_id, call in calls.items():
+        told = names.get(call_id, [])
+        between = [name for name in told if name not in ("connect", "terminate")]
+        if told != ["connect", *between, "terminate"] or between != sorted(set(between), key=rank_of):
             yield f"{call_id}: its webhooks are {told}"
+        elif call["owner"] != app_id:
+            yield from [f"{call_id} is not {app_id}'s, and its webhooks are {told}"] if between else []
+        else:
+            yield from (f"{call_id}: {fault}: {told}" for fault in _faults_of_owner(call, books.acts.get(call_id, []), between))
+
+
+def _faults_of_owner(call: Mapping[str, Any], acts: Sequence[tuple[Act, Any]], between: Sequence[str]) -> Iterator[str]:
+    is_picked_up = call["direction"] == Direction.BUSINESS_INITIATED and call["device"] is not None
+    has_rung = is_picked_up or (call["direction"] == Direction.BUSINESS_INITIATED and bool(call["ringing"]))
+    for name, must_be in zip(PICK_UP, (has_rung, is_picked_up), strict=True):
+        if (name in between) is not must_be:
+            yield f"{name} is {'missing' if must_be else 'wrong'}"
+    versions = [int(name.split()[1]) for name in between if name.startswith(MEDIA)]
+    changes = is_picked_up + sum(act is Act.UPDATED_CONSUMER for act, _ in acts)
+    if not changes <= len(versions) <= call["business"]["current"]:
+        yield f"the consumer's media was to be told {changes} times at least"
+    if versions and versions[-1] > call["business"]["current"]:
+        yield f"there is no version {versions[-1]}"
 
 
 def _faults_of_order(rows: Iterable[Row], arrivals: Mapping[str, Arrival]) -> Iterator[str]:

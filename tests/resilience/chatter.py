@@ -22,6 +22,8 @@ from tests.resilience.receivers import Receiver
 SDP = Path(__file__).parent.parent / "data" / "sdp"
 CONSUMER_OFFER = {"sdp_type": "offer", "sdp": (SDP / "chrome-156-audio-offer.sdp").read_text()}
 BUSINESS_OFFER = {"sdp_type": "offer", "sdp": (SDP / "aiortc-1.16-audio-offer.sdp").read_text()}
+CONSUMER_MUTED = [{"msid": "3fbb0757-75e8-4dde-91ee-137c60a24745", "label": "default_audio", "status": "disabled"}]
+"""The stream of `CONSUMER_OFFER`. Only a change that the business can notice is told to it."""
 WITHIN_S = 10.0
 CALLED_BACK = 0.3
 """Share of the calls that a business makes."""
@@ -136,7 +138,9 @@ class Talker(Pausable):
             done = await business.graph.call("media_update", call_id=call_id, session=BUSINESS_OFFER)
             self.books.note(call_id, Act.UPDATED_BUSINESS, done["session"]["version"])
         else:
-            done = await self.consumer.device.request("call.media_update", call_id=call_id, session=CONSUMER_OFFER)
+            done = await self.consumer.device.request(
+                "call.media_update", call_id=call_id, session=CONSUMER_OFFER, tracks=CONSUMER_MUTED
+            )
             self.books.note(call_id, Act.UPDATED_CONSUMER, done["session"]["version"])
 
     def _has_begun(self, answer: dict[str, Any]) -> str:

@@ -32,6 +32,8 @@ RINGS_WITHIN_S = 3.0
 """A device whose server was killed hears nothing; it comes back after this."""
 CALLED_BACK = 0.4
 """Share of the calls that the business makes."""
+MUTED = 0.5
+"""Share of the accepted calls in which the consumer mutes."""
 
 
 @dataclass(slots=True)
@@ -160,8 +162,7 @@ class Caller(Pausable):
             case _:
                 await self.app.call("accept", call_id=call_id, session=offered(ours))
                 self.ledger.accepted(call_id)
-                await asyncio.sleep(self.chance.uniform(0, LONGEST_CALL_S))
-                await self._end(call_id)
+                await self._talk(call_id)
         self.ledger.hung_up(call_id)
 
     async def _be_called(self) -> None:
@@ -179,12 +180,17 @@ class Caller(Pausable):
                 await self.app.call("terminate", call_id=call_id)
             case _:
                 await device.request("call.accept", call_id=call_id, session=offered(theirs))
-                self.ledger.accepted(call_id)
-                await asyncio.sleep(self.chance.uniform(0, LONGEST_CALL_S))
-                await self._end(call_id)
+                self.ledger.picked_up(call_id)
+                await self._talk(call_id)
         self.ledger.hung_up(call_id)
 
-    async def _end(self, call_id: str) -> None:
+    async def _talk(self, call_id: str) -> None:
+        """For a while, and to the end."""
+        await asyncio.sleep(self.chance.uniform(0, LONGEST_CALL_S))
+        if self.chance.random() < MUTED:
+            tracks = [{"msid": self.sides[0].stream, "label": "default_audio", "status": "disabled"}]
+            await self.consumer.device.request("call.media_update", call_id=call_id, tracks=tracks)
+            self.ledger.changed(call_id)
         if self.chance.random() < 0.5:
             await self.app.call("terminate", call_id=call_id)
         else:

@@ -32,7 +32,8 @@ ENGINE = b"pagecalls-media"
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a process holds."""
+    """What a process holds. `descriptors`: without TCP connections that both ends have open, which are as many as the other end
+    wants; one that the other end has closed counts."""
 
     descriptors: int
     rss_kib: int
@@ -40,7 +41,7 @@ class Footprint:
     @classmethod
     def of(cls, pid: int) -> Footprint:
         """Of a running process. Raises `FileNotFoundError`."""
-        return cls(sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()), int(_status(pid)["VmRSS"].split()[0]))
+        return cls(_descriptors(pid), int(_status(pid)["VmRSS"].split()[0]))
 
 
 @dataclass(slots=True)
@@ -198,6 +199,21 @@ def has_ended(pid: int) -> bool:
     """Whether the process is gone, or is a zombie only."""
     facts = _status(pid)
     return not facts or facts["State"][0] == "Z"
+
+
+def _descriptors(pid: int) -> int:
+    both_open, count = _established(pid), 0
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            count += str(each.readlink()) not in both_open
+    return count
+
+
+def _established(pid: int) -> set[str]:
+    """TCP connections that both ends have open, as the names of their descriptors (proc(5), /proc/net/tcp)."""
+    tables = [Path(f"/proc/{pid}/net/{name}") for name in ("tcp", "tcp6")]
+    rows = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
+    return {f"socket:[{row[9]}]" for row in rows if row[3] == "01"}
 
 
 def _processes() -> list[tuple[int, list[bytes]]]:

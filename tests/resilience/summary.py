@@ -1,46 +1,54 @@
-"""What many rounds come to: figures in one line, and whether server or engine have grown."""
+"""What many rounds come to, and the ends at which nothing may have grown: figures in one line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from tests.resilience.figures import Figure, percentile
-from tests.resilience.rounds import Round, check
+from tests.resilience.growth import CALLS, check_growth, grown, growth
+from tests.resilience.processes import Footprint
+from tests.resilience.rounds import ENGINE_ALONE, ENGINE_ROUNDS, Round, play
+from tests.resilience.world import World
 
-WARM_UP = 4
-"""Rounds whose footprints are no measure: caches fill."""
-AT_EACH_END = 6
-"""Rounds at the beginning and the end of the rest that are compared: a whole turn of victims."""
-MORE_DESCRIPTORS = 4
-MORE_KIB = 24 * 1024
-
-
-def growth(rounds: Sequence[Round]) -> tuple[int, int, int, int]:
-    """Descriptors and KiB by which server and engine have grown after the warm-up: medians at the beginning and the end."""
-    rest = rounds[WARM_UP:]
-    first, last = rest[:AT_EACH_END], rest[-AT_EACH_END:]
-
-    def grown(values: list[int], others: list[int]) -> int:
-        return int(percentile([float(each) for each in others], 0.5) - percentile([float(each) for each in values], 0.5))
-
-    return (
-        grown([each.server.descriptors for each in first], [each.server.descriptors for each in last]),
-        grown([each.server.rss_kib for each in first], [each.server.rss_kib for each in last]),
-        grown([each.engine.descriptors for each in first], [each.engine.descriptors for each in last]),
-        grown([each.engine.rss_kib for each in first], [each.engine.rss_kib for each in last]),
-    )
+ALONE_ROUNDS = range(6_000, 6_000 + 12 * len(ENGINE_ROUNDS), len(ENGINE_ROUNDS))
+"""Kills of engines that one server sees. By these numbers they can be played again by themselves."""
 
 
-def check_growth(rounds: Sequence[Round]) -> None:
-    """Neither process holds more at the end. Raises `AssertionError`."""
-    server_fds, server_kib, engine_fds, engine_kib = growth(rounds)
-    check(max(server_fds, engine_fds) <= MORE_DESCRIPTORS, f"descriptors: server {server_fds:+}, engine {engine_fds:+}")
-    check(max(server_kib, engine_kib) <= MORE_KIB, f"memory: server {server_kib:+} KiB, engine {engine_kib:+} KiB")
+async def grown_by_calls(world: World, rounds: Sequence[Round]) -> dict[str, Figure]:
+    """After rounds that their engine has survived: has it grown by them, and do calls make it or its server grow?
+
+    Returns by how much. Raises `AssertionError`.
+    """
+    across = growth([each.engine for each in rounds])
+    check_growth("engine, by servers that were killed,", across)
+    await world.hang_up()
+    await world.brief_calls(CALLS)
+    early = world.footprints()
+    await world.brief_calls(CALLS)
+    server, engine = (grown(*each) for each in zip(early, world.footprints(), strict=True))
+    check_growth(f"server, by {CALLS} calls,", server)
+    check_growth(f"engine, by {CALLS} calls,", engine)
+    return _named("engine_by_kills", across) | _named("server_by_calls", server) | _named("engine_by_calls", engine)
+
+
+async def grown_by_crashes(world: World, seed: int) -> dict[str, Figure]:
+    """Do engines that are killed, one after the other, make their server grow?
+
+    Returns by how much. Raises `RoundFailed`, `AssertionError`.
+    """
+    await world.hang_up()
+    await world.brief_calls(CALLS)
+    server = growth([(await play(world, seed, number, ENGINE_ALONE)).server for number in ALONE_ROUNDS])
+    check_growth("server, by engines that were killed,", server)
+    return _named("server_by_crashes", server)
+
+
+def _named(what: str, more: Footprint) -> dict[str, Figure]:
+    return {f"{what}_fds_more": more.descriptors, f"{what}_kib_more": more.rss_kib}
 
 
 def summary(rounds: Sequence[Round]) -> dict[str, Figure]:
     """All rounds of one kind in one line."""
-    server_fds, server_kib, engine_fds, engine_kib = growth(rounds)
     figures: dict[str, Figure] = {
         "rounds": len(rounds),
         "other_calls": sum(each.calls for each in rounds),
@@ -61,8 +69,11 @@ def summary(rounds: Sequence[Round]) -> dict[str, Figure]:
     waited = [each.waited_ms for each in rounds if each.sound]
     if waited:
         figures["without_processor_ms_p50"] = percentile(waited, 0.5)
-    alone = [each.told_s for each in rounds if each.victim.has_engine and not each.victim.has_server]
+    alone = [each for each in rounds if each.victim.has_engine and not each.victim.has_server]
     if alone:
-        figures |= {"told_s_p50": percentile(alone, 0.5), "told_s_max": max(alone)}
-    growths = {"server_fds": server_fds, "server_kib": server_kib, "engine_fds": engine_fds, "engine_kib": engine_kib}
-    return figures | {f"{name}_more": value for name, value in growths.items()}
+        figures |= {
+            "told_s_p50": percentile([each.told_s for each in alone], 0.5),
+            "told_s_max": max(each.told_s for each in alone),
+            "devices_told_s_max": max(each.devices_told_s for each in alone),
+        }
+    return figures

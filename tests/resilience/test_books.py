@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from pagecalls.store.sqlite import SqliteStore
+from pagecalls.types import Direction
 from tests.contract.store_samples import seed
 from tests.resilience.books import (
     ANYTHING,
@@ -25,7 +27,9 @@ from tests.resilience.books import (
 from tests.resilience.receivers import Arrival, Receiver
 
 CALL: Mapping[str, Any] = {
+    "direction": Direction.USER_INITIATED.value,
     "owner": "a",
+    "ringing": [],
     "accepted": {"digest": "d"},
     "device": None,
     "business": {"current": 2},
@@ -34,8 +38,22 @@ CALL: Mapping[str, Any] = {
     "ended_at": 1.0,
     "end_reason": "completed",
 }
-CONNECT = Row(1, "a", "e1", "c", "connect", "delivered", 1, b"connect")
-TERMINATE = Row(2, "a", "e2", "c", "terminate", "delivered", 1, b"terminate")
+
+
+def body_of(event: str, **members: object) -> bytes:
+    return json.dumps({"entry": [{"calls": [{"event": event, **members}]}]}).encode()
+
+
+def row_of(number: int, event: str, **members: object) -> Row:
+    return Row(number, "a", f"e{number}", "c", event, "delivered", 1, body_of(event, **members))
+
+
+CONNECT = row_of(1, "connect")
+RINGING = row_of(2, "call_status", call_status="ringing")
+ACCEPTED = row_of(3, "call_status", call_status="accepted")
+FIRST = row_of(4, "media_update", session={"version": 1})
+SECOND = row_of(5, "media_update", session={"version": 2})
+TERMINATE = row_of(9, "terminate")
 
 
 def stored(*rows: Row, **changed: Any) -> Stored:
@@ -49,7 +67,7 @@ def came(*events: tuple[str, str, bytes]) -> dict[str, Receiver]:
     return {"a": receiver}
 
 
-BOTH = (("e1", "connect", b"connect"), ("e2", "terminate", b"terminate"))
+BOTH = (("e1", "connect", CONNECT.body), ("e9", "terminate", TERMINATE.body))
 
 
 def test_what_is_as_it_should_be_has_no_fault() -> None:
@@ -58,7 +76,7 @@ def test_what_is_as_it_should_be_has_no_fault() -> None:
         books.note("c", act, what)
     assert list(faults_of_acts(books, stored())) == []
     again = came(*BOTH, BOTH[1])
-    assert list(faults_of_webhooks(stored(CONNECT, TERMINATE), again)) == []
+    assert list(faults_of_webhooks(Books(), stored(CONNECT, TERMINATE), again)) == []
     assert again["a"].repeated == 1
 
 
@@ -93,7 +111,7 @@ def test_a_call_that_is_not_stored() -> None:
         ((CONNECT, replace(TERMINATE, hold="ready")), BOTH, "still ready"),
         ((CONNECT, replace(TERMINATE, hold="dropped")), BOTH, "was dropped"),
         ((replace(CONNECT, hold="dropped", attempts=0), TERMINATE), BOTH, "was dropped"),
-        ((CONNECT, TERMINATE), (*BOTH, ("e2", "terminate", b"other")), "other octets"),
+        ((CONNECT, TERMINATE), (*BOTH, ("e9", "terminate", b"other")), "other octets"),
         ((CONNECT, TERMINATE), (*BOTH, ("e3", "terminate", b"x")), "from nowhere"),
         ((CONNECT,), BOTH[:1], "its webhooks are"),
         ((CONNECT, TERMINATE), BOTH[::-1], "out of order"),
@@ -102,19 +120,57 @@ def test_a_call_that_is_not_stored() -> None:
 def test_a_webhook_that_is_lost_changed_invented_or_early(
     rows: tuple[Row, ...], events: tuple[tuple[str, str, bytes], ...], fault: str
 ) -> None:
-    assert any(fault in each for each in faults_of_webhooks(stored(*rows), came(*events)))
+    assert any(fault in each for each in faults_of_webhooks(Books(), stored(*rows), came(*events)))
+
+
+PICKED_UP = {"direction": Direction.BUSINESS_INITIATED.value, "device": "d"}
+
+
+@pytest.mark.parametrize(
+    ("call", "acts", "between", "fault"),
+    [
+        ({}, [], (), None),
+        ({}, [Act.UPDATED_CONSUMER], (FIRST,), None),
+        ({}, [Act.UPDATED_CONSUMER], (), "told 1 times"),
+        ({}, [Act.UPDATED_CONSUMER] * 2, (FIRST,), "told 2 times"),
+        ({}, [], (RINGING,), "ringing is wrong"),
+        ({}, [], (SECOND, FIRST), "its webhooks are"),
+        ({}, [], (FIRST, replace(FIRST, event_id="e5")), "its webhooks are"),
+        ({"business": {"current": 1}}, [], (SECOND,), "no version 2"),
+        (PICKED_UP, [], (RINGING, ACCEPTED, FIRST), None),
+        (PICKED_UP, [], (ACCEPTED, FIRST), "ringing is missing"),
+        (PICKED_UP, [], (RINGING, FIRST), "accepted is missing"),
+        (PICKED_UP, [], (RINGING, ACCEPTED), "told 1 times"),
+        (PICKED_UP, [Act.UPDATED_CONSUMER], (RINGING, ACCEPTED, FIRST), "told 2 times"),
+        (PICKED_UP, [], (ACCEPTED, RINGING, FIRST), "its webhooks are"),
+        (PICKED_UP | {"device": None, "ringing": ["d"]}, [], (RINGING,), None),
+        (PICKED_UP | {"device": None, "ringing": ["d"]}, [], (), "ringing is missing"),
+        ({"owner": "b"}, [], (FIRST,), "not a's"),
+    ],
+)
+def test_what_was_never_written_between_the_beginning_and_the_end(
+    call: dict[str, Any], acts: list[Act], between: tuple[Row, ...], fault: str | None
+) -> None:
+    books, rows = Books(), (CONNECT, *between, TERMINATE)
+    for act in acts:
+        books.note("c", act, 1)
+    arrivals = came(*((row.event_id, row.kind, row.body) for row in rows))
+    found = list(faults_of_webhooks(books, stored(*rows, **call), arrivals))
+    assert [each for each in found if fault is None or fault not in each] == []
+    assert bool(found) is (fault is not None)
 
 
 def test_webhooks_without_a_call_are_counted_by_their_octets() -> None:
-    row = Row(3, "a", "e9", "", "call_settings_update", "delivered", 1, b"settings")
+    row = Row(3, "a", "e3", "", "call_settings_update", "delivered", 1, b"settings")
     receivers = came(*BOTH)
-    assert any("never came" in each for each in faults_of_webhooks(stored(CONNECT, TERMINATE, row), receivers))
+    assert any("never came" in each for each in faults_of_webhooks(Books(), stored(CONNECT, TERMINATE, row), receivers))
     receivers["a"].others[b"settings"] += 2
-    assert list(faults_of_webhooks(stored(CONNECT, TERMINATE, row, replace(row, id=4)), receivers)) == []
+    assert list(faults_of_webhooks(Books(), stored(CONNECT, TERMINATE, row, replace(row, id=4)), receivers)) == []
     receivers["a"].others[b"other"] += 1
-    assert any("from nowhere" in each for each in faults_of_webhooks(stored(CONNECT, TERMINATE, row), receivers))
+    assert any("from nowhere" in each for each in faults_of_webhooks(Books(), stored(CONNECT, TERMINATE, row), receivers))
     assert any(
-        "is ready" in each for each in faults_of_webhooks(stored(CONNECT, TERMINATE, replace(row, hold="ready")), receivers)
+        "is ready" in each
+        for each in faults_of_webhooks(Books(), stored(CONNECT, TERMINATE, replace(row, hold="ready")), receivers)
     )
 
 

@@ -82,13 +82,16 @@ class World:
     async def until_heard(self, calls: Iterable[Standing]) -> None:
         """Each side of each call hears the other. Raises `TimeoutError`."""
         wanted = {peer.name: other.name for call in calls for peer, other in (call.sides, call.sides[::-1])}
-        async with asyncio.timeout(SOUND_WITHIN_S):
-            while wanted:
-                for name, other in list(wanted.items()):
-                    heard = (await self.load.stats(name))[name].heard_from(other)
-                    if any(source.packets >= SOUND_PACKETS for source in heard):
-                        del wanted[name]
-                await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(SOUND_WITHIN_S):
+                while wanted:
+                    for name, other in list(wanted.items()):
+                        heard = (await self.load.stats(name))[name].heard_from(other)
+                        if any(source.packets >= SOUND_PACKETS for source in heard):
+                            del wanted[name]
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise TimeoutError(f"not heard within {SOUND_WITHIN_S} s, by whom: {wanted}") from None
 
     async def forget_standing(self) -> None:
         """Their engine is gone: the peers vanish, and the calls have ended."""
@@ -147,14 +150,35 @@ class World:
             raise AssertionError("no engine runs")
         return Footprint.of(self.server.pid), Footprint.of(engine)
 
-    # --- the end ------------------------------------------------------------------------------------------------------
+    # --- without kills ------------------------------------------------------------------------------------------------
 
-    async def finish(self) -> None:
-        """Hang up, kill the server, and ask the engine itself what it still has; then an orderly end leaves nothing behind."""
+    async def hang_up(self) -> None:
+        """Hear the standing calls once more, and end them."""
+        await self.load.mark()
+        await self.until_heard(self.standing)
         for call in self.standing:
             await call.hang_up(self.ledger)
         self.standing.clear()
         await self.settle()
+
+    async def brief_calls(self, count: int) -> None:
+        """Make so many calls, connect both legs of each and hang up at once; nothing else goes on."""
+
+        async def one(consumer: Consumer) -> None:
+            call = await self._call(consumer)
+            await call.hang_up(self.ledger)
+            await self.ledger.expect(call.id, "terminate", SETTLED_WITHIN_S)
+            consumer.device.received.clear()
+
+        for made in range(0, count, CALLS):
+            await some_at_once(one, self.consumers[: count - made])
+            await self.settle()
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    async def finish(self) -> None:
+        """Hang up, kill the server, and ask the engine itself what it still has; then an orderly end leaves nothing behind."""
+        await self.hang_up()
         await self.server.kill()
         socket, data_dir_id = engine_socket(self.server.folder)
         client = await EngineClient.connect(socket, data_dir_id)
