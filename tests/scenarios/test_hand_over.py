@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pagecalls import operator_file
 from pagecalls.clock import SystemClock
 from pagecalls.demo.business import BusinessApp
 from pagecalls.media.fake import FakeEngine
+from pagecalls.media.protocol import HelloOk
 from pagecalls.server import listen, running, serve_until_stopped
-from pagecalls.settings import OnStop, Settings
+from pagecalls.settings import OnStop, Settings, SettingsError
 
 from .conftest import AIORTC, World, a_world, offered
 from .test_processes import a_host, engine_of, is_alive, until_gone
@@ -24,6 +28,11 @@ class WatchedEngine(FakeEngine):
     """Remembers how its server parted from it."""
 
     farewell = ""
+    starts = 0
+
+    async def start(self) -> HelloOk:
+        self.starts += 1
+        return await super().start()
 
     async def stop(self) -> None:
         self.farewell = "stopped"
@@ -104,6 +113,68 @@ async def test_sigterm_hands_over_and_ctrl_c_ends(
         async with running(settings, listener, engine, clock) as server:
             await serve_until_stopped(server, listener, lambda: os.kill(os.getpid(), number))
     assert engine.farewell == farewell
+
+
+def disk_full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+async def test_a_start_that_fails_leaves_the_calls_that_it_found(
+    tmp_path: Path, app: BusinessApp, engine: WatchedEngine, clock: SystemClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it was told to do with calls at a stop: it has served nobody, and the next start may do better."""
+    async with handing_over(tmp_path, app, engine, clock) as first:
+        call_id = await first.connected(await first.device())
+    settings = Settings(port=0, udp_port=0, data_dir=tmp_path, webhook=app.url)
+    with monkeypatch.context() as full, listen(settings) as listener:
+        full.setattr(operator_file, "publish", disk_full)
+        engine.farewell = ""
+        with pytest.raises(OSError, match="No space left"):
+            async with running(settings, listener, engine, clock):
+                pass
+    assert engine.farewell == "handed over"
+    assert set(engine.calls) == {call_id}
+    async with a_world(tmp_path, app, clock, engine) as third:
+        device = await third.device()
+        assert (await device.expect("call.resumed", call_id=call_id)).params["state"] == "ACTIVE"
+    assert engine.farewell == "stopped"
+
+
+async def test_a_start_that_fails_ends_an_engine_without_calls(
+    tmp_path: Path, engine: WatchedEngine, clock: SystemClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator_file, "publish", disk_full)
+    settings = Settings(port=0, udp_port=0, data_dir=tmp_path)
+    with listen(settings) as listener, pytest.raises(OSError, match="No space left"):
+        async with running(settings, listener, engine, clock):
+            pass
+    assert engine.farewell == "stopped"
+
+
+async def test_an_engine_that_dies_during_a_start_that_fails_is_ended(
+    tmp_path: Path, engine: WatchedEngine, clock: SystemClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        engine.die()
+        disk_full()
+
+    monkeypatch.setattr(operator_file, "publish", die)
+    settings = Settings(port=0, udp_port=0, data_dir=tmp_path)
+    with listen(settings) as listener, pytest.raises(OSError, match="No space left"):
+        async with running(settings, listener, engine, clock):
+            pass
+    assert engine.farewell == "stopped"
+
+
+async def test_keys_that_will_not_do_are_told_before_the_engine_is_touched(
+    tmp_path: Path, engine: WatchedEngine, clock: SystemClock
+) -> None:
+    for wrong in (Settings(consumer_jwt_key="short"), Settings(consumer_jwks=tmp_path / "none.json")):
+        settings = replace(wrong, port=0, udp_port=0, data_dir=tmp_path)
+        with listen(settings) as listener, pytest.raises(SettingsError, match="consumer_jw"):
+            async with running(settings, listener, engine, clock):
+                pass
+    assert engine.starts == 0
 
 
 async def test_the_engines_process_outlives_a_server_that_hands_over(tmp_path: Path, app: BusinessApp) -> None:

@@ -24,7 +24,7 @@ from pagecalls.metrics import Metrics
 from pagecalls.server.addresses import media_addresses, publish
 from pagecalls.server.faces import ServerParts, build_faces
 from pagecalls.server.lifetime import LAST_WEBHOOKS_S, OwnEngine, Server, Stop, why_not_ready
-from pagecalls.server.options import connection_limits, engine_settings
+from pagecalls.server.options import connection_limits, consumer_keys, engine_settings
 from pagecalls.server.verifier import Verifier
 from pagecalls.settings import CallingDefault, Mode, Settings, SettingsError
 from pagecalls.store.sqlite import SqliteStore
@@ -57,6 +57,7 @@ async def running(
     settings.check()
     clock = clock or SystemClock()
     tls = Tls(settings.tls_cert, settings.tls_key, clock.now()) if settings.tls_cert and settings.tls_key else None
+    keys = consumer_keys(settings, clock)
     async with AsyncExitStack() as stack:
         stack.enter_context(sole_user(settings.data_dir))
         store = SqliteStore.open(settings.data_dir / DATABASE, may_migrate=settings.auto_migrate)
@@ -117,12 +118,14 @@ async def running(
                 metrics=metrics,
                 hosts=hosts,
                 admin_token=admin_token,
+                keys=keys,
                 advance=server.advance,
                 unready=lambda: why_not_ready(server, engine),
             )
         )
         server.limits = connection_limits(settings)
         log.info("pagecalls %s is ready at %s", __version__, addresses.base_url)
+        stop.is_up = True
         try:
             yield server
         finally:

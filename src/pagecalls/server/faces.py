@@ -11,6 +11,8 @@ from starlette.types import ASGIApp
 
 from pagecalls import token_key
 from pagecalls.consumer.endpoint import ConsumerOptions, build_consumer
+from pagecalls.consumer.identity.devices import with_jwts
+from pagecalls.consumer.identity.sources import KeySource
 from pagecalls.control.app import build_control
 from pagecalls.control.base import ControlParts
 from pagecalls.errors import InternalFault, PageCallsError
@@ -22,7 +24,7 @@ from pagecalls.graph.options import GraphOptions, TraceIds
 from pagecalls.http import HostGuard
 from pagecalls.metrics import Metrics
 from pagecalls.office import office
-from pagecalls.server.options import consumer_directory
+from pagecalls.server.options import consumer_rules
 from pagecalls.server.router import Router
 from pagecalls.server.verifier import Verifier
 from pagecalls.settings import Mode, Settings
@@ -44,7 +46,7 @@ from pagecalls.webhooks.outbox import Courier
 
 @dataclass(frozen=True, slots=True)
 class ServerParts:
-    """The parts that run behind the faces. `advance` and `unready` as in `ControlParts`."""
+    """The parts that run behind the faces. `advance` and `unready` as in `ControlParts`; `keys` as in `with_jwts`."""
 
     settings: Settings
     calls: Calls
@@ -54,12 +56,13 @@ class ServerParts:
     metrics: Metrics
     hosts: HostGuard
     admin_token: str = field(repr=False)
+    keys: KeySource | None
     advance: Callable[[float], Awaitable[None]]
     unready: Callable[[], str | None]
 
 
 def build_faces(parts: ServerParts) -> ASGIApp:
-    """All of them, each below its paths. Raises `SettingsError`."""
+    """All of them, each below its paths."""
     settings, calls = parts.settings, parts.calls
     store, clock, ids = calls.store, calls.clock, calls.ids
     desks = office(store, clock, ids, LivePresence(calls))
@@ -103,7 +106,7 @@ def _consumer(parts: ServerParts, services: Services) -> ASGIApp:
     settings = parts.settings
     return build_consumer(
         Consumers(parts.calls, services.messages, services.permissions),
-        consumer_directory(settings, services.directory, services.clock),
+        with_jwts(services.directory, parts.keys, consumer_rules(settings), services.clock),
         services.clock,
         ConsumerOptions(
             dev_mode=settings.mode is Mode.DEVELOPMENT and settings.consumer_key is None,

@@ -59,18 +59,30 @@ class OwnEngine(MediaEngine, Protocol):
 
 @dataclass(slots=True)
 class Stop:
-    """What an orderly stop does with live calls: see `drain_s` and `on_stop` of `Settings`. `hands_over`: it has left them."""
+    """What an orderly stop does with live calls: see `drain_s` and `on_stop` of `Settings`. `hands_over`: it has left them.
+
+    `is_up`: the start is done. Before that, nobody has decided about calls that were found in the engine: a start that fails,
+    for a full disk or a wrong setting, leaves them to the next one.
+    """
 
     drain_s: float = 0
     on_stop: OnStop = OnStop.END
     hands_over: bool = False
+    is_up: bool = False
 
     async def part_from(self, engine: OwnEngine) -> None:
         """The last word to the engine."""
-        if self.hands_over:
+        if self.hands_over or (not self.is_up and await _has_calls(engine)):
             await engine.hand_over()
         else:
             await engine.stop()
+
+
+async def _has_calls(engine: OwnEngine) -> bool:
+    try:
+        return bool((await engine.snapshot()).calls)
+    except EngineError:
+        return False
 
 
 class NoDevelopment(Exception):

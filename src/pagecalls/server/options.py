@@ -1,4 +1,4 @@
-"""What the settings say to each part. Knows the parts' options and builds no part, but the directory of consumers."""
+"""What the settings say to each part. Knows the parts' options and builds no part, but what consumers' tokens are judged by."""
 
 from __future__ import annotations
 
@@ -8,26 +8,24 @@ import socket
 from pagecalls.clock import Clock
 from pagecalls.connections.limits import ConnectionLimits
 from pagecalls.consumer.identity.claims import JwtRules
-from pagecalls.consumer.identity.devices import JwtOptions, with_jwts
+from pagecalls.consumer.identity.devices import JwtOptions, key_source
 from pagecalls.consumer.identity.keys import KeyFault
-from pagecalls.consumer.sessions import ConsumerDirectory
+from pagecalls.consumer.identity.sources import KeySource
 from pagecalls.media.launch import EngineSettings
 from pagecalls.settings import Settings, SettingsError, media_hosts
-from pagecalls.switchboard.directory import Directory
 
 
-def consumer_directory(settings: Settings, directory: Directory, clock: Clock) -> ConsumerDirectory:
-    """The consumers' directory, with the operator's own tokens where they are set up. Raises `SettingsError`."""
-    options = JwtOptions(
-        settings.consumer_jwt_key,
-        settings.consumer_jwks,
-        settings.consumer_jwks_url,
-        JwtRules(settings.consumer_jwt_issuer, settings.consumer_jwt_audience),
-    )
+def consumer_keys(settings: Settings, clock: Clock) -> KeySource | None:
+    """The keys of the operator's own tokens for consumers, where they are set up. Raises `SettingsError`."""
     try:
-        return with_jwts(directory, options, clock)
+        return key_source(JwtOptions(settings.consumer_jwt_key, settings.consumer_jwks, settings.consumer_jwks_url), clock)
     except KeyFault as fault:
         raise SettingsError(str(fault)) from fault
+
+
+def consumer_rules(settings: Settings) -> JwtRules:
+    """What such a token must say besides."""
+    return JwtRules(settings.consumer_jwt_issuer, settings.consumer_jwt_audience)
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:

@@ -23,12 +23,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class JwtOptions:
-    """At most one of the first three is set; without any there are no JWTs."""
+    """At most one is set; without any there are no JWTs."""
 
     key: str | None = field(default=None, repr=False)
     jwks: Path | None = None
     jwks_url: str | None = None
-    rules: JwtRules = field(default_factory=JwtRules)
 
 
 class JwtDirectory:
@@ -65,13 +64,13 @@ class JwtDirectory:
         return judge(text, key, self._rules, self._clock.now())
 
 
-def with_jwts(directory: Directory, options: JwtOptions, clock: Clock) -> JwtDirectory | Directory:
-    """The directory that the consumer's face asks. Raises `KeyFault`, which names the setting."""
-    source = _source(options, clock)
-    return directory if source is None else JwtDirectory(directory, source, options.rules, clock)
+def with_jwts(directory: Directory, source: KeySource | None, rules: JwtRules, clock: Clock) -> JwtDirectory | Directory:
+    """The directory that the consumer's face asks. `source`: of `key_source`."""
+    return directory if source is None else JwtDirectory(directory, source, rules, clock)
 
 
-def _source(options: JwtOptions, clock: Clock) -> KeySource | None:
+def key_source(options: JwtOptions, clock: Clock) -> KeySource | None:
+    """Where the keys of JWTs come from; `None` if there are none. Raises `KeyFault`, which names the setting."""
     if options.jwks_url is not None:
         return KeySet(from_url(options.jwks_url), clock)
     if options.key is not None:

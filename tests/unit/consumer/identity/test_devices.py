@@ -11,7 +11,7 @@ import pytest
 
 from pagecalls.clock import SteppedClock
 from pagecalls.consumer.identity.claims import JwtRules
-from pagecalls.consumer.identity.devices import JwtDirectory, JwtOptions, with_jwts
+from pagecalls.consumer.identity.devices import JwtDirectory, JwtOptions, key_source, with_jwts
 from pagecalls.consumer.identity.keys import KeyFault, read_key
 from pagecalls.consumer.identity.sources import FixedKey
 from pagecalls.office import Absent
@@ -158,7 +158,7 @@ async def test_a_set_in_a_file(tmp_path: Path) -> None:
     site = Site()
     file = tmp_path / "jwks.json"
     file.write_bytes(jwks(jwk("p256", kid="one"), jwk("rsa", kid="two")))
-    jwts = with_jwts(site.directory, JwtOptions(jwks=file), site.clock)
+    jwts = with_jwts(site.directory, key_source(JwtOptions(jwks=file), site.clock), JwtRules(), site.clock)
     good = signed({**CLAIMS, "exp": site.clock.now() + 60}, private("rsa"), "RS256", {"kid": "two"})
     assert await jwts.device(good) is not None
     assert await jwts.device(signed({**CLAIMS}, private("rsa"), "RS256", {"kid": "one"})) is None
@@ -167,24 +167,24 @@ async def test_a_set_in_a_file(tmp_path: Path) -> None:
 
 async def test_a_public_key() -> None:
     site = Site()
-    jwts = with_jwts(site.directory, JwtOptions(pem("ed25519").decode()), site.clock)
+    jwts = with_jwts(site.directory, key_source(JwtOptions(pem("ed25519").decode()), site.clock), JwtRules(), site.clock)
     assert await jwts.device(signed({**CLAIMS, "exp": site.clock.now() + 60}, private("ed25519"), "EdDSA")) is not None
 
 
 def test_without_a_key_there_are_no_jwts() -> None:
     site = Site()
-    assert with_jwts(site.directory, JwtOptions(), site.clock) is site.directory
+    assert with_jwts(site.directory, key_source(JwtOptions(), site.clock), JwtRules(), site.clock) is site.directory
 
 
 def test_what_will_not_do_is_named(tmp_path: Path) -> None:
     site, file = Site(), tmp_path / "jwks.json"
     with pytest.raises(KeyFault, match="consumer_jwt_key: the secret is too short"):
-        with_jwts(site.directory, JwtOptions("short"), site.clock)
+        key_source(JwtOptions("short"), site.clock)
     with pytest.raises(KeyFault, match=f"consumer_jwks: {file} cannot be read"):
-        with_jwts(site.directory, JwtOptions(jwks=file), site.clock)
+        key_source(JwtOptions(jwks=file), site.clock)
     file.write_bytes(b"{}")
     with pytest.raises(KeyFault, match=f"consumer_jwks: {file}: the set of keys has no list"):
-        with_jwts(site.directory, JwtOptions(jwks=file), site.clock)
+        key_source(JwtOptions(jwks=file), site.clock)
 
 
 def test_a_key_stays_out_of_a_repr() -> None:
