@@ -9,19 +9,22 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from pagecalls.call.states import CallState, EndReason
+from pagecalls.clock import SystemClock
 from pagecalls.data_dir import DATABASE
-from pagecalls.demo.business import GraphRefused
+from pagecalls.demo.business import BusinessApp, GraphRefused
 from pagecalls.demo.device import DeviceRefused
 from pagecalls.errors import Unavailable
+from pagecalls.media.fake import FakeEngine
 from pagecalls.store.base import Transaction
 from pagecalls.types import CallId
 
-from .conftest import AIORTC, CHROMIUM, World, offered
+from .conftest import AIORTC, CHROMIUM, World, a_world, offered
 
 MOST_PAGES = 1_073_741_823
 """What SQLite allows without being told."""
@@ -268,6 +271,32 @@ async def test_a_webhook_that_was_held_is_let_go_later(world: World, monkeypatch
     assert world.app.received == []
     await world.advance(1)
     await world.app.expect("connect", call_id)
+
+
+@pytest.mark.parametrize("kind", ["read", "write"])
+async def test_the_engines_loss_is_told_later(world: World, kind: Literal["read", "write"]) -> None:
+    call_id = await world.start_call(await world.device())
+    await world.app.expect("connect", call_id)
+    await world.settle()
+    async with refusing(world, kind) as has_refused:
+        world.engine.die()
+        await has_refused.wait()
+        await world.server.calls.settled()
+    await world.advance(1)
+    assert (await world.app.expect("terminate", call_id)).item["status"] == "Failed"
+
+
+async def test_a_server_stops_though_nothing_can_be_read(tmp_path: Path, app: BusinessApp) -> None:
+    """Its devices are told to come back, and the next start ends the calls."""
+    clock = SystemClock()
+    async with a_world(tmp_path, app, clock, FakeEngine(clock)) as world:
+        device = await world.device()
+        call_id = await world.connected(device)
+        async with refusing(world, "read"):
+            world.server.ask_to_stop()
+            await world.serving
+    async with a_world(tmp_path, app, clock, FakeEngine(clock)):
+        assert (await app.expect("terminate", call_id)).item["status"] == "Failed"
 
 
 async def test_a_session_is_refused_as_something_that_passes(world: World) -> None:

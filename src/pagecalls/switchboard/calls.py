@@ -88,7 +88,7 @@ class Calls:
         self.legs.on_lost = lambda call_id: self.spawn(self.happened(call_id, MediaLost()))
         self.hand_overs = HandOvers(self)
         self._pairs: dict[CallId, tuple[PageId, Psid]] = {}
-        """Whose a live call is, which never changes: saves a look-up before the lock."""
+        """Every live call, in order of creation, and whose it is, which never changes: saves a look-up before the lock."""
         self.default_settings = DEFAULT_SETTINGS
         """Call settings of a Page that never set any (messenger-calling 9.1)."""
         self.update_wait_s = UPDATE_WAIT_S
@@ -381,9 +381,11 @@ class Calls:
         await self.happened(call_id, DeadlinePassed())
 
     async def end_all(self, event: MediaLost | ServerStopping) -> None:
-        """Every live call takes `event`: the engine is lost, or the server stops. Together, as they then share flushes."""
-        records = await self.store.read(lambda tx: tx.live_calls())
-        await asyncio.gather(*(self._guard(self.happened(record.call.id, event)) for record in records))
+        """Every live call takes `event`: the engine is lost, or the server stops. Together, as they then share flushes.
+
+        The books say which those are: a read of the store that fails would leave all of them as they are.
+        """
+        await asyncio.gather(*(self._guard(self.happened(call_id, event)) for call_id in list(self._pairs)))
 
 
 class _Nobody:
