@@ -144,6 +144,23 @@ async def test_an_engine_that_drains_takes_no_new_call_and_keeps_the_old(world: 
     await world.app.call("terminate", call_id=call_id)
 
 
+async def test_an_event_that_cannot_be_handled_takes_no_other_with_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("a fault of ours")
+
+    device = await world.device()
+    call_id = await world.start_call(device)
+    await world.app.call("accept", call_id=call_id, session=offered(AIORTC))
+    with monkeypatch.context() as broken:
+        broken.setattr(world.server.calls.legs, "told_figures", fail)
+        await world.advance(5)
+    assert "an event of the engine could not be handled" in caplog.text
+    await world.up(call_id)
+    await device.expect("call.connected", call_id=call_id)
+
+
 @pytest.mark.parametrize("kind", [LegCreate, LegApply])
 async def test_an_engine_lost_in_the_middle_of_a_start_leaves_no_call(
     world: World, kind: type[LegCreate] | type[LegApply]

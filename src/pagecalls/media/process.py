@@ -161,7 +161,8 @@ class EngineProcess(Commands):
             attempt += 1
             try:
                 self._running = await self._launch()
-            except EngineStartError as fault:
+            except (EngineStartError, OSError) as fault:
+                # OSError: the program cannot be looked at, say while it is replaced. Whatever it is, it may pass.
                 log.error("media engine not restarted: %s", fault)
             else:
                 log.warning("media engine runs again, attempt %d", attempt)
@@ -169,6 +170,8 @@ class EngineProcess(Commands):
 
     async def _launch(self) -> Running:
         settings, socket = self._settings, self._socket()
+        # Again at each start: what tidies temporary files up may have taken it.
+        secure_folder(socket.parent)
         binary = find_binary(settings.binary, os.environ)
         command = arguments(binary, socket, settings, self._udp_port, self._tcp_port)
         command += ["--settings", settings_digest(binary, socket, settings)]

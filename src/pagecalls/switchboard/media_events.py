@@ -39,15 +39,18 @@ class MediaEvents:
 
     async def _run(self) -> None:
         async for event in self._calls.engine.events():
-            if event is None:
-                self._calls.journal.note("engine_lost")
-                self._calls.spawn(self._calls.end_all(MediaLost()))
-            else:
+            try:
                 self._handle(event)
+            except Exception:
+                # Whatever is wrong with one event, the next must be heard.
+                log.exception("an event of the engine could not be handled")
 
-    def _handle(self, event: protocol.AnyEvent) -> None:
+    def _handle(self, event: protocol.AnyEvent | None) -> None:
         journal = self._calls.journal
         match event:
+            case None:
+                journal.note("engine_lost")
+                self._calls.spawn(self._calls.end_all(MediaLost()))
             case protocol.LegIce():
                 journal.note("ice", event.call, side=self._side(event.leg), remote=event.remote)
             case protocol.LegDtls():

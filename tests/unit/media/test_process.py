@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -126,6 +128,33 @@ async def test_an_engine_that_does_not_start_is_tried_again(
     (folder / "manner").unlink()
     await again(engine, pid)
     assert "not restarted: The media engine ended at once with status 3" in caplog.text
+
+
+async def test_an_engine_whose_folder_is_gone_comes_back(engine: EngineProcess, folder: Path) -> None:
+    """What tidies temporary files up may take it while the server runs."""
+    pid = (await engine.start()).pid
+    shutil.rmtree(socket_path(engine._settings.data_dir_id, os.environ).parent)
+    await lose(engine, engine.events())
+    await again(engine, pid)
+    assert sockets(folder) == [".sock"]
+
+
+async def test_a_program_that_cannot_be_looked_at_is_tried_again(
+    engine: EngineProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pid = (await engine.start()).pid
+    has_tried = asyncio.Event()
+
+    def no_entry(*_: object) -> Path:
+        has_tried.set()
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as closed:
+        closed.setattr(module, "find_binary", no_entry)
+        await lose(engine, engine.events())
+        await has_tried.wait()
+    await again(engine, pid)
+    assert "not restarted: [Errno 13] Permission denied" in caplog.text
 
 
 async def test_stop_while_a_restart_is_under_way(engine: EngineProcess, folder: Path) -> None:
