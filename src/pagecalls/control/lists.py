@@ -24,12 +24,14 @@ Lifetime = Annotated[float, Meta(gt=0, le=LONGEST_STEP_S)]
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
+LONGEST_NUMBER = 9
+"""Digits."""
 
 
 def limit_of(query: Mapping[str, str]) -> int:
     """How many entries the request wants. Raises `Refused`."""
     text = query.get("limit", str(DEFAULT_LIMIT))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
+    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER and 1 <= int(text) <= MAX_LIMIT):
         raise Refused(Refusal.BAD_REQUEST, f"limit is a number from 1 to {MAX_LIMIT}.")
     return int(text)
 
