@@ -245,3 +245,14 @@ async def test_nothing_is_left_of_sockets_that_went_badly(world: World) -> None:
             break
     assert len(asyncio.all_tasks()) <= before
     assert not world.server.calls.devices.of(world.page_id, world.psid)  # type: ignore[arg-type]
+
+
+async def test_text_that_is_no_utf_8_closes_the_socket_without_a_word_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever may connect could have a traceback written for each connection (RFC 6455 section 8.1)."""
+    async with device(world) as raw:
+        await raw.send(frame(TEXT, b"\xff\xfe"))
+        assert await close_code(raw) == 1007
+        await raw.rest()
+    assert [record for record in caplog.records if record.name == "uvicorn.error"] == []

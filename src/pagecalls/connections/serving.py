@@ -21,6 +21,8 @@ from pagecalls.connections.limits import ConnectionLimits, LimitedConfig
 from pagecalls.connections.listener import TlsListener
 from pagecalls.connections.websocket import GuardedWebSocket
 
+NO_UTF_8 = "Invalid UTF-8 sequence received from client."
+"""uvicorn's words, beside a close with 1007."""
 SWEEP_TICKS = 5
 """uvicorn ticks ten times a second."""
 
@@ -39,7 +41,14 @@ class ConnectionConfig(LimitedConfig):
             **options,
         )
         # uvicorn has a line for each bad request and for each socket, which a stranger can have written without end.
-        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        errors = logging.getLogger("uvicorn.error")
+        errors.setLevel(logging.ERROR)
+        errors.addFilter(_is_our_fault)
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """False for a text frame that is no UTF-8, for which uvicorn has a whole traceback. What we serve decodes in its own code."""
+    return not (record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError) and record.msg == NO_UTF_8)
 
 
 class SweepingServer(uvicorn.Server):
