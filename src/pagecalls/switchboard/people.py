@@ -1,8 +1,8 @@
 """Consumers as the Page's operator makes, lists and erases them, and their devices' tokens.
 
 A token that was revoked stays until it would have expired, so that a JWT does not come to life again; the socket of its device is
-closed. Erasing a person ends their call first and leaves nothing of them but the last word that an app is still owed. Knows no
-HTTP and no socket.
+closed. Erasing a person ends their call first and leaves nothing of them in the store but the last word that an app is still
+owed; the journal and the figures, bounded and in memory, are not searched for them. Knows no HTTP and no socket.
 """
 
 from __future__ import annotations
