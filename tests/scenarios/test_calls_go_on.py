@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pagecalls.demo.business import GraphRefused
+from pagecalls.demo.device import DeviceRefused
 from pagecalls.types import Side
 
 from .conftest import AIORTC, CHROMIUM, World, offered
@@ -94,6 +95,27 @@ async def test_a_devices_figures_are_in_the_journal(world: World) -> None:
     journal = await world.admin("GET", "/_pagecalls/journal?after=0")
     told = [entry["facts"]["stats"] for entry in journal["entries"] if entry["kind"] == "device_stats"]
     assert told == ['{"rtt":3}']
+
+
+async def test_a_device_cannot_fill_the_journal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry a second of a call that goes on, and none of one that is over."""
+    monkeypatch.setattr("pagecalls.switchboard.consumers.STATS_EVERY_S", 30.0)
+    device = await world.device()
+    call_id = await world.connected(device)
+    other = await world.device((await world.session())["access_token"])
+    other_call = await world.connected(other)
+    for number in range(5):
+        assert await device.request("call.stats", call_id=call_id, stats=number) == {}
+    assert await other.request("call.stats", call_id=other_call, stats="other") == {}
+    assert [facts["stats"] for facts in await world.noted("device_stats")] == ["0", '"other"']
+    await world.advance(30)
+    assert await device.request("call.stats", call_id=call_id, stats=5) == {}
+    await device.request("call.hangup", call_id=call_id)
+    await world.advance(30)
+    with pytest.raises(DeviceRefused) as refused:
+        await device.request("call.stats", call_id=call_id, stats=6)
+    assert refused.value.data["type"] == "OAuthException"
+    assert [facts["stats"] for facts in await world.noted("device_stats")] == ["0", '"other"', "5"]
 
 
 async def test_the_answer_for_a_device_names_the_businesss_stream(world: World) -> None:

@@ -44,6 +44,7 @@ from pagecalls.types import CallId, MessageId, PageId, RingTarget, SdpType, Sess
 
 DTMF_ALPHABET = frozenset("0123456789*#ABCDabcd,")
 MAX_STATS_BYTES = 8 * 1024
+STATS_EVERY_S = 1.0
 IN_CALL = (CallState.CONNECTING, CallState.ACTIVE)
 RINGING_HERE = (CallState.DIALING, CallState.RINGING_OUT)
 """The Page calls the consumer."""
@@ -56,6 +57,8 @@ class Consumers:
         self._calls = calls
         self._messages = messages
         self._permissions = permissions
+        self._stats_told: dict[CallId, float] = {}
+        """When stats of a call were written down, the oldest first; no more than those of `STATS_EVERY_S`."""
 
     # --- sockets ------------------------------------------------------------------------------------------------------
 
@@ -216,12 +219,23 @@ class Consumers:
             self._calls.journal.note("dtmf", call_id, count=len(digits))
 
     async def call_stats(self, device: DeviceIdentity, call_id: CallId, stats: object) -> None:
-        """The device's own view of its media, for the journal."""
-        self._of_consumer(await self._calls.load(call_id), device)
+        """The device's own view of its media, for the journal; what comes too soon after the last is taken and not written."""
+        self._in_call(await self._calls.load(call_id), device, "call.stats")
         text = msgspec.json.encode(stats)
         if len(text) > MAX_STATS_BYTES:
             raise InvalidValue("stats")
-        self._calls.journal.note("device_stats", call_id, stats=text.decode())
+        if self._is_time_for_stats(call_id):
+            self._calls.journal.note("device_stats", call_id, stats=text.decode())
+
+    def _is_time_for_stats(self, call_id: CallId) -> bool:
+        """One device must not fill the journal, which is everybody's."""
+        now, told = self._calls.clock.now(), self._stats_told
+        while told and not now - STATS_EVERY_S < told[oldest := next(iter(told))] <= now:
+            del told[oldest]
+        if call_id in told:
+            return False
+        told[call_id] = now
+        return True
 
     # --- permission and messages --------------------------------------------------------------------------------------
 
