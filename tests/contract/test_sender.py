@@ -6,6 +6,7 @@ What only a network has follows after that, on the real one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -461,3 +462,31 @@ async def test_closing_twice_is_closing_once(loopback: LoopbackReceiver) -> None
     await loopback.sender.post(loopback.url, {}, b"{}")
     await loopback.real.close()
     await loopback.real.close()
+
+
+async def test_a_connection_is_left_before_the_receiver_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many receivers end an idle connection after 5 s, and a POST that crosses that is lost."""
+    connections: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n{}")
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    now = 1000.0
+    monkeypatch.setattr("aiohttp.connector.monotonic", lambda: now)
+    server, sender = await asyncio.start_server(serve, "127.0.0.1"), AiohttpSender(OPEN)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    used = []
+    for idle_s in (0.0, 3.5, 4.5):
+        now += idle_s
+        assert (await sender.post(url, {}, b"{}")).ok
+        used.append(len(connections))
+    assert used == [1, 1, 2]
+    await sender.close()
+    server.close()
+    for writer in connections:
+        writer.close()
+    await server.wait_closed()

@@ -30,6 +30,10 @@ from pagecalls.webhooks.targets import TargetPolicy
 
 _log = logging.getLogger(__name__)
 
+IDLE_S = 4.0
+"""So long a connection without a request is kept. Less than receivers keep theirs, of which Node and uvicorn end idle ones after
+5 s: a POST that meets such an end on its way is a failed attempt, as aiohttp repeats none, and the next comes seconds later."""
+
 _REFUSED = "webhooks to this address are not allowed"
 
 
@@ -98,6 +102,7 @@ class AiohttpSender:
             connector = aiohttp.TCPConnector(
                 limit=0,  # the outbox bounds the whole, with a share for each app
                 limit_per_host=self._per_host,
+                keepalive_timeout=IDLE_S,
                 ssl=True if self._tls is None else self._tls,
                 socket_factory=self._make_socket,
                 resolver=ThreadedNames(self._lookup),
