@@ -104,10 +104,7 @@ class Endpoint:
         line = Line(websocket)
         writer = asyncio.create_task(line.pump())
         try:
-            if await self._announce(device, line):
-                # Whoever takes a token back closes the line that is in service, and this one may have come a moment too late.
-                if await self._directory.device(token) is None:
-                    line.close(TOKEN_GONE, "this token is no longer good")
+            if await self._announce(device, line, token):
                 await self._exchange(websocket, device, line, writer)
             else:
                 await asyncio.wait({writer})
@@ -115,10 +112,13 @@ class Endpoint:
             line.abandon()
             await self._door.device_gone(device, line)
 
-    async def _announce(self, device: DeviceIdentity, line: Line) -> bool:
+    async def _announce(self, device: DeviceIdentity, line: Line, token: str) -> bool:
         """Put the line in service. An older one of the same token is closed by the switchboard, which knows all lines."""
         try:
             await self._door.device_connected(device, line)
+            # Whoever takes a token back closes the line that is in service, and this one may have come a moment too late.
+            if await self._directory.device(token) is None:
+                line.close(TOKEN_GONE, "this token is no longer good")
         except PageCallsError as fault:
             line.close(CloseCode.TRY_LATER, str(fault)[:100])
             return False

@@ -131,16 +131,19 @@ class RecordingDoor:
 
 
 class OnePageDirectory:
-    """A `ConsumerDirectory` with one Page and one good token, which is good for so many looks."""
+    """A `ConsumerDirectory` with one Page and one good token, which is good for so many looks; each further one meets `fault`."""
 
-    def __init__(self, looks: int | None = None) -> None:
+    def __init__(self, looks: int | None = None, fault: Exception | None = None) -> None:
         self._looks = looks
+        self._fault = fault
 
     async def device(self, text: str) -> DeviceIdentity | None:
         if text == UNREADABLE_TOKEN:
             raise Unavailable
         if self._looks is not None:
             self._looks -= 1
+            if self._looks < 0 and self._fault is not None:
+                raise self._fault
         return ADA if text == TOKEN and (self._looks is None or self._looks >= 0) else None
 
     async def open_session(self, page_id: PageId, platform: Platform, name: str | None, psid: Psid | None) -> NewSession:
@@ -150,10 +153,12 @@ class OnePageDirectory:
         return NewSession(consumer, PAGE, "fresh-token", 1_790_000_000.7)
 
 
-def build(door: RecordingDoor, options: ConsumerOptions | None = None, looks: int | None = None) -> ASGIApp:
+def build(
+    door: RecordingDoor, options: ConsumerOptions | None = None, looks: int | None = None, fault: Exception | None = None
+) -> ASGIApp:
     """The face over the doubles."""
     return build_consumer(
-        door, OnePageDirectory(looks), SteppedClock(1_790_000_000.5), options or ConsumerOptions(dev_mode=True), table
+        door, OnePageDirectory(looks, fault), SteppedClock(1_790_000_000.5), options or ConsumerOptions(dev_mode=True), table
     )
 
 

@@ -179,6 +179,16 @@ async def test_a_token_that_is_taken_back_while_its_device_connects() -> None:
         await door.until(lambda: door.gone == door.lines)
 
 
+async def test_a_token_that_cannot_be_looked_up_again_says_try_later() -> None:
+    door = RecordingDoor()
+    async with serving(build(door, looks=1, fault=Unavailable())) as port, device(port) as socket:
+        with pytest.raises(ConnectionClosed) as caught:
+            await read(socket)
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1013
+        await door.until(lambda: door.gone == door.lines)
+
+
 async def test_a_server_that_cannot_take_the_device_says_try_later() -> None:
     door = RecordingDoor(connect_fault=Unavailable())
     async with serving(build(door)) as port, device(port) as socket:
