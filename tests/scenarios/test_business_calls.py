@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pagecalls.demo.business import GraphRefused
 from pagecalls.demo.device import ConsumerDevice, DeviceRefused
-from pagecalls.types import Side
+from pagecalls.switchboard.calls import Step
+from pagecalls.types import CallId, Side
 
 from .conftest import AIORTC, CHROMIUM, World, offered
 
@@ -152,6 +155,30 @@ async def two_ringing(world: World) -> tuple[str, ConsumerDevice, ConsumerDevice
     await first.expect("call.incoming", call_id=call_id)
     await second.expect("call.incoming", call_id=call_id)
     return call_id, first, second, token
+
+
+async def test_all_devices_ring_with_one_write(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app's answer does not wait for a flush for each of them."""
+    calls, commits = world.server.calls, 0
+    commit = calls.commit
+
+    async def counted(*args: Any) -> Step:
+        nonlocal commits
+        commits += 1
+        return await commit(*args)
+
+    devices = [await world.device((await world.session(psid=world.psid))["access_token"]) for _ in range(5)]
+    monkeypatch.setattr(calls, "commit", counted)
+    call_id = await dialled(world)
+    assert commits == 2
+    for device in devices:
+        await device.expect("call.incoming", call_id=call_id)
+    live = await calls.load(CallId(call_id))
+    assert live is not None
+    assert len(live.call.ringing) == 5
+    await world.app.expect("call_status", call_id)
+    await world.settle()
+    assert world.app.events(call_id) == ["connect", "call_status"]
 
 
 async def test_a_device_that_was_away_when_another_answered_is_told_once(world: World) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pagecalls.call.events import Event
 from pagecalls.demo.business import GraphRefused
 from pagecalls.demo.device import DeviceRefused
 from pagecalls.store.base import Transaction
@@ -375,3 +376,23 @@ async def test_nobody_is_subscribed(world: World) -> None:
     await world.advance(60.1)
     assert (await device.expect("call.ended")).params["reason"] == "not_answered"
     assert world.app.received == []
+
+
+async def test_a_clock_that_is_set_back_while_a_deadline_is_handled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline is not due any more, and is met when it is due again."""
+    calls, clock = world.server.calls, world.server.clock
+    call_id = await world.start_call(await world.device())
+    happened = calls.happened
+
+    async def set_back(call_id: CallId, event: Event) -> None:
+        clock._offset_s -= 100
+        await happened(call_id, event)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(calls, "happened", set_back)
+        await world.advance(60)
+    live = await calls.load(CallId(call_id))
+    assert live is not None
+    assert live.call.state.is_live
+    await world.advance(100)
+    assert (await world.app.expect("terminate", call_id)).item["status"] == "Completed"

@@ -159,13 +159,19 @@ class Calls:
         except Unavailable:
             self.again(lambda: self.happened(call_id, event))
 
-    async def step(self, live: Live, event: Event) -> Step:
-        """Apply `event` and commit what follows. The lock is held by the caller. Raises `CallError`, and then nothing has
-        changed."""
+    async def step(self, live: Live, *events: Event) -> Step:
+        """Apply `events` and commit what follows, together. The lock is held by the caller. Raises `CallError`, and then nothing
+        has changed."""
         now = self.clock.now()
-        call, effects = apply(live.call, event, now)
+        call = live.call
+        effects: tuple[do.Effect, ...] = ()
+        for event in events:
+            call, more = apply(call, event, now)
+            effects += more
         if call == live.call:
             step = Step(live, effects)
+            # A deadline that was due is none yet if the clock has been set back since: it must be waited for again.
+            self.timers.schedule(call)
             # Nothing to store, and yet somebody may have to hear of it: a device that rang too late.
             await self._act(live, step, None)
             return step
@@ -308,24 +314,26 @@ class Calls:
             line.media_update(call_id, offer.sdp, offer.version, shown_tracks(live.media, Side.CONSUMER), released)
 
     async def _ring(self, live: Live, page: Page | None) -> None:
+        """All of the consumer's devices, and one write however many they are: the app waits for its answer."""
+        rung: list[DeviceId] = []
         for device, line in self.devices.of(live.call.page_id, live.call.psid):
             line.incoming(live.call.id, live.call.page_id, page.name if page else "", has_video(live.media.business))
-            try:
-                live = (await self.step(live, DeviceRang(device.device_id))).live
-            except Unavailable:
-                # The call is stored and its answer is good: a device's ringing must not take them back.
-                self.again(partial(self._rang, live.call.id, device.device_id))
+            rung.append(device.device_id)
+        try:
+            await self.step(live, *map(DeviceRang, rung))
+        except Unavailable:
+            # The call is stored and its answer is good: its devices' ringing must not take them back.
+            self.again(partial(self._rang, live.call.id, rung))
 
-    async def _rang(self, call_id: CallId, device_id: DeviceId) -> None:
-        """A device has been rung, and that could not be stored then. It may be gone by now, or the call taken or over."""
+    async def _rang(self, call_id: CallId, rung: Sequence[DeviceId]) -> None:
+        """Devices have been rung, and that could not be stored then. They may be gone by now, or the call taken or over."""
         try:
             async with self.locked(call_id) as live:
                 if live is not None:
-                    live = (await self.step(live, DeviceRang(device_id))).live
-                    if self.devices.line(device_id) is None:
-                        await self.step(live, DeviceLost(device_id))
+                    gone = [device_id for device_id in rung if self.devices.line(device_id) is None]
+                    await self.step(live, *map(DeviceRang, rung), *map(DeviceLost, gone))
         except Unavailable:
-            self.again(partial(self._rang, call_id, device_id))
+            self.again(partial(self._rang, call_id, rung))
 
     # --- release, time, end -------------------------------------------------------------------------------------------
 
