@@ -128,6 +128,12 @@ class ModelTransaction(ModelOAuth, ModelMessages, ModelMetrics, ModelDeliveries,
     def live_calls(self) -> list[CallRecord]:
         return [record for record in self.calls.values() if record.call.state.is_live]
 
+    def live_calls_of_page(self, page_id: PageId) -> int:
+        return len([record for record in self.live_calls() if record.call.page_id == page_id])
+
+    def live_calls_of_app(self, app_id: AppId) -> int:
+        return len([record for record in self.live_calls() if record.call.owner == app_id])
+
     def calls_begun(self, page_id: PageId, psid: Psid, direction: Direction, since: float) -> int:
         calls = [record.call for record in self.calls.values()]
         same = [each for each in calls if (each.page_id, each.psid, each.direction) == (page_id, psid, direction)]

@@ -464,6 +464,24 @@ async def test_one_live_call_per_consumer_and_page(store: Store) -> None:
     assert await store.read(lambda transaction: [r.call.id for r in transaction.live_calls()]) == ["c_3", "c_2"]
 
 
+async def test_live_calls_are_counted_by_page_and_by_app(store: Store) -> None:
+    def work(transaction: Transaction) -> None:
+        for number, (psid, owner) in enumerate([(PSIDS[0], APP), (PSIDS[1], None)]):
+            record = a_call(f"c_{number}", psid)
+            transaction.put_call(replace(record, call=replace(record.call, owner=owner)))
+
+    await store.write(work)
+
+    def counts(transaction: Transaction) -> list[int]:
+        pages = [transaction.live_calls_of_page(page_id) for page_id in (PAGE, PageId("404"))]
+        return pages + [transaction.live_calls_of_app(app_id) for app_id in (APP, OTHER_APP)]
+
+    assert await store.read(counts) == [2, 0, 1, 0]
+    over = a_call("c_0", state=CallState.FAILED, deadline_at=None)
+    await store.write(lambda transaction: transaction.put_call(replace(over, call=replace(over.call, owner=APP))))
+    assert await store.read(counts) == [1, 0, 0, 0]
+
+
 async def test_calls_begun_since(store: Store) -> None:
     """Those of one pair and direction, live or over, but none that began too early."""
 

@@ -185,7 +185,8 @@ units = st.tuples(st.lists(steps, min_size=1, max_size=4), st.booleans())
 
 
 def everything(transaction: Transaction) -> list[object]:
-    seen: list[object] = [ready_rows(transaction), transaction.live_calls()]
+    seen: list[object] = [ready_rows(transaction), transaction.live_calls(), transaction.live_calls_of_page(PAGE)]
+    seen += [transaction.live_calls_of_app(app_id) for app_id in (APP, OTHER_APP)]
     seen += [transaction.outbox_row(row_id) for row_id in range(1, 12)]
     seen += [transaction.attempts(row_id) for row_id in range(1, 12)]
     seen += [transaction.replays_outbox(2), transaction.failing_receivers(), transaction.failing_receiver(APP, "page")]

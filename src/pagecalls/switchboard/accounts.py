@@ -89,7 +89,7 @@ class Accounts:
 
         def check(tx: Transaction) -> None:
             known_app(tx, app_id)
-            live = len([record for record in tx.live_calls() if record.call.owner == app_id])
+            live = tx.live_calls_of_app(app_id)
             if live:
                 raise InUse(f"App {app_id} has {count_of(live, 'live call')}; end what it has accepted or started first.")
             owed = tx.owed_webhooks(app_id)
@@ -148,7 +148,7 @@ class Accounts:
 
         def check(tx: Transaction) -> None:
             known_page(tx, page_id)
-            live = len([record for record in tx.live_calls() if record.call.page_id == page_id])
+            live = tx.live_calls_of_page(page_id)
             owed = tx.owed_page_webhooks(page_id)
             if force or not (live or owed):
                 return

@@ -45,6 +45,8 @@ BUSY = [
     "call",
     "live_call",
     "live_calls",
+    "live_calls_of_page",
+    "live_calls_of_app",
     "calls_begun",
     "consumers_of_page",
     "made_tokens",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pagecalls.call.model import Call
-from pagecalls.types import CallId, Direction, PageId, Psid
+from pagecalls.types import AppId, CallId, Direction, PageId, Psid
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,14 @@ class CallRows(Protocol):
 
     def live_calls(self) -> list[CallRecord]:
         """Every live call, in order of creation."""
+        ...
+
+    def live_calls_of_page(self, page_id: PageId) -> int:
+        """How many live calls the Page has."""
+        ...
+
+    def live_calls_of_app(self, app_id: AppId) -> int:
+        """How many live calls the app has accepted or started."""
         ...
 
     def calls_begun(self, page_id: PageId, psid: Psid, direction: Direction, since: float) -> int:

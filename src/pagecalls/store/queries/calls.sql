@@ -22,6 +22,12 @@ SELECT body, media FROM calls WHERE is_live = 1 AND page_id = ? AND psid = ?
 -- Live calls are few among all; without the index SQLite would walk the table in order of its number.
 SELECT body, media FROM calls INDEXED BY calls_live WHERE is_live = 1 ORDER BY number
 
+-- name: live_calls_of_page
+SELECT count(*) FROM calls INDEXED BY calls_live WHERE is_live = 1 AND page_id = ?
+
+-- name: live_calls_of_app
+SELECT count(*) FROM calls INDEXED BY calls_live WHERE is_live = 1 AND json_extract(body, '$.owner') = ?
+
 -- name: calls_begun
 SELECT count(*) FROM calls INDEXED BY calls_pair
 WHERE page_id = :page_id

@@ -7,7 +7,7 @@ import sqlite3
 from pagecalls.store.base.calls import CallRecord, LiveCallExists
 from pagecalls.store.codec import Column, columns_of, record_of
 from pagecalls.store.transaction.base import Rows
-from pagecalls.types import CallId, Direction, PageId, Psid
+from pagecalls.types import AppId, CallId, Direction, PageId, Psid
 
 
 class SqliteCalls(Rows):
@@ -36,6 +36,16 @@ class SqliteCalls(Rows):
     def live_calls(self) -> list[CallRecord]:
         """Every live call, in order of creation."""
         return [record_of(*row) for row in self._run("live_calls")]
+
+    def live_calls_of_page(self, page_id: PageId) -> int:
+        """How many live calls the Page has."""
+        (count,) = self._run("live_calls_of_page", (page_id,)).fetchone()
+        return int(count)
+
+    def live_calls_of_app(self, app_id: AppId) -> int:
+        """How many live calls the app has accepted or started."""
+        (count,) = self._run("live_calls_of_app", (app_id,)).fetchone()
+        return int(count)
 
     def calls_begun(self, page_id: PageId, psid: Psid, direction: Direction, since: float) -> int:
         """How many calls between the two began after `since`, in that direction, live or over."""
