@@ -143,7 +143,8 @@ class PeerStats(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class LoadPeer:
-    """One peer. `facts` are the events of the process about it, in order: up, failed, bye, closed."""
+    """One peer. `facts` are the events of the process about it, in order: up, failed, bye, closed. `engine`: where the
+    server told it to send."""
 
     load: LoadPeers
     name: str
@@ -154,6 +155,7 @@ class LoadPeer:
     address: str
     port: int
     facts: list[Json] = field(default_factory=list)
+    engine: tuple[str, int] | None = None
 
     @property
     def stream(self) -> str:
@@ -192,6 +194,7 @@ class LoadPeer:
         section = parse(sdp).media[0]
         found = [text.split() for text in section.candidate_texts]
         places = [(part[4], int(part[5])) for part in found if part[2].lower() == "udp" and ":" not in part[4]]
+        self.engine = next(iter(places), None)
         if via is not None:
             places = [via(*place) for place in places]
         await self.order(

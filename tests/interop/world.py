@@ -7,7 +7,7 @@ permissions, the journal, the figures of a call and the count of legs. Time is r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -300,12 +300,12 @@ def offered(sdp: str) -> Json:
 
 
 @asynccontextmanager
-async def a_server(folder: Path) -> AsyncIterator[tuple[Served, BusinessApp]]:
+async def a_server(folder: Path, options: Sequence[str] = (), *, workers: int = 1) -> AsyncIterator[tuple[Served, BusinessApp]]:
     """A server process with its development app subscribed to a receiver here."""
     app = BusinessApp()
     await app.start()
     try:
-        async with serving(folder, app.url, ["--verbose"]) as served:
+        async with serving(folder, app.url, ["--verbose", *options], workers=workers) as served:
             dev = served.dev
             app.use(dev.base_url, dev.page.id, dev.page.access_token, dev.app.secret, dev.verify_token)
             yield served, app

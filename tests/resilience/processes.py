@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,7 +48,8 @@ class Footprint:
 class ServerProcess:
     """One server after another on the same ports, with the same data: `pagecalls serve`, or another `program` with its options.
 
-    `faults` are the log lines at error level of all of them, `lines` counts all lines.
+    `faults` are the log lines at error level of all of them, `lines` counts all lines. Each of the engine's `workers` has a
+    media port, from `udp_port` on.
     """
 
     folder: Path
@@ -57,6 +58,7 @@ class ServerProcess:
     udp_port: int
     options: Sequence[str] = ()
     program: Sequence[str] = SERVE
+    workers: int = 1
     faults: list[str] = field(default_factory=list)
     lines: int = 0
     _process: asyncio.subprocess.Process | None = None
@@ -83,6 +85,11 @@ class ServerProcess:
         found = engines(self.folder)
         return found[0] if found else None
 
+    @property
+    def media_ports(self) -> set[int]:
+        """Where the engine takes datagrams, whichever engine it is."""
+        return set(range(self.udp_port, self.udp_port + self.workers))
+
     def engine_faults(self) -> list[str]:
         """Error lines that the engine wrote since its first server was killed (`engine.log`)."""
         log = self.folder / "engine.log"
@@ -91,7 +98,7 @@ class ServerProcess:
 
     async def launch(self) -> None:
         """Start it, without waiting."""
-        ports = ["--port", str(self.port), "--udp-port", str(self.udp_port)]
+        ports = ["--port", str(self.port), "--udp-port", str(self.udp_port), "--workers", str(self.workers)]
         line = [*ports, "--data-dir", str(self.folder), "--webhook", self.webhook, "--json", *self.options]
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -147,23 +154,31 @@ def is_fault(line: str) -> bool:
         return bool(line)
 
 
-def free_ports() -> tuple[int, int]:
+def free_ports(workers: int) -> tuple[int, int]:
     """A port for HTTP and one for media that nobody has now. Every server of a world gets the same, as an operator's does.
 
-    Media take the same number over UDP and TCP, so the number is asked for over TCP, where more of them are in use.
+    Media take the same number over UDP and TCP, so the number is asked for over TCP, where more of them are in use. The next
+    workers have the next numbers over UDP, which must be free as well.
     """
-    with socket.socket() as http, socket.socket() as media:
-        for each in (http, media):
-            each.bind(("127.0.0.1", 0))
-        return http.getsockname()[1], media.getsockname()[1]
+    while True:
+        with socket.socket() as http, socket.socket() as media, ExitStack() as others:
+            for each in (http, media):
+                each.bind(("127.0.0.1", 0))
+            port = media.getsockname()[1]
+            try:
+                for number in range(port, port + workers):
+                    others.enter_context(socket.socket(type=socket.SOCK_DGRAM)).bind(("127.0.0.1", number))
+            except (OSError, OverflowError):
+                continue
+            return http.getsockname()[1], port
 
 
 @asynccontextmanager
 async def a_server(
-    folder: Path, webhook: str, options: Sequence[str] = (), program: Sequence[str] = SERVE
+    folder: Path, webhook: str, options: Sequence[str] = (), program: Sequence[str] = SERVE, workers: int = 1
 ) -> AsyncIterator[ServerProcess]:
     """A server that runs, with its data in an absolute folder; whatever runs of it in the end is ended."""
-    server = ServerProcess(folder, webhook, *free_ports(), options, program)
+    server = ServerProcess(folder, webhook, *free_ports(workers), options, program, workers)
     try:
         await server.start()
         yield server
@@ -193,6 +208,16 @@ def waited_s(pid: int) -> float:
 def zombies(parent: int) -> list[int]:
     """Children of a process that have ended and that it does not collect."""
     return [pid for pid in _pids() if (facts := _status(pid)) and facts["PPid"] == str(parent) and facts["State"][0] == "Z"]
+
+
+def udp_ports(pid: int) -> set[int]:
+    """Ports of the UDP sockets that a process has, of both families."""
+    links = set()
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it has just been closed
+            links.add(str(each.readlink()))
+    rows = [line.split() for table in ("udp", "udp6") for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
+    return {int(row[1].rsplit(":", 1)[1], 16) for row in rows if f"socket:[{row[9]}]" in links}
 
 
 def has_ended(pid: int) -> bool:

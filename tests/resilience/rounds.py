@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tests.resilience.hearing import Sound, caught_up, check_sound
-from tests.resilience.processes import Footprint, has_ended
+from tests.resilience.processes import Footprint, has_ended, udp_ports
 from tests.resilience.waiting import watched
 from tests.resilience.world import World
 
@@ -248,8 +248,8 @@ async def _engine_back(world: World, old: int, killed: float) -> float:
                     break
             await asyncio.sleep(0.02)
     check(has_ended(old), "the killed engine still runs")
-    ports = {place.rsplit(":", 1)[1] for place in world.server.dev.media.udp}
-    check(ports == {str(world.server.udp_port)}, f"another media port: {ports}")
+    ports = udp_ports(await _next_engine(world, old))
+    check(ports == world.server.media_ports, f"other media ports: {ports}")
     return asyncio.get_running_loop().time() - killed
 
 

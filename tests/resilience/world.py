@@ -27,6 +27,10 @@ from tests.resilience.ledger import Ledger
 from tests.resilience.processes import Footprint, ServerProcess, a_server, engines, servers, zombies
 
 CALLS = 50
+WORKERS = 2
+"""Of the engine: each has a media port, and about half of the calls."""
+LEAST_SHARE = 0.25
+"""Of the standing calls at each worker: the calls that come and go are shared out as well."""
 CALLERS = 8
 """Who make one call after the other: about six calls a second in all."""
 AT_ONCE = 10
@@ -68,6 +72,18 @@ class World:
         idle = [consumer for consumer in self.consumers if id(consumer) not in busy]
         self.standing += await some_at_once(self._call, idle)
         await self.until_heard(self.standing)
+        self.check_spread()
+
+    def check_spread(self) -> None:
+        """Every worker has standing calls, and both peers of a call are at the same one."""
+        at = dict.fromkeys(self.server.media_ports, 0)
+        for call in self.standing:
+            one, other = (peer.engine for peer in call.sides)
+            if one is None or one != other:
+                raise AssertionError(f"{call.id} is at {one} and {other}")
+            at[one[1]] += 1
+        if min(at.values()) < LEAST_SHARE * len(self.standing):
+            raise AssertionError(f"calls by the worker's port: {at}")
 
     async def probe(self) -> float:
         """One more call with sound, from start to end; returns how long it took until it was heard."""
@@ -235,7 +251,7 @@ async def a_world(folder: Path, seed: int) -> AsyncIterator[World]:
         app = BusinessApp(on_webhook)
         stack.push_async_callback(app.close)
         await app.start()
-        server = await stack.enter_async_context(a_server(folder, app.url))
+        server = await stack.enter_async_context(a_server(folder, app.url, workers=WORKERS))
         dev = server.dev
         app.use(dev.base_url, dev.page.id, dev.page.access_token, dev.app.secret, dev.verify_token)
         http = await stack.enter_async_context(aiohttp.ClientSession())

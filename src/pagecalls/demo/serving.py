@@ -34,14 +34,17 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(folder: Path, webhook: str, options: Sequence[str] = (), log: list[str] | None = None) -> AsyncIterator[Served]:
+async def serving(
+    folder: Path, webhook: str, options: Sequence[str] = (), log: list[str] | None = None, *, workers: int = 1
+) -> AsyncIterator[Served]:
     """`pagecalls serve` with its data in `folder`, ready; ended on the way out. Raises `NotServing`.
 
-    `log` gets the lines of its log when it has ended.
+    `log` gets the lines of its log when it has ended. `workers`: of its engine, the same on every machine.
 
     The process finds its modules where this one does, installed or not.
     """
-    line = ["--port", "0", "--udp-port", "0", "--data-dir", str(folder), "--webhook", webhook, "--json", *options]
+    ports = ["--port", "0", "--udp-port", "0", "--workers", str(workers)]
+    line = [*ports, "--data-dir", str(folder), "--webhook", webhook, "--json", *options]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "pagecalls.cli", "serve", *line),

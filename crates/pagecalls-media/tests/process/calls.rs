@@ -1,5 +1,6 @@
 //! Calls over real sockets: media both ways, connections that break, workers that share a port, and strangers at the door.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::time::Instant;
@@ -162,6 +163,52 @@ fn calls_go_to_the_worker_with_the_fewest_and_share_the_tcp_port() {
         while !peer.is_closed {
             peer.receive();
         }
+    }
+}
+
+#[test]
+fn each_worker_forwards_the_calls_that_are_at_its_port() {
+    let engine = Engine::start_with(&["--workers", "3", "--tcp-port", "0"]);
+    let (mut client, hello) = greeted(&engine);
+    let mut ports = HashSet::new();
+    let mut calls = Vec::new();
+    for call in ["one", "two", "three"] {
+        let worker = client.ok(json!({"op": "call.create", "call": call}))["worker"].clone();
+        let told = &hello["candidates"][worker.as_u64().unwrap() as usize];
+        let [mut business, mut consumer] = [("b", 111), ("k", 109)].map(|(side, pt)| {
+            let leg = format!("{side} of {call}");
+            let print = &hello["fingerprint"];
+            let peer = Peer::connect_over(&mut client, call, &leg, pt, print, |offer| {
+                Wire::udp(candidate(offer, "udp", false))
+            });
+            assert_eq!(&peer.offer["candidates"], told, "{leg}");
+            peer
+        });
+        route(
+            &mut client,
+            call,
+            &format!("b of {call}"),
+            &format!("k of {call}"),
+        );
+        ports.insert(candidate(&business.offer, "udp", false).port());
+        // All calls are up while each of them is heard.
+        business.speak(111, 1, call.as_bytes());
+        assert_eq!(consumer.hear(), call.as_bytes());
+        calls.push((call, business, consumer));
+    }
+    assert_eq!(ports.len(), 3, "each call has a worker to itself");
+    for (call, business, consumer) in &mut calls {
+        business.speak(111, 2, format!("{call} again").as_bytes());
+        consumer.speak(109, 1, format!("yes, {call}").as_bytes());
+        assert_eq!(consumer.hear(), format!("{call} again").as_bytes());
+        assert_eq!(business.hear(), format!("yes, {call}").as_bytes());
+        // One leg goes over to the TCP port, which all workers share.
+        consumer.wire = Wire::tcp(candidate(&consumer.offer, "tcp", false), false);
+        consumer.check();
+        consumer.speak(109, 2, b"over TCP");
+        assert_eq!(business.hear(), b"over TCP");
+        business.speak(111, 3, b"to TCP");
+        assert_eq!(consumer.hear(), b"to TCP");
     }
 }
 

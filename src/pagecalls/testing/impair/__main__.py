@@ -112,7 +112,8 @@ def main(
 ) -> None:
     """A bad network in front of a media port: a UDP relay that loses, delays and reorders datagrams, until Ctrl-C.
 
-    With `pagecalls serve --public-ip 127.0.0.2` peers on this machine are told an address where the relay can listen:
+    With `pagecalls serve --public-ip 127.0.0.2 --workers 1` peers on this machine are told an address where the relay can
+    listen, and no other:
 
     \b
       python -m pagecalls.testing.impair \\
