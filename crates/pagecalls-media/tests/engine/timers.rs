@@ -1,8 +1,13 @@
 //! What time alone brings about.
 
-use pagecalls_media::protocol::{Event, LegFailed, Timers, Why};
+use pagecalls_media::protocol::{
+    CallCreate, Direction, Event, Kind, LegFailed, LegStats, MAX_FRAME_BYTES, RecvTrack, SendTrack,
+    Stats, Timers, TrackCounters, Why,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
 
-use crate::rig::{BUSINESS, CONSUMER, Packet, Rig};
+use crate::rig::{BUSINESS, BUSINESS_EXT, CONSUMER, OPUS, Packet, Rig, codec, recv, send};
 
 fn failures(rig: &mut Rig) -> Vec<(String, Why)> {
     rig.take_events()
@@ -166,6 +171,123 @@ fn the_figures_of_many_legs_come_in_frames_that_fit() {
         assert!(frame.len() < 512 * 1024, "{} bytes", frame.len());
     }
     assert_eq!(legs, 1_200);
+}
+
+/// Tracks that a leg may have in each direction, and streams that the peer may open on each of them.
+const LABELS: [&str; 4] = [
+    "default_audio",
+    "default_video",
+    "screen_audio",
+    "screen_video",
+];
+const STREAMS: u32 = 16;
+
+/// SSRCs have as many digits as they can have.
+const FIRST_SSRC: u32 = 4_000_000_000;
+
+/// What a peer may send and be sent at most.
+fn all_tracks() -> (Vec<RecvTrack>, Vec<SendTrack>) {
+    let received = (0..).zip(LABELS).map(|(place, track)| {
+        let first = FIRST_SSRC + place * STREAMS;
+        let ssrcs: Vec<u32> = (first..first + STREAMS).collect();
+        let mut recv = recv(track, track, &ssrcs, &[codec(OPUS, 111)], &BUSINESS_EXT);
+        recv.kind = kind_of(track);
+        recv
+    });
+    let sent = (0..).zip(LABELS).map(|(place, track)| {
+        // Of sound there are two copies.
+        let first = FIRST_SSRC + 1_000 + 2 * place;
+        let outputs = [(first, "a"), (first + 1, track)];
+        let mut send = send(track, &outputs, &[codec(OPUS, 111)], &BUSINESS_EXT);
+        send.kind = kind_of(track);
+        send
+    });
+    (received.collect(), sent.collect())
+}
+
+fn kind_of(track: &str) -> Kind {
+    if track.ends_with("video") {
+        Kind::Video
+    } else {
+        Kind::Audio
+    }
+}
+
+/// What a track of that direction and kind never has.
+fn never_has(track: &TrackCounters, figure: &str) -> bool {
+    let is_recv = track.direction == Direction::Recv;
+    match figure {
+        "jitter_ms" | "reordered" | "duplicates" | "late" => !is_recv,
+        "nacks" | "plis" | "firs" | "rtx_packets" => kind_of(&track.track) == Kind::Audio,
+        _ => is_recv && figure.starts_with("remote_"),
+    }
+}
+
+/// A record with every figure that it may have as long as it gets in a call of weeks: ten digits of a count, thirteen of bytes, eight and
+/// three decimals of a time or a share; and the peer at an IPv6 address.
+fn longest(record: &impl Serialize, never_has: impl Fn(&str) -> bool) -> Value {
+    let mut value = serde_json::to_value(record).unwrap();
+    for (name, member) in value.as_object_mut().unwrap() {
+        match member {
+            Value::Null if never_has(name) => {}
+            Value::String(_) if name == "remote" => {
+                *member = json!("[2001:db8:1111:2222:3333:4444:5555:6666]:65535");
+            }
+            Value::Number(_) if name == "bytes" => *member = json!(4_000_000_000_000_u64),
+            Value::Number(number) if number.is_u64() => *member = json!(4_000_000_000_u64),
+            Value::Null | Value::Number(_) => *member = json!(86_400_000.125),
+            _ => {}
+        }
+    }
+    value
+}
+
+fn longest_leg(leg: &LegStats) -> Value {
+    let mut value = longest(leg, |_| false);
+    let tracks = leg
+        .tracks
+        .iter()
+        .map(|track| longest(track, |figure| never_has(track, figure)));
+    value["tracks"] = tracks.collect();
+    value
+}
+
+#[test]
+fn the_figures_of_legs_with_all_that_they_may_have_come_in_frames_that_fit() {
+    let mut rig = Rig::new();
+    let id = |call: usize| format!("c_{call:0>43}");
+    // Calls are told in turns, and every fifth has the same one: those have legs, 320 in all.
+    for call in 0..100 {
+        rig.command(CallCreate { call: id(call) }).unwrap();
+    }
+    for number in 0..320 {
+        let peer = rig.add_peer_to(&id(number / 16 * 5), &format!("{number:0>16}"));
+        let (received, sent) = all_tracks();
+        rig.apply(peer, 1, received, sent);
+        rig.connect(peer);
+        for ssrc in FIRST_SSRC..FIRST_SSRC + STREAMS * LABELS.len() as u32 {
+            rig.send(peer, &Packet::audio(111, ssrc, 1, 0));
+            rig.send(peer, &Packet::audio(111, ssrc, 2, 960));
+        }
+    }
+    rig.take_events();
+    rig.advance_ms(5_000);
+    let mut told = Vec::new();
+    for event in rig.take_events() {
+        let Event::Stats(Stats { legs }) = event else {
+            continue;
+        };
+        for leg in &legs {
+            let ssrcs = leg.tracks.iter().map(|track| track.ssrcs.len());
+            assert_eq!((leg.tracks.len(), ssrcs.sum()), (8, 64 + 8));
+        }
+        let legs: Vec<Value> = legs.iter().map(longest_leg).collect();
+        told.push(legs.len());
+        let event = json!({"seq": u64::MAX, "ev": "stats", "legs": legs}).to_string();
+        assert!(event.len() <= MAX_FRAME_BYTES, "{} bytes", event.len());
+    }
+    assert_eq!(told, [208, 112]);
+    assert_eq!(rig.stats().len(), 320);
 }
 
 #[test]

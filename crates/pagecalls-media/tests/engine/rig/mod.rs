@@ -183,8 +183,12 @@ impl Rig {
     }
 
     pub fn add_peer(&mut self, leg: &str) -> usize {
+        self.add_peer_to("c", leg)
+    }
+
+    pub fn add_peer_to(&mut self, call: &str, leg: &str) -> usize {
         let created = self.command(LegCreate {
-            call: "c".into(),
+            call: call.into(),
             leg: leg.into(),
         });
         let Ok(Reply::LegCreateOk(offer)) = created else {
