@@ -108,7 +108,7 @@ class Metrics(Collector):
 
 
 class MediaMetrics:
-    """What the engine tells of legs, summed up. Times of set-up count once a leg, the rest each time that it is told."""
+    """What the engine tells of legs, summed up. Times of set-up count once, the rest each time that something new is told."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         side, both = ("side",), ("side", "direction")
@@ -131,7 +131,9 @@ class MediaMetrics:
         self._mos = histogram("mos", "Estimated opinion score of what the peer hears.", side, MOS)
         self._ice = histogram("ice_seconds", "From the first apply to the first valid pair.", side, SET_UP_S)
         self._dtls = histogram("dtls_seconds", "From the first DTLS record to the keys.", side, SET_UP_S)
-        self._first = histogram("first_packet_seconds", "From the first apply to the first packet from the peer.", side, SET_UP_S)
+        self._first = histogram(
+            "first_packet_seconds", "From the apply that brought a track to its first packet.", side, SET_UP_S
+        )
 
     def told(self, side: Side, before: LegStats | None, now: LegStats) -> None:
         """New figures of a leg; `before` as they were told last."""
@@ -141,7 +143,8 @@ class MediaMetrics:
             (self._path_changes, now.path_changes, before.path_changes if before else 0),
         ):
             _grow(counter.labels(side.value), old, count)
-        _observe_ms(self._rtt.labels(side.value), now.srtt_ms)
+        if now.rtt_measurements > (before.rtt_measurements if before else 0):
+            _observe_ms(self._rtt.labels(side.value), now.srtt_ms)
         if now.mos is not None:
             self._mos.labels(side.value).observe(now.mos)
         _observe_once(self._ice.labels(side.value), before.ice_ms if before else None, now.ice_ms)
@@ -157,11 +160,12 @@ class MediaMetrics:
         if now.direction == "recv":
             _grow(self._duplicates.labels(side.value), (before.duplicates if before else 0) or 0, now.duplicates or 0)
             _observe_once(self._first.labels(side.value), before.first_rtp_ms if before else None, now.first_rtp_ms)
-            _observe_ms(self._jitter.labels(*labels), now.jitter_ms)
+            jitter_ms = now.jitter_ms if now.packets > (before.packets if before else 0) else None
             loss = _loss(before, now)
         else:
-            _observe_ms(self._jitter.labels(*labels), now.remote_jitter_ms)
-            loss = now.remote_fraction_lost
+            is_reported = (now.remote_reports or 0) > ((before.remote_reports if before else 0) or 0)
+            jitter_ms, loss = (now.remote_jitter_ms, now.remote_fraction_lost) if is_reported else (None, None)
+        _observe_ms(self._jitter.labels(*labels), jitter_ms)
         if loss is not None:
             self._loss.labels(*labels).observe(loss)
 

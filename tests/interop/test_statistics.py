@@ -16,6 +16,8 @@ from pagecalls.demo.peers.base import Peer, PeerStats
 from pagecalls.demo.peers.chromium import Chromium
 from tests.interop.world import BUSINESS_HZ, CONSUMER_HZ, Call, Json, Start, World, until
 
+HALF_A_SECOND = 25
+"""Packets that a peer still sends, or sends already, while its change is under way."""
 CACHED_PACKETS = 3
 """Chromium answers from a store that may be 50 ms old."""
 
@@ -91,6 +93,37 @@ async def test_figures_agree_with_the_peers(world: World, start: Start, chromium
     business: Peer = await start(chromium.peer(tone_hz=BUSINESS_HZ))
     consumer: Peer = await start(AiortcPeer(tone_hz=CONSUMER_HZ))
     await check(world, await world.consumer_calls(business, consumer))
+
+
+async def test_figures_go_on_through_a_hold(world: World, start: Start, chromium: Chromium) -> None:
+    """What came before counts while the business holds the call, and after; what it did not send meanwhile is no loss."""
+    business: Peer = await start(chromium.peer(tone_hz=BUSINESS_HZ))
+    consumer: Peer = await start(AiortcPeer(tone_hz=CONSUMER_HZ))
+    call = await world.consumer_calls(business, consumer)
+    await call.hear()
+    at_business, at_consumer = world.updates(call)
+    await business.hold(sends=False)
+    await at_business.change()
+    await at_consumer.take()
+    held = await business.stats()
+
+    async def is_told() -> bool:
+        leg = (await legs(world, call)).get("business")
+        return leg is not None and track(leg, "recv")["ssrcs"] == []
+
+    await until(is_told, within_s=15)
+    at_hold = track((await legs(world, call))["business"], "recv")
+    assert 0 < held.packets_sent - HALF_A_SECOND <= at_hold["packets"] <= held.packets_sent + CACHED_PACKETS
+    await business.resume()
+    await at_business.change()
+    await at_consumer.take()
+    await call.hear()
+    after = await business.stats()
+    await world.hang_up(call)
+    last = track((await legs(world, call))["business"], "recv")
+    assert after.packets_sent > held.packets_sent
+    assert last["packets"] >= at_hold["packets"] + after.packets_sent - held.packets_sent - HALF_A_SECOND
+    assert (last["lost"], last["first_rtp_ms"]) == (0, at_hold["first_rtp_ms"])
 
 
 async def test_a_call_of_a_second_has_figures(world: World, start: Start) -> None:

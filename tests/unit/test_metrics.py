@@ -18,6 +18,11 @@ def received(packets: int, lost: int | None = 0, **more: object) -> TrackCounter
     return TrackCounters(track="in", direction="recv", packets=packets, bytes=packets * 80, lost=lost, **more)  # type: ignore[arg-type]
 
 
+def reported(reports: int, **more: object) -> TrackCounters:
+    figures = {"remote_fraction_lost": 0.02, "remote_jitter_ms": 8.0, "remote_reports": reports} | more
+    return TrackCounters(track="out", direction="send", packets=4, bytes=320, **figures)  # type: ignore[arg-type]
+
+
 class Sums:
     """A registry and a quick look at it."""
 
@@ -77,8 +82,7 @@ def test_loss_is_that_since_the_figures_before() -> None:
 
 def test_what_the_peer_reports_is_its_own_direction() -> None:
     sums = Sums()
-    sent = TrackCounters(track="out", direction="send", packets=4, bytes=320, remote_fraction_lost=0.02, remote_jitter_ms=8.0)
-    sums.told(leg(received(4, jitter_ms=2.0), sent, rtt_ms=90.0, srtt_ms=100.0, mos=4.1))
+    sums.told(leg(received(4, jitter_ms=2.0), reported(1), rtt_ms=90.0, srtt_ms=100.0, rtt_measurements=1, mos=4.1))
     assert sums.of("loss_ratio_sum", direction="send") == 0.02
     assert sums.of("jitter_seconds_sum", direction="send") == 0.008
     assert sums.of("jitter_seconds_sum", direction="recv") == 0.002
@@ -92,3 +96,27 @@ def test_what_is_not_known_is_not_observed() -> None:
         assert sums.of(name) in (None, 0)
     for name in ("jitter_seconds_count", "loss_ratio_count"):
         assert sums.of(name, direction="recv") in (None, 0)
+
+
+def test_what_is_told_again_and_was_not_measured_again_is_not_observed() -> None:
+    """A peer that is held or silent adds nothing, however often its last figures are told."""
+    sums = Sums()
+    last = leg(received(50, jitter_ms=2.0), reported(3), srtt_ms=100.0, rtt_measurements=3)
+    for _ in range(120):
+        sums.told(last)
+
+    def counts() -> list[float | None]:
+        of = [("jitter_seconds_count", direction) for direction in ("recv", "send")] + [("loss_ratio_count", "send")]
+        return [sums.of("rtt_seconds_count"), *(sums.of(name, direction=direction) for name, direction in of)]
+
+    assert counts() == [1, 1, 1, 1]
+    sums.told(leg(received(51, jitter_ms=2.0), reported(3), srtt_ms=100.0, rtt_measurements=3))
+    assert counts() == [1, 2, 1, 1]
+    sums.told(leg(received(51, jitter_ms=2.0), reported(4), srtt_ms=100.0, rtt_measurements=3))
+    assert counts() == [1, 2, 2, 2]
+    sums.told(leg(received(51, jitter_ms=2.0), reported(4), srtt_ms=100.0, rtt_measurements=4))
+    assert counts() == [2, 2, 2, 2]
+    # New, and too old by now.
+    stale = reported(5, remote_fraction_lost=None, remote_jitter_ms=None)
+    sums.told(leg(received(51, jitter_ms=2.0), stale, srtt_ms=100.0, rtt_measurements=4))
+    assert counts() == [2, 2, 2, 2]

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::inlet::{Inlets, Source};
+use crate::inlet::{Inlet, Inlets, Totals};
 use crate::outlet::Outlet;
 use crate::protocol::{Direction, TrackCounters};
 use crate::quality::{ms, rounded};
@@ -15,35 +15,47 @@ pub fn after(since: Option<Instant>, then: Option<Instant>) -> Option<f64> {
     Some(ms(then.saturating_duration_since(since)))
 }
 
-/// The figures of the received track at `place`, over all its streams. `since` is when the leg was first applied.
+/// The figures of the received track at `place`, over all its streams.
 #[must_use]
-pub fn received(
-    inlets: &Inlets,
-    place: usize,
-    since: Option<Instant>,
-    now: Instant,
-) -> TrackCounters {
-    let inlet = &inlets.tracks[place];
-    let totals = inlets.totals_of(place);
-    let latest = inlets.sources_of(place).max_by_key(|source| source.heard);
+pub fn received(inlets: &Inlets, place: usize, now: Instant) -> TrackCounters {
+    let ssrcs = inlets.sources_of(place).map(|source| source.ssrc).collect();
+    TrackCounters {
+        ssrcs,
+        ..of_inlet(
+            &inlets.tracks[place],
+            inlets.totals_of(place),
+            inlets.jitter_ms_of(place),
+            now,
+        )
+    }
+}
+
+/// The figures of a received track that is gone.
+#[must_use]
+pub fn received_before(gone: &Inlet, now: Instant) -> TrackCounters {
+    of_inlet(gone, gone.totals_before(), gone.jitter_ms_before(), now)
+}
+
+fn of_inlet(inlet: &Inlet, totals: Totals, jitter_ms: Option<f64>, now: Instant) -> TrackCounters {
     let has_begun = inlet.first.is_some();
     let video = Some(inlet).filter(|inlet| has_begun && inlet.is_video());
     TrackCounters {
         track: inlet.desired.track.clone(),
         direction: Direction::Recv,
-        ssrcs: inlets.sources_of(place).map(|source| source.ssrc).collect(),
+        ssrcs: Vec::new(),
         packets: totals.packets,
         bytes: totals.bytes,
         bitrate_bps: inlet.rate.bps(totals.bytes, now),
-        first_rtp_ms: after(since, inlet.first),
+        first_rtp_ms: after(Some(inlet.since), inlet.first),
         lost: has_begun.then_some(totals.lost),
-        jitter_ms: latest.and_then(jitter_ms),
+        jitter_ms: jitter_ms.map(rounded),
         reordered: has_begun.then_some(totals.reordered),
         duplicates: has_begun.then_some(inlet.duplicates),
         late: has_begun.then_some(inlet.late),
         remote_lost: None,
         remote_fraction_lost: None,
         remote_jitter_ms: None,
+        remote_reports: None,
         nacks: video.map(|inlet| inlet.requests.nacks),
         plis: video.map(|inlet| inlet.requests.plis),
         firs: video.map(|inlet| inlet.requests.firs),
@@ -51,11 +63,12 @@ pub fn received(
     }
 }
 
-/// The figures of a sent track, each packet counted once however many outputs carry it.
+/// The figures of a sent track, each packet counted once however many outputs carry it. A track that is gone has none any more.
 #[must_use]
-pub fn sent(outlet: &Outlet, since: Option<Instant>, now: Instant) -> TrackCounters {
+pub fn sent(outlet: &Outlet, now: Instant) -> TrackCounters {
     let sending = &outlet.sending;
     let report = sending.last_report();
+    let fresh = report.filter(|report| report.is_fresh(now));
     let video = Some(outlet).filter(|outlet| sending.first.is_some() && outlet.is_video());
     TrackCounters {
         track: outlet.track().to_owned(),
@@ -64,22 +77,19 @@ pub fn sent(outlet: &Outlet, since: Option<Instant>, now: Instant) -> TrackCount
         packets: sending.packets,
         bytes: sending.bytes,
         bitrate_bps: sending.rate.bps(sending.bytes, now),
-        first_rtp_ms: after(since, sending.first),
+        first_rtp_ms: after(Some(outlet.since), sending.first),
         lost: report.map(Reported::lost_on_hop),
         jitter_ms: None,
         reordered: None,
         duplicates: None,
         late: None,
         remote_lost: report.map(Reported::lost_on_way),
-        remote_fraction_lost: report.map(|report| rounded(report.fraction_lost())),
-        remote_jitter_ms: report.map(|report| rounded(report.jitter_ms(outlet.clock_hz()))),
+        remote_fraction_lost: fresh.map(|report| rounded(report.fraction_lost())),
+        remote_jitter_ms: fresh.map(|report| rounded(report.jitter_ms(outlet.clock_hz()))),
+        remote_reports: report.map(|_| sending.reports()),
         nacks: video.map(|outlet| outlet.requests.nacks),
         plis: video.map(|outlet| outlet.requests.plis),
         firs: video.map(|outlet| outlet.requests.firs),
         rtx_packets: video.map(|outlet| outlet.rtx_packets),
     }
-}
-
-fn jitter_ms(source: &Source) -> Option<f64> {
-    source.reception.jitter_ms().map(rounded)
 }

@@ -21,6 +21,9 @@ const OVER: Duration = Duration::from_secs(30);
 /// A track that had flowed and is silent for this long has stalled.
 const STALLED: Duration = Duration::from_secs(5);
 
+/// So many tracks of a leg that are gone stay counted, in each direction: more than the control plane has names for.
+pub const MAX_GONE: usize = 8;
+
 /// Feedback messages that asked a sender for something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Requests {
@@ -62,6 +65,8 @@ pub struct Inlet {
     pub uid: u32,
     /// Its desired state.
     pub desired: RecvTrack,
+    /// When a desired state brought the track that has flowed since.
+    pub since: Instant,
     /// When the first packet came, on whichever stream.
     pub first: Option<Instant>,
     /// Packets that came twice.
@@ -76,16 +81,19 @@ pub struct Inlet {
     pub rtx_packets: u64,
     /// What was counted of streams that gave up their places.
     over: Totals,
+    /// When the latest of these was heard last, and its jitter.
+    over_jitter: Option<(Instant, Option<f64>)>,
     /// Payload types with their clocks; `None` for telephone events.
     clocks: Vec<(u8, Option<u32>)>,
     stall_told: bool,
 }
 
 impl Inlet {
-    fn new(uid: u32, desired: RecvTrack) -> Self {
+    fn new(uid: u32, desired: RecvTrack, now: Instant) -> Self {
         let mut inlet = Self {
             uid,
             desired,
+            since: now,
             first: None,
             duplicates: 0,
             late: 0,
@@ -93,6 +101,7 @@ impl Inlet {
             requests: Requests::default(),
             rtx_packets: 0,
             over: Totals::default(),
+            over_jitter: None,
             clocks: Vec::new(),
             stall_told: false,
         };
@@ -100,10 +109,42 @@ impl Inlet {
         inlet
     }
 
+    /// Takes the desired state that holds from now on.
+    fn take_over(&mut self, desired: RecvTrack) {
+        self.desired = desired;
+        self.read_clocks();
+    }
+
+    /// Keeps what was counted of a stream that is over.
+    fn keep(&mut self, source: &Source) {
+        if source.is_rtx {
+            return;
+        }
+        self.over = self.over.with(&source.reception);
+        let is_latest = self
+            .over_jitter
+            .is_none_or(|(heard, _)| heard <= source.heard);
+        if is_latest {
+            self.over_jitter = Some((source.heard, source.reception.jitter_ms()));
+        }
+    }
+
     fn read_clocks(&mut self) {
         let codecs = self.desired.codecs.iter();
         let clock = |codec| (!is_event(codec)).then(|| clock_hz(&codec.key));
         self.clocks = codecs.map(|codec| (codec.pt, clock(codec))).collect();
+    }
+
+    /// What was counted of streams that are over: of a track that is gone, all that there is.
+    #[must_use]
+    pub fn totals_before(&self) -> Totals {
+        self.over
+    }
+
+    /// The jitter of the one among these that was heard last.
+    #[must_use]
+    pub fn jitter_ms_before(&self) -> Option<f64> {
+        self.over_jitter.and_then(|(_, jitter_ms)| jitter_ms)
     }
 
     /// Whether it is video.
@@ -168,6 +209,8 @@ pub struct Source {
 pub struct Inlets {
     /// The tracks, in the desired order.
     pub tracks: Vec<Inlet>,
+    /// Tracks that had flowed and are no longer desired, without streams, the longest gone first. One whose name comes back goes on.
+    pub gone: Vec<Inlet>,
     /// The streams, oldest first.
     pub sources: Vec<Source>,
 }
@@ -199,9 +242,14 @@ pub struct Received {
 
 impl Inlets {
     /// Takes over the desired tracks. Streams stay with their tracks, unless another track now names their SSRC.
-    pub fn apply(&mut self, desired: Vec<RecvTrack>, mut serial: impl FnMut() -> u32) {
-        let moved_to: Vec<Option<usize>> = self
-            .tracks
+    pub fn apply(
+        &mut self,
+        desired: Vec<RecvTrack>,
+        now: Instant,
+        mut serial: impl FnMut() -> u32,
+    ) {
+        let before = std::mem::take(&mut self.tracks);
+        let moved_to: Vec<Option<usize>> = before
             .iter()
             .map(|inlet| {
                 desired
@@ -209,18 +257,14 @@ impl Inlets {
                     .position(|track| track.track == inlet.desired.track)
             })
             .collect();
-        let mut before = std::mem::take(&mut self.tracks);
-        for track in desired {
-            let old = before
-                .iter()
-                .position(|inlet| inlet.desired.track == track.track);
-            let inlet = if let Some(place) = old {
-                let mut inlet = before.swap_remove(place);
-                inlet.desired = track;
-                inlet.read_clocks();
+        let mut before: Vec<Option<Inlet>> = before.into_iter().map(Some).collect();
+        for (place, track) in desired.into_iter().enumerate() {
+            let old = moved_to.iter().position(|moved| *moved == Some(place));
+            let inlet = if let Some(mut inlet) = old.and_then(|old| before[old].take()) {
+                inlet.take_over(track);
                 inlet
             } else {
-                Inlet::new(serial(), track)
+                self.come(serial(), track, now)
             };
             self.tracks.push(inlet);
         }
@@ -233,9 +277,33 @@ impl Inlets {
             }
             let named = named.map(|(place, _)| place);
             let place = named.or_else(|| moved_to.get(source.inlet).copied().flatten());
+            if let (None, Some(Some(gone))) = (place, before.get_mut(source.inlet)) {
+                gone.keep(source);
+            }
             source.inlet = place.unwrap_or_default();
             place.is_some()
         });
+        let flowed = before
+            .into_iter()
+            .flatten()
+            .filter(|inlet| inlet.first.is_some());
+        self.gone.extend(flowed);
+        forget_oldest(&mut self.gone);
+    }
+
+    /// A track that was not there before, or that comes back.
+    fn come(&mut self, uid: u32, desired: RecvTrack, now: Instant) -> Inlet {
+        let mut gone = self.gone.iter();
+        match gone.position(|inlet| inlet.desired.track == desired.track) {
+            Some(place) => {
+                let mut inlet = self.gone.remove(place);
+                inlet.uid = uid;
+                inlet.stall_told = false;
+                inlet.take_over(desired);
+                inlet
+            }
+            None => Inlet::new(uid, desired, now),
+        }
     }
 
     /// Counts an authentic packet and says to which track it belongs; `None` when no track wants it.
@@ -307,10 +375,7 @@ impl Inlets {
             return false;
         };
         let gone = self.sources.remove(oldest);
-        if !gone.is_rtx {
-            let track = &mut self.tracks[gone.inlet];
-            track.over = track.over.with(&gone.reception);
-        }
+        self.tracks[gone.inlet].keep(&gone);
         true
     }
 
@@ -393,11 +458,23 @@ impl Inlets {
         receptions.fold(self.tracks[place].over, Totals::with)
     }
 
+    /// The jitter of the stream of the track at `place` that was heard last.
+    #[must_use]
+    pub fn jitter_ms_of(&self, place: usize) -> Option<f64> {
+        match self.latest(place) {
+            Some(source) => source.reception.jitter_ms(),
+            None => self.tracks[place].jitter_ms_before(),
+        }
+    }
+
     /// Ends the intervals of all bit rates.
     pub fn next_interval(&mut self, now: Instant) {
         for place in 0..self.tracks.len() {
             let bytes = self.totals_of(place).bytes;
             self.tracks[place].rate.next_interval(bytes, now);
+        }
+        for gone in &mut self.gone {
+            gone.rate.next_interval(gone.over.bytes, now);
         }
     }
 
@@ -476,6 +553,11 @@ impl Inlets {
     }
 }
 
+/// Keeps the newest [`MAX_GONE`].
+pub fn forget_oldest<T>(gone: &mut Vec<T>) {
+    gone.drain(..gone.len().saturating_sub(MAX_GONE));
+}
+
 /// The track that names this SSRC, and whether it does so for its repeats.
 fn named(tracks: &[Inlet], ssrc: u32) -> Option<(usize, bool)> {
     let media = tracks
@@ -552,7 +634,7 @@ mod tests {
     fn inlets(tracks: &[RecvTrack]) -> Inlets {
         let mut inlets = Inlets::default();
         let mut serial = 0;
-        inlets.apply(tracks.to_vec(), || {
+        inlets.apply(tracks.to_vec(), Instant::now(), || {
             serial += 1;
             serial
         });
@@ -597,6 +679,7 @@ mod tests {
         let uid = inlets.tracks[1].uid;
         inlets.apply(
             vec![track("b", "1", 96, &[]), track("c", "2", 111, &[])],
+            Instant::now(),
             || 99,
         );
         assert_eq!(inlets.tracks[0].uid, uid);
@@ -611,12 +694,26 @@ mod tests {
         );
         inlets.apply(
             vec![track("b", "1", 96, &[]), track("c", "2", 96, &[1])],
+            Instant::now(),
             || 100,
         );
         assert_eq!(
             inlets.sources[0].inlet, 1,
             "a track that names the stream takes it"
         );
+    }
+
+    #[test]
+    fn a_stream_that_another_track_takes_is_not_counted_where_it_was() {
+        let mut inlets = inlets(&[track("a", "0", 111, &[]), track("b", "1", 111, &[])]);
+        receive(&mut inlets, 111, 1, Some("0"));
+        receive(&mut inlets, 111, 2, Some("0"));
+        let desired = vec![track("b", "1", 111, &[2])];
+        inlets.apply(desired, Instant::now(), || 9);
+        assert_eq!(inlets.totals_of(0).packets, 1);
+        let gone = inlets.gone.iter();
+        let gone: Vec<_> = gone.map(|inlet| inlet.totals_before().packets).collect();
+        assert_eq!(gone, [1]);
     }
 
     fn video(name: &str, mid: &str, ssrcs: &[u32], rtx_ssrcs: &[u32]) -> RecvTrack {
@@ -664,7 +761,8 @@ mod tests {
     fn a_stream_that_turns_out_to_carry_repeats_begins_anew() {
         let mut inlets = inlets(&[video("a", "0", &[], &[])]);
         assert_eq!(part(&mut inlets, 96, 5, None), Some((0, Part::Media)));
-        inlets.apply(vec![video("a", "0", &[4], &[5])], || 9);
+        let desired = vec![video("a", "0", &[4], &[5])];
+        inlets.apply(desired, Instant::now(), || 9);
         assert!(inlets.source(5).is_none());
         assert_eq!(part(&mut inlets, 96, 5, None), None);
     }

@@ -56,6 +56,8 @@ pub struct Leg {
     pub inlets: Inlets,
     /// What we send to the peer.
     pub outlets: Vec<Outlet>,
+    /// Tracks that we no longer send, for their figures, the longest gone first.
+    gone_outlets: Vec<Outlet>,
     /// The SSRC by which the peer signed its last RTCP.
     pub peer_ssrc: Option<u32>,
     /// What became of the packets that the peer numbers.
@@ -95,6 +97,7 @@ impl Leg {
             round_trip: RoundTrip::default(),
             inlets: Inlets::default(),
             outlets: Vec::new(),
+            gone_outlets: Vec::new(),
             peer_ssrc: None,
             ledger: None,
             numbers: None,

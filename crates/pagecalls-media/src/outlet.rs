@@ -154,6 +154,8 @@ impl Rtx {
 pub struct Outlet {
     /// Tells this track from every other of the call, also from an earlier one of the same name.
     pub uid: u32,
+    /// When a desired state brought the track that has been sent since.
+    pub since: Instant,
     /// The source that feeds it now.
     pub current: Option<u32>,
     /// What has gone out, and what the receiver says of it.
@@ -179,7 +181,7 @@ pub struct Outlet {
 impl Outlet {
     /// A track that has sent nothing. `start_seq` and `start_ts` are random.
     #[must_use]
-    pub fn new(uid: u32, desired: SendTrack, start_seq: u16, start_ts: u32) -> Self {
+    pub fn new(uid: u32, desired: SendTrack, start_seq: u16, start_ts: u32, now: Instant) -> Self {
         let clock = desired
             .codecs
             .iter()
@@ -187,6 +189,7 @@ impl Outlet {
             .map_or(8_000, |codec| clock_hz(&codec.key));
         let mut outlet = Self {
             uid,
+            since: now,
             current: None,
             sending: Sending::default(),
             requests: Requests::default(),
@@ -207,6 +210,24 @@ impl Outlet {
         };
         outlet.apply(desired);
         outlet
+    }
+
+    /// Goes on with the figures of an earlier track of this name, and with nothing else of it.
+    #[must_use]
+    pub fn going_on_from(mut self, gone: &Self) -> Self {
+        self.since = gone.since;
+        self.sending = gone.sending.anew();
+        self.requests = gone.requests;
+        self.rtx_packets = gone.rtx_packets;
+        self
+    }
+
+    /// The track without outputs, for its figures.
+    #[must_use]
+    pub fn ended(mut self) -> Self {
+        self.copies = Vec::new();
+        self.dtmf = None;
+        self
     }
 
     /// Takes over the desired state: outputs that stay keep their streams.

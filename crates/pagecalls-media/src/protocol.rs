@@ -291,6 +291,8 @@ records! {
         #[serde(default)]
         remote_jitter_ms: Option<f64>,
         #[serde(default)]
+        remote_reports: Option<u64>,
+        #[serde(default)]
         nacks: Option<u64>,
         #[serde(default)]
         plis: Option<u64>,
@@ -327,6 +329,8 @@ records! {
         rtt_ms: Option<f64>,
         #[serde(default)]
         srtt_ms: Option<f64>,
+        #[serde(default)]
+        rtt_measurements: u64,
         #[serde(default)]
         mos: Option<f64>,
         #[serde(default)]

@@ -48,16 +48,24 @@ impl Rate {
 pub struct RoundTrip {
     last: Option<Duration>,
     smoothed: Option<Duration>,
+    measurements: u64,
 }
 
 impl RoundTrip {
     /// Takes a measurement; an eighth of it goes into the smoothed value (as RFC 6298 2.3 does).
     pub fn measured(&mut self, sample: Duration) {
+        self.measurements += 1;
         self.last = Some(sample);
         self.smoothed = Some(
             self.smoothed
                 .map_or(sample, |before| before * 7 / 8 + sample / 8),
         );
+    }
+
+    /// Measurements so far.
+    #[must_use]
+    pub fn measurements(&self) -> u64 {
+        self.measurements
     }
 
     /// The last measurement.
@@ -163,6 +171,7 @@ mod tests {
     fn a_round_trip_is_smoothed() {
         let mut trip = RoundTrip::default();
         assert_eq!((trip.last(), trip.smoothed()), (None, None));
+        assert_eq!(trip.measurements(), 0);
         trip.measured(millis(80));
         assert_eq!(
             (trip.last(), trip.smoothed()),
@@ -173,5 +182,6 @@ mod tests {
             (trip.last(), trip.smoothed()),
             (Some(millis(160)), Some(millis(90)))
         );
+        assert_eq!(trip.measurements(), 2);
     }
 }

@@ -39,6 +39,7 @@ pub struct Sending {
     relayed: [Option<(u32, Instant)>; RELAYED],
     next_relayed: usize,
     reported: Option<Reported>,
+    reports: u64,
 }
 
 /// What the receiver says of the track, over all outputs that have spoken for it one after the other.
@@ -46,8 +47,8 @@ pub struct Sending {
 pub struct Reported {
     /// The output that speaks for the track.
     ssrc: u32,
-    /// The number up to which it has spoken.
-    highest: u64,
+    /// The number up to which it has spoken; `None` where that was in a numbering that is over.
+    highest: Option<u64>,
     /// Losses of the outputs before, and what this one had lost while they still spoke.
     carried: Losses,
     passed: Losses,
@@ -92,6 +93,23 @@ pub struct Share {
 }
 
 impl Sending {
+    /// The same sums at the start of another numbering.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self {
+            packets: self.packets,
+            bytes: self.bytes,
+            first: self.first,
+            rate: self.rate,
+            reported: self.reported.map(|reported| Reported {
+                highest: None,
+                ..reported
+            }),
+            reports: self.reports,
+            ..Self::default()
+        }
+    }
+
     /// Notes that the packet with this number has gone out.
     pub fn sent(&mut self, number: u64, bytes: usize, now: Instant) {
         self.packets += 1;
@@ -154,13 +172,16 @@ impl Sending {
         let (carried, passed) = match self.reported {
             Some(before) if before.ssrc == block.ssrc => (before.carried, before.passed),
             // While both outputs ran, the one before has counted.
-            Some(before) if share.start <= before.highest => (before.total(), losses),
+            Some(before) if before.highest.is_some_and(|highest| share.start <= highest) => {
+                (before.total(), losses)
+            }
             Some(before) => (before.total(), Losses::default()),
             None => (Losses::default(), Losses::default()),
         };
+        self.reports += 1;
         self.reported = Some(Reported {
             ssrc: block.ssrc,
-            highest,
+            highest: Some(highest),
             carried,
             passed,
             now: losses,
@@ -168,6 +189,12 @@ impl Sending {
             jitter: block.jitter,
             at: now,
         });
+    }
+
+    /// How often the receiver has reported.
+    #[must_use]
+    pub fn reports(&self) -> u64 {
+        self.reports
     }
 
     /// What the receiver has reported.
@@ -360,6 +387,26 @@ mod tests {
         };
         sending.reported(&block(3, 1_599, 4), c, now);
         assert_eq!(told(&sending), (16, 16));
+    }
+
+    #[test]
+    fn sums_go_on_in_another_numbering() {
+        let now = Instant::now();
+        let (mut before, a) = sending(30_000..30_100);
+        before.reported(&block(1, 30_099, 10), a, now);
+        let mut sending = before.anew();
+        assert_eq!((sending.packets, told(&sending)), (100, (10, 10)));
+        assert!(!sending.has_sent(30_050));
+        for number in (200..300).filter(|number| *number != 250) {
+            sending.sent(number, 80, now);
+        }
+        let b = Share {
+            start: 200,
+            packets: 99,
+        };
+        sending.reported(&block(2, 299, 5), b, now);
+        assert_eq!((sending.packets, told(&sending)), (199, (15, 14)));
+        assert_eq!(sending.bytes, 199 * 80);
     }
 
     #[test]

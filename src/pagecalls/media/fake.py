@@ -317,6 +317,7 @@ class FakeEngine(Commands):
         """What the next figures say of the way to this peer. The jitter is that of all its received tracks."""
         peer = self._leg(leg)
         peer.rtt_ms, peer.mos, peer.jitter_ms = rtt_ms, mos, jitter_ms
+        peer.rtt_measurements += 1
 
     def mutes(self, leg: str, track: str) -> None:
         """The peer sends nothing more on this track, and is there all the same."""

@@ -7,7 +7,7 @@ its consent checks, until the script says that it is silent. Times are Unix seco
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,6 +22,7 @@ from pagecalls.media.protocol import (
     LegDtmfDone,
     LegFailed,
     LegStats,
+    RecvTrack,
     Remote,
     SendTrack,
     Timers,
@@ -51,10 +52,24 @@ class _Tone:
 
 @dataclass(slots=True)
 class Flow:
-    """Virtual packets by track: how many, and when the first went."""
+    """Virtual packets by track: how many, since when it was desired, and when the first went."""
 
     packets: dict[str, int] = field(default_factory=dict)
+    since: dict[str, float] = field(default_factory=dict)
     first_at: dict[str, float] = field(default_factory=dict)
+
+    def desire(self, before: Collection[str], tracks: Collection[str], now: float) -> None:
+        """These tracks are desired. One that has flowed counts from its first time, one that has not from its last."""
+        self.since |= {track: now for track in tracks if track not in before and track not in self.first_at}
+
+    def gone(self, tracks: Collection[str]) -> list[str]:
+        """Those that have flowed and are no longer desired."""
+        return [track for track in self.first_at if track not in tracks]
+
+    def first_ms(self, track: str) -> float | None:
+        """When the first packet came, from when the track was desired."""
+        first = self.first_at.get(track)
+        return None if first is None else round((first - self.since[track]) * 1000, 3)
 
     def count(self, track: str, now: float) -> None:
         """One packet more."""
@@ -80,6 +95,7 @@ class FakeLeg:
     path_changes: int = 0
     restarts: int = 0
     rtt_ms: float | None = None
+    rtt_measurements: int = 0
     mos: float | None = None
     jitter_ms: float | None = None
     conn_since: float | None = None
@@ -130,16 +146,33 @@ class FakeLeg:
         if self.applied is not None and command.rev <= self.applied.rev:
             return self.applied.rev
         self._check(command)
-        before = [] if self.applied is None else self.applied.send
+        sends = [] if self.applied is None else self.applied.send
+        self.received.desire(self._names("recv"), [track.track for track in command.recv], now)
+        self.sent.desire(self._names("send"), [track.track for track in command.send], now)
         self.applied = command
         self.applied_at = now if self.applied_at is None else self.applied_at
-        self.retired |= {ssrc for track in before for ssrc in _ssrcs(track) if self._owner(ssrc) is None}
+        self._forget_streams()
+        self.retired |= {ssrc for track in sends for ssrc in _ssrcs(track) if self._owner(ssrc) is None}
         self.digits = deque(tone for tone in self.digits if self.send_track(tone.track) is not None)
         if command.timers.conn_ms is None:
             self.conn_since = None
         elif self.conn_since is None:
             self.conn_since = now
         return command.rev
+
+    def _names(self, direction: Literal["recv", "send"]) -> list[str]:
+        """The desired tracks."""
+        if self.applied is None:
+            return []
+        tracks: list[RecvTrack] | list[SendTrack] = self.applied.recv if direction == "recv" else self.applied.send
+        return [track.track for track in tracks]
+
+    def _forget_streams(self) -> None:
+        """A received track that is no longer desired has no streams: none of it stalls, and the next one is its first."""
+        names = self._names("recv")
+        self.sources = {source for source in self.sources if source[0] in names}
+        self.track_silent_since = {track: since for track, since in self.track_silent_since.items() if track in names}
+        self.stall_told.intersection_update(names)
 
     def _check(self, command: LegApply) -> None:
         outputs = [(ssrc, track.track) for track in command.send for ssrc in _ssrcs(track)]
@@ -254,8 +287,11 @@ class FakeLeg:
     def stats(self, now: float) -> LegStats:
         """State and counters."""
         applied = self.applied
-        received = [] if applied is None else [self._received(track.track) for track in applied.recv]
-        sent = [] if applied is None else [self._sent(track) for track in applied.send]
+        recv, send = self._names("recv"), self._names("send")
+        received = [self._received(track) for track in recv]
+        sent = [self._sent(track) for track in send]
+        gone = [self._received(track) for track in self.received.gone(recv)]
+        gone += [self._sent(track) for track in self.sent.gone(send)]
         return LegStats(
             call=self.call,
             leg=self.id,
@@ -270,8 +306,9 @@ class FakeLeg:
             path_changes=self.path_changes,
             rtt_ms=self.rtt_ms,
             srtt_ms=self.rtt_ms,
+            rtt_measurements=self.rtt_measurements,
             mos=self.mos,
-            tracks=received + sent,
+            tracks=received + sent + gone,
         )
 
     def _received(self, track: str) -> TrackCounters:
@@ -284,7 +321,7 @@ class FakeLeg:
             ssrcs=sorted(ssrc for name, ssrc in self.sources if name == track),
             packets=packets,
             bytes=packets * PACKET_BYTES,
-            first_rtp_ms=self._after_apply(self.received.first_at.get(track)),
+            first_rtp_ms=self.received.first_ms(track),
             lost=none_or_unknown,
             jitter_ms=self.jitter_ms if packets else None,
             reordered=none_or_unknown,
@@ -292,15 +329,15 @@ class FakeLeg:
             late=none_or_unknown,
         )
 
-    def _sent(self, track: SendTrack) -> TrackCounters:
-        packets = self.sent.packets.get(track.track, 0)
+    def _sent(self, track: str) -> TrackCounters:
+        packets, desired = self.sent.packets.get(track, 0), self.send_track(track)
         return TrackCounters(
-            track=track.track,
+            track=track,
             direction="send",
-            ssrcs=[output.ssrc for output in track.outputs],
+            ssrcs=[] if desired is None else [output.ssrc for output in desired.outputs],
             packets=packets,
             bytes=packets * PACKET_BYTES,
-            first_rtp_ms=self._after_apply(self.sent.first_at.get(track.track)),
+            first_rtp_ms=self.sent.first_ms(track),
         )
 
     def _after_apply(self, at: float | None) -> float | None:

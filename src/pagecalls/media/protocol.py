@@ -165,14 +165,18 @@ class Route(Record, frozen=True, kw_only=True):
 class TrackCounters(Record, frozen=True, kw_only=True):
     """Figures of one direction of one track since its start; `None` is not known yet, or not for this direction.
 
+    A track that had flowed and is no longer desired is still told, without `ssrcs`. When its name is desired again, its sums go
+    on.
+
     `ssrcs`: the streams that carried a received track, the present outputs of a sent one. `packets` and `bytes` (payload) count
     each packet once, however often it came and on however many outputs it went. `bitrate_bps`: since the last `stats` event, or
-    in the interval before while that is less than 1 s ago. `first_rtp_ms`: the first packet, counted from the leg's first apply.
-    `lost`: on the hop between this peer and the engine, after RFC 3550 A.3; towards the peer as its reports tell.
+    in the interval before while that is less than 1 s ago. `first_rtp_ms`: the first packet, counted from the apply that brought
+    the track. `lost`: on the hop between this peer and the engine, after RFC 3550 A.3; towards the peer as its reports tell.
 
     Received tracks: `jitter_ms` (RFC 3550 A.8, telephone events left out), `reordered` (came after a later one), `duplicates`,
     `late` (more than 128 behind, so lost). Sent tracks: what the receiver reports of the whole way from the source:
-    `remote_lost`, `remote_fraction_lost` (0 to 1, its last interval), `remote_jitter_ms`.
+    `remote_lost`, `remote_fraction_lost` (0 to 1, its last interval), `remote_jitter_ms`; the last two only while the report is
+    younger than 15 s. `remote_reports`: how many there were.
 
     Video tracks, from their first packet on: `nacks`, `plis`, `firs` count the feedback messages that went to the sender of the
     track (received tracks: the engine's own and those passed on; sent tracks: those that came from the receiver). `rtx_packets`
@@ -195,6 +199,7 @@ class TrackCounters(Record, frozen=True, kw_only=True):
     remote_lost: int | None = None
     remote_fraction_lost: float | None = None
     remote_jitter_ms: float | None = None
+    remote_reports: int | None = None
     nacks: int | None = None
     plis: int | None = None
     firs: int | None = None
@@ -206,8 +211,9 @@ class LegStats(Record, frozen=True, kw_only=True):
 
     `auth_failures` counts packets that SRTP or STUN refused, repeats left out, `dropped` those that no track wanted. `ice_ms`:
     from the first apply to the first valid pair. `dtls_ms`: from the first DTLS record to the keys. `path_changes`: moves to
-    another address of the peer. `rtt_ms`, `srtt_ms`: engine to peer and back, the last measurement and a smoothed value. `mos`:
-    what the person at this leg may think of the sound that comes to them, 1 to 4.5, over the whole way.
+    another address of the peer. `rtt_ms`, `srtt_ms`: engine to peer and back, the last measurement and a smoothed value;
+    `rtt_measurements`: how many there were. `mos`: what the person at this leg may think of the sound that comes to them, 1 to
+    4.5, over the whole way.
     """
 
     call: str
@@ -225,6 +231,7 @@ class LegStats(Record, frozen=True, kw_only=True):
     path_changes: int = 0
     rtt_ms: float | None = None
     srtt_ms: float | None = None
+    rtt_measurements: int = 0
     mos: float | None = None
     tracks: list[TrackCounters] = []
 

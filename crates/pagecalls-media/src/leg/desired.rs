@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Leg;
 use crate::dtls;
 use crate::fresh::Fresh;
-use crate::inlet::Inlet;
+use crate::inlet::{self, Inlet};
 use crate::outlet::Outlet;
 use crate::protocol::{Code, LegApply, Refusal, SendTrack};
 use crate::twcc::Ledger;
@@ -31,8 +31,8 @@ impl Leg {
         self.applied_at.get_or_insert(now);
         self.timers = desired.timers;
         self.conn_since = self.timers.conn_ms.map(|_| self.conn_since.unwrap_or(now));
-        self.inlets.apply(desired.recv, || fresh.serial());
-        self.apply_outlets(desired.send, fresh);
+        self.inlets.apply(desired.recv, now, || fresh.serial());
+        self.apply_outlets(desired.send, fresh, now);
         self.apply_numbers(now);
         Ok(desired.rev)
     }
@@ -66,7 +66,7 @@ impl Leg {
         Ok(())
     }
 
-    fn apply_outlets(&mut self, desired: Vec<SendTrack>, fresh: &mut Fresh) {
+    fn apply_outlets(&mut self, desired: Vec<SendTrack>, fresh: &mut Fresh, now: Instant) {
         let mut before = std::mem::take(&mut self.outlets);
         let ssrcs: Vec<u32> = before.iter().flat_map(Outlet::ssrcs).collect();
         for track in desired {
@@ -77,7 +77,7 @@ impl Leg {
                     outlet.apply(track);
                     outlet
                 }
-                None => Outlet::new(fresh.serial(), track, fresh.number() as u16, fresh.number()),
+                None => self.new_outlet(track, fresh, now),
             };
             self.outlets.push(outlet);
         }
@@ -87,6 +87,23 @@ impl Leg {
                 self.retired.push(ssrc);
                 self.transport.forget_ssrc(ssrc);
             }
+        }
+        let flowed = before
+            .into_iter()
+            .filter(|outlet| outlet.sending.first.is_some());
+        self.gone_outlets.extend(flowed.map(Outlet::ended));
+        inlet::forget_oldest(&mut self.gone_outlets);
+    }
+
+    /// A track that was not there before, or that comes back.
+    fn new_outlet(&mut self, desired: SendTrack, fresh: &mut Fresh, now: Instant) -> Outlet {
+        let mut gone = self.gone_outlets.iter();
+        let gone = gone.position(|outlet| outlet.is_same(&desired));
+        let (seq, ts) = (fresh.number() as u16, fresh.number());
+        let outlet = Outlet::new(fresh.serial(), desired, seq, ts, now);
+        match gone.map(|place| self.gone_outlets.remove(place)) {
+            Some(gone) => outlet.going_on_from(&gone),
+            None => outlet,
         }
     }
 }

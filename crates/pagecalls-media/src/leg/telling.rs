@@ -44,9 +44,11 @@ impl Leg {
         let (call, leg) = self.names();
         let selected = self.transport.selected();
         let since = self.applied_at;
-        let received = (0..self.inlets.tracks.len())
-            .map(|place| figures::received(&self.inlets, place, since, now));
-        let sent = self.outlets.iter();
+        let received =
+            (0..self.inlets.tracks.len()).map(|place| figures::received(&self.inlets, place, now));
+        let gone = self.inlets.gone.iter();
+        let gone = gone.map(|inlet| figures::received_before(inlet, now));
+        let sent = |outlet| figures::sent(outlet, now);
         LegStats {
             call,
             leg,
@@ -70,9 +72,12 @@ impl Leg {
             path_changes: self.path_changes,
             rtt_ms: self.round_trip.last().map(quality::ms),
             srtt_ms: self.round_trip.smoothed().map(quality::ms),
+            rtt_measurements: self.round_trip.measurements(),
             mos: None,
             tracks: received
-                .chain(sent.map(|outlet| figures::sent(outlet, since, now)))
+                .chain(self.outlets.iter().map(sent))
+                .chain(gone)
+                .chain(self.gone_outlets.iter().map(sent))
                 .collect(),
         }
     }
@@ -80,7 +85,7 @@ impl Leg {
     /// Bit rates begin a new interval.
     pub fn next_interval(&mut self, now: Instant) {
         self.inlets.next_interval(now);
-        for outlet in &mut self.outlets {
+        for outlet in self.outlets.iter_mut().chain(&mut self.gone_outlets) {
             let sending = &mut outlet.sending;
             sending.rate.next_interval(sending.bytes, now);
         }

@@ -5,6 +5,7 @@ mod copies;
 mod digits;
 mod feedback;
 mod forwarding;
+mod gone_tracks;
 mod keyframes;
 mod long_calls;
 mod malformed;

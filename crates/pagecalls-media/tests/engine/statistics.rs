@@ -13,14 +13,14 @@ use proptest::prelude::*;
 
 use crate::rig::{BUSINESS, CONSUMER, CONSUMER_EXT, Packet, Rig, recv, route};
 
-const FRAME: u32 = 960;
+pub const FRAME: u32 = 960;
 
-fn leg(rig: &mut Rig, name: &str) -> LegStats {
+pub fn leg(rig: &mut Rig, name: &str) -> LegStats {
     let all = rig.stats();
     all.into_iter().find(|leg| leg.leg == name).unwrap()
 }
 
-fn figures(rig: &mut Rig, name: &str, direction: Direction) -> TrackCounters {
+pub fn figures(rig: &mut Rig, name: &str, direction: Direction) -> TrackCounters {
     let tracks = leg(rig, name).tracks;
     let mut of_direction = tracks
         .into_iter()
@@ -28,7 +28,7 @@ fn figures(rig: &mut Rig, name: &str, direction: Direction) -> TrackCounters {
     of_direction.next().unwrap()
 }
 
-fn speak(rig: &mut Rig, ssrc: u32, seq: u16) {
+pub fn speak(rig: &mut Rig, ssrc: u32, seq: u16) {
     rig.send(
         CONSUMER,
         &Packet::audio(109, ssrc, seq, u32::from(seq) * FRAME),
@@ -59,7 +59,7 @@ fn sender_report(rig: &mut Rig, peer: usize, ssrc: u32, ntp_middle: u32) {
     rig.send_rtcp(peer, &compound(|writer| writer.sender_report(&info)));
 }
 
-fn block(ssrc: u32, highest_seq: u16, lost: i32) -> ReportBlock {
+pub fn block(ssrc: u32, highest_seq: u16, lost: i32) -> ReportBlock {
     ReportBlock {
         ssrc,
         fraction_lost: 0,
@@ -71,7 +71,7 @@ fn block(ssrc: u32, highest_seq: u16, lost: i32) -> ReportBlock {
     }
 }
 
-fn report(rig: &mut Rig, peer: usize, blocks: &[ReportBlock]) {
+pub fn report(rig: &mut Rig, peer: usize, blocks: &[ReportBlock]) {
     let bytes = compound(|writer| {
         writer.receiver_report(9, blocks.iter().copied());
     });
@@ -348,7 +348,7 @@ const BUSINESS_TRIP: u64 = 80;
 const CONSUMER_TRIP: u64 = 30;
 
 /// Both peers report sender and receiver times over hops of known length.
-fn with_round_trips() -> Rig {
+pub fn with_round_trips() -> Rig {
     let mut rig = Rig::call();
     speak(&mut rig, 200, 1);
     rig.send(BUSINESS, &Packet::audio(111, 100, 1, 0));
@@ -382,6 +382,13 @@ fn round_trips_are_those_of_each_hop() {
         (consumer.rtt_ms, consumer.srtt_ms),
         (Some(30.0), Some(30.0))
     );
+    assert_eq!(
+        (business.rtt_measurements, consumer.rtt_measurements),
+        (1, 1)
+    );
+    // A block that answers no report measures nothing.
+    report(&mut rig, BUSINESS, &[block(1000, 1, 0)]);
+    assert_eq!(leg(&mut rig, "b").rtt_measurements, 1);
 }
 
 #[test]
