@@ -1,19 +1,19 @@
 """The figures on `/metrics`, gathered from the parts when they are asked for, and the sums of what the engine tells of its legs.
 
-No label ever names a call: there are two sides, two directions, the states and outcomes that the code lists, and receivers that
-fail by their app.
+No label ever names a call: there are two sides, two directions, the engine's workers, the states and outcomes that the code
+lists, and receivers that fail by their app.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from pagecalls.media.protocol import EngineError, LegStats, TrackCounters
+from pagecalls.media.protocol import EngineError, LegStats, TrackCounters, WorkerCounters
 from pagecalls.store.base import Past
 from pagecalls.switchboard.calls import Calls
 from pagecalls.switchboard.upkeep import Upkeep
@@ -81,10 +81,31 @@ class Metrics(Collector):
         for receiver in self._courier.alerts:
             alerts.add_metric((receiver.app_id, receiver.object), 1)
         yield alerts
+        yield from self._of_the_workers()
         yield from self._of_the_store()
         if self._tls is not None:
             expiry = self._tls.current.not_after
             yield GaugeMetricFamily("pagecalls_tls_expiry_timestamp_seconds", "When the certificate in use expires.", expiry)
+
+    def _of_the_workers(self) -> Iterator[Metric]:
+        """Counted by the engine since it began."""
+        unsent = CounterMetricFamily(
+            "pagecalls_media_unsent", "Datagrams to peers that found no room in a socket or a connection.", labels=("worker",)
+        )
+        overflowed = CounterMetricFamily(
+            "pagecalls_media_overflowed", "Datagrams that found a receive buffer full.", labels=("worker",)
+        )
+        turned_away = CounterMetricFamily(
+            "pagecalls_media_turned_away", "Datagrams that were not looked at.", labels=("worker", "reason")
+        )
+        for counters in self._calls.engine.workers:
+            worker = str(counters.worker)
+            unsent.add_metric((worker,), counters.unsent)
+            if counters.overflowed is not None:
+                overflowed.add_metric((worker,), counters.overflowed)
+            for reason, count in _turned_away(counters).items():
+                turned_away.add_metric((worker, reason), count)
+        yield from (unsent, overflowed, turned_away)
 
     def _of_the_store(self) -> Iterator[Metric]:
         removed = CounterMetricFamily(
@@ -168,6 +189,16 @@ class MediaMetrics:
         _observe_ms(self._jitter.labels(*labels), jitter_ms)
         if loss is not None:
             self._loss.labels(*labels).observe(loss)
+
+
+def _turned_away(counters: WorkerCounters) -> Mapping[str, int]:
+    """By the reason, datagrams that the worker did not look at."""
+    return {
+        "strangers": counters.strangers,
+        "limited": counters.limited,
+        "on_others_paths": counters.on_others_paths,
+        "handshakes": counters.handshakes,
+    }
 
 
 def _grow(counter: Counter, before: int, now: int) -> None:

@@ -33,6 +33,7 @@ from pagecalls.media.protocol import (
     LegFailed,
     Output,
     Ping,
+    PingOk,
     RecvTrack,
     Remote,
     Route,
@@ -41,6 +42,7 @@ from pagecalls.media.protocol import (
     SnapshotOk,
     Timers,
     TrackRef,
+    WorkerCounters,
 )
 
 OPUS = Codec(key="opus/48000/2", pt=111)
@@ -429,8 +431,16 @@ async def test_a_snapshot_after_the_last_call_is_empty(engine: Commands) -> None
     assert (page.calls, page.legs, page.next) == ([], [], None)
 
 
-async def test_a_sign_of_life(engine: Commands) -> None:
-    await engine.ask(Ping(), Done)
+async def test_a_sign_of_life_has_every_worker(rig: Rig) -> None:
+    told = (await rig.engine.ask(Ping(), PingOk)).workers
+    assert told == [WorkerCounters(worker=0, overflowed=0)]
+    async with asyncio.timeout(10):
+        # The real one is asked once a second.
+        while list(rig.engine.workers) != told:
+            await rig.engine.ask(Ping(), PingOk)
+    rig.kill()
+    assert await rig.next_event() is None
+    assert list(rig.engine.workers) == []
 
 
 async def test_an_engine_that_drains_keeps_its_calls_and_takes_no_more(rig: Rig) -> None:

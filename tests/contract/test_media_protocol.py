@@ -28,6 +28,7 @@ VALUES: list[type[Record]] = [
     protocol.Timers,
     protocol.TrackCounters,
     protocol.TrackRef,
+    protocol.WorkerCounters,
 ]
 
 Section = dict[str, list[str]]

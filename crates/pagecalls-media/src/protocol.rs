@@ -337,6 +337,23 @@ records! {
         tracks: Vec<TrackCounters>,
     }
 
+    /// Datagrams that one worker lost or refused since it began; `None` where the kernel does not tell.
+    WorkerCounters {
+        worker: u32,
+        #[serde(default)]
+        unsent: u64,
+        #[serde(default)]
+        overflowed: Option<u64>,
+        #[serde(default)]
+        strangers: u64,
+        #[serde(default)]
+        limited: u64,
+        #[serde(default)]
+        on_others_paths: u64,
+        #[serde(default)]
+        handshakes: u64,
+    }
+
     /// Must be the first command of a connection.
     Hello { proto: u32, data_dir: String, }
 
@@ -441,6 +458,12 @@ records! {
     /// Asks for a sign of life.
     Ping {}
 
+    /// Every worker is alive; what each has lost and refused.
+    PingOk {
+        #[serde(default)]
+        workers: Vec<WorkerCounters>,
+    }
+
     /// Ends all legs and the process.
     Exit {}
 
@@ -516,6 +539,7 @@ union! {
         SnapshotOk = "snapshot",
         LegCloseOk = "leg.close",
         CallCloseOk = "call.close",
+        PingOk = "ping",
         Done = "done",
     }
 }
@@ -669,9 +693,7 @@ pub fn description() -> serde_json::Value {
         .filter(|(tag, _)| *tag != "done")
         .map(|(tag, names)| ((*tag).into(), (*names).into()))
         .collect();
-    for tag in ["ping", "exit"] {
-        replies.insert(tag.into(), Done::MEMBERS.into());
-    }
+    replies.insert("exit".into(), Done::MEMBERS.into());
     let events: serde_json::Map<_, _> = Event::TABLE
         .iter()
         .map(|(tag, names)| {
@@ -696,6 +718,7 @@ pub fn description() -> serde_json::Value {
         "Route": Route::MEMBERS,
         "TrackCounters": TrackCounters::MEMBERS,
         "LegStats": LegStats::MEMBERS,
+        "WorkerCounters": WorkerCounters::MEMBERS,
     });
     serde_json::json!({
         "version": PROTOCOL_VERSION,

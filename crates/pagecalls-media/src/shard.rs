@@ -134,6 +134,12 @@ impl Shard {
         self.defers_handshakes = true;
     }
 
+    /// The number of the worker whose calls these are.
+    #[must_use]
+    pub fn worker(&self) -> u32 {
+        self.worker
+    }
+
     /// What was refused so far.
     #[must_use]
     pub fn turned_away(&self) -> TurnedAway {

@@ -61,6 +61,12 @@ impl Port {
         Ok((least < BUFFER_BYTES).then_some(least.unsigned_abs() as usize))
     }
 
+    /// Datagrams that found a receive buffer full. The kernel counts them anyway, so nothing is asked of it for a packet.
+    pub fn overflowed(&self) -> io::Result<u64> {
+        let dropped = self.sockets.iter().map(dropped);
+        dropped.sum()
+    }
+
     /// The port number.
     #[must_use]
     pub fn number(&self) -> u16 {
@@ -179,6 +185,32 @@ fn get_option(
     })?;
     Ok(value)
 }
+
+/// What the kernel has thrown away that came to this socket (`SO_MEMINFO`, since Linux 4.12; the column `drops` of proc(5)).
+fn dropped(socket: &UdpSocket) -> io::Result<u64> {
+    let mut figures = [0u32; MEMINFO_FIGURES];
+    let mut len = size_of_val(&figures) as libc::socklen_t;
+    // SAFETY: figures and length live through the call and fit each other.
+    checked(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_MEMINFO,
+            figures.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    })?;
+    let known = len as usize / size_of::<u32>();
+    let dropped = figures[..known.min(MEMINFO_FIGURES)].get(libc::SK_MEMINFO_DROPS as usize);
+    let dropped = dropped.ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?;
+    Ok(u64::from(*dropped))
+}
+
+/// As in `asm-generic/socket.h`, which every processor that this is built for follows.
+const SO_MEMINFO: libc::c_int = 55;
+
+/// Room for the figures that `SO_MEMINFO` has, and a few more.
+const MEMINFO_FIGURES: usize = 16;
 
 const ADDRESS_ROOM: libc::socklen_t = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
 
@@ -537,6 +569,26 @@ mod tests {
         let mut sender = Sender::new();
         sender.send(&port, &mut outbox, |_, _, _| false);
         assert_eq!(sender.dropped, 1);
+    }
+
+    #[test]
+    fn what_finds_the_buffer_full_is_counted_where_it_was_sent_to() {
+        let (port, peer) = (
+            loopback(&["127.0.0.1", "::1"]),
+            UdpSocket::bind("127.0.0.1:0").unwrap(),
+        );
+        assert_eq!(port.overflowed().unwrap(), 0);
+        let mut sent = 0;
+        while port.overflowed().unwrap() < 100 {
+            peer.send_to(&[1; 1_400], ("127.0.0.1", port.number()))
+                .unwrap();
+            sent += 1;
+            assert!(sent < 100_000, "no buffer is so large");
+        }
+        let (mut receiver, mut came) = (Receiver::new(), 0);
+        let (_, fd) = port.fds().next().unwrap();
+        while receiver.receive(fd, |_, _| came += 1).unwrap() {}
+        assert_eq!((port.overflowed().unwrap(), came), (100, sent - 100));
     }
 
     #[test]

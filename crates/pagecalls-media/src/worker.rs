@@ -15,7 +15,7 @@ use crate::acceptor::Door;
 use crate::gather::Gather;
 use crate::outbox::Outbox;
 use crate::path::{Path, Via};
-use crate::protocol::{Candidate, Command, Event, Outcome};
+use crate::protocol::{Candidate, Command, Event, Outcome, PingOk, WorkerCounters};
 use crate::shard::{Shard, TurnedAway};
 use crate::sys::{Epoll, Waker};
 use crate::tcp::{Connections, Handed, Slots};
@@ -352,7 +352,10 @@ impl Turn {
         while let Ok(order) = self.mailbox.try_recv() {
             match order {
                 Order::Command(number, command) => {
-                    let outcome = self.shard.command(*command, now, &mut self.outbox);
+                    let outcome = match *command {
+                        Command::Ping(_) => Ok(self.sign_of_life().into()),
+                        command => self.shard.command(command, now, &mut self.outbox),
+                    };
                     // Events that came before the outcome are told before it.
                     self.flush(now);
                     self.reports.tell(Report::Outcome(number, outcome));
@@ -393,6 +396,23 @@ impl Turn {
         }
         for event in self.outbox.events.drain(..) {
             self.reports.tell(Report::Event(event));
+        }
+    }
+
+    /// What was lost and refused here so far.
+    fn sign_of_life(&self) -> PingOk {
+        let refused = self.shard.turned_away();
+        let counters = WorkerCounters {
+            worker: self.shard.worker(),
+            unsent: self.sender.dropped,
+            overflowed: self.port.overflowed().ok(),
+            strangers: refused.strangers,
+            limited: refused.limited,
+            on_others_paths: refused.on_others_paths,
+            handshakes: refused.handshakes,
+        };
+        PingOk {
+            workers: vec![counters],
         }
     }
 
@@ -455,6 +475,34 @@ mod tests {
         turn.end(began);
         turn.let_gather();
         assert!(Instant::now() >= began + WINDOW);
+    }
+
+    #[test]
+    fn a_sign_of_life_tells_what_was_lost_and_refused() {
+        let mut turn = idle_turn();
+        let now = Instant::now();
+        let nobody = Path::udp(9, ([127, 0, 0, 1], 9).into());
+        for _ in 0..3 {
+            turn.outbox.slot()[0] = 1;
+            turn.outbox.commit(1, nobody);
+        }
+        // The queue of a connection that is gone takes nothing.
+        turn.outbox.slot()[0] = 1;
+        turn.outbox
+            .commit(1, Path::tcp(7, ([127, 0, 0, 1], 9).into()));
+        turn.flush(now);
+        turn.shard
+            .datagram(&mut [0x80; 20], nobody, now, &mut turn.outbox);
+        let expected = WorkerCounters {
+            worker: 0,
+            unsent: 4,
+            overflowed: Some(0),
+            strangers: 1,
+            limited: 0,
+            on_others_paths: 0,
+            handshakes: 0,
+        };
+        assert_eq!(turn.sign_of_life().workers, [expected]);
     }
 
     fn offered(turn: &mut Turn, command: Command) -> Reply {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use pagecalls_media::protocol::{
     CallCloseOk, CallCreateOk, CallRouteOk, Code, Command, Done, Event, HelloOk, LegApplyOk,
-    LegCloseOk, LegCreateOk, LegDtmfOk, LegRestartOk, Numbered, Refusal, SnapshotOk,
+    LegCloseOk, LegCreateOk, LegDtmfOk, LegRestartOk, Numbered, PingOk, Refusal, SnapshotOk,
     decode_command, encode_event, encode_reply,
 };
 
@@ -63,6 +63,7 @@ fn replies() {
     assert_reply::<LegCloseOk>(&samples, "leg.close");
     assert_reply::<CallCloseOk>(&samples, "call.close");
     assert_reply::<SnapshotOk>(&samples, "snapshot");
+    assert_reply::<PingOk>(&samples, "ping");
     assert_reply::<Done>(&samples, "exit");
     assert_eq!(
         samples["replies"].as_object().unwrap().len(),

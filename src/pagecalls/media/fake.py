@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -51,6 +51,7 @@ from pagecalls.media.protocol import (
     LegStats,
     OutputRef,
     Ping,
+    PingOk,
     Record,
     Route,
     Snapshot,
@@ -59,6 +60,7 @@ from pagecalls.media.protocol import (
     TrackAccepted,
     TrackFirstRtp,
     TrackRef,
+    WorkerCounters,
 )
 
 STATS_S = 5.0
@@ -87,6 +89,7 @@ class FakeEngine(Commands):
         self._calls: dict[str, _Call] = {}
         self._legs: dict[str, FakeLeg] = {}
         self._made_credentials = 0
+        self._worker = WorkerCounters(worker=0, overflowed=0)
         self._seq = 0
         self._stats_at: float | None = None
         self._is_gone = False
@@ -126,6 +129,11 @@ class FakeEngine(Commands):
             capacity=self._capacity,
             settings="",
         )
+
+    @property
+    def workers(self) -> Sequence[WorkerCounters]:
+        """The one worker, as of now."""
+        return () if self._is_gone else (self._worker,)
 
     async def events(self) -> AsyncIterator[AnyEvent | None]:
         """Events in order, for one consumer; `None` at `die`. Ends with `stop`."""
@@ -170,7 +178,7 @@ class FakeEngine(Commands):
             case Snapshot():
                 return self._snapshot(command.call, command.after)
             case Ping():
-                pass
+                return PingOk(workers=list(self.workers))
             case Exit():
                 self.die()
             case _:
@@ -319,6 +327,10 @@ class FakeEngine(Commands):
         peer.rtt_ms, peer.mos, peer.jitter_ms = rtt_ms, mos, jitter_ms
         peer.rtt_measurements += 1
 
+    def counts(self, worker: WorkerCounters) -> None:
+        """What the worker has lost and refused by now."""
+        self._worker = worker
+
     def mutes(self, leg: str, track: str) -> None:
         """The peer sends nothing more on this track, and is there all the same."""
         self._leg(leg).track_silent_since[track] = self._clock.now()
@@ -349,6 +361,7 @@ class FakeEngine(Commands):
     def come_back(self) -> None:
         """A new engine runs in its place and knows nothing."""
         self._seq = 0
+        self._worker = WorkerCounters(worker=0, overflowed=0)
         self._is_gone = self._is_draining = False
 
     def twin(self, clock: Clock) -> FakeEngine:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from pagecalls.media.commands import Commands, R
@@ -34,7 +34,7 @@ from pagecalls.media.launch import (
     socket_path,
 )
 from pagecalls.media.left_over import Adopted, take_over
-from pagecalls.media.protocol import AnyEvent, Command, Done, EngineError, HelloOk, Ping
+from pagecalls.media.protocol import AnyEvent, Command, EngineError, HelloOk, Ping, PingOk, WorkerCounters
 
 __all__ = [
     "BinaryMissing",
@@ -83,6 +83,7 @@ class EngineProcess(Commands):
         self._running: Running | Adopted | None = None
         self._udp_port = settings.udp_port
         self._tcp_port = settings.tcp_port
+        self._workers: Sequence[WorkerCounters] = ()
         self._supervisor: asyncio.Task[None] | None = None
         self._events: asyncio.Queue[AnyEvent | type[StopAsyncIteration] | None] = asyncio.Queue()
 
@@ -127,6 +128,11 @@ class EngineProcess(Commands):
         """What the running engine said of itself. Raises `EngineError("gone")` while there is none."""
         return self._current().client.hello
 
+    @property
+    def workers(self) -> Sequence[WorkerCounters]:
+        """What the running engine's workers told with their last sign of life; empty before it and while there is none."""
+        return self._workers
+
     async def ask(self, command: Command, reply: type[R]) -> R:
         """Send a command to the running engine."""
         return await self._current().client.ask(command, reply)
@@ -141,18 +147,26 @@ class EngineProcess(Commands):
         attempt = 0
         while (running := self._running) is not None:
             since = loop.time()
-            watch = asyncio.create_task(_watch(running))
+            watch = asyncio.create_task(self._watch(running))
             try:
                 async for event in running.client.events():
                     self._events.put_nowait(event)
             finally:
                 watch.cancel()
+                self._workers = ()
             log.error("media engine lost (%s); its calls have failed", running.client.why_gone)
             # The supervisor may be stopped while it waits: the process must not be forgotten before it is gone.
             await running.end(is_orderly=False)
             self._running = None
             attempt = 0 if loop.time() - since >= STABLE_S else attempt
             attempt = await self._restart(attempt)
+
+    async def _watch(self, running: Running | Adopted) -> None:
+        """Ask for signs of life until the client finds the engine lost, be it because none came."""
+        with contextlib.suppress(EngineError):
+            while True:
+                await asyncio.sleep(PING_EVERY_S)
+                self._workers = (await running.client.ask(Ping(), PingOk)).workers
 
     async def _restart(self, attempt: int) -> int:
         """Start until it works; returns the number of the next attempt."""
@@ -184,11 +198,3 @@ class EngineProcess(Commands):
         if self._running is None:
             raise EngineError("gone", "the media engine is not running")
         return self._running
-
-
-async def _watch(running: Running | Adopted) -> None:
-    """Ask for signs of life until the client finds the engine lost, be it because none came."""
-    with contextlib.suppress(EngineError):
-        while True:
-            await asyncio.sleep(PING_EVERY_S)
-            await running.client.ask(Ping(), Done)

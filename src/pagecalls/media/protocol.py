@@ -13,7 +13,7 @@ the engine makes it so.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -236,6 +236,24 @@ class LegStats(Record, frozen=True, kw_only=True):
     tracks: list[TrackCounters] = []
 
 
+class WorkerCounters(Record, frozen=True, kw_only=True):
+    """Datagrams that one worker of the engine lost or refused since it began.
+
+    `unsent`: neither the kernel nor the queue of the TCP connection took them. `overflowed`: found the receive buffer full;
+    `None` where the kernel does not tell. `strangers`: on a path of no leg, and no check that names one. `limited`: checks beyond
+    what strangers may cause. `on_others_paths`: checks on a path on which another leg hears its peer. `handshakes`: beyond what
+    may wait.
+    """
+
+    worker: int
+    unsent: int = 0
+    overflowed: int | None = None
+    strangers: int = 0
+    limited: int = 0
+    on_others_paths: int = 0
+    handshakes: int = 0
+
+
 # --- commands and their replies ---------------------------------------------------------------------------------------
 
 
@@ -420,6 +438,12 @@ class Snapshot(Command, frozen=True, kw_only=True, tag="snapshot"):
     after: str | None = None
 
 
+class PingOk(Record, frozen=True, kw_only=True):
+    """Every worker is alive; what each has lost and refused, in order."""
+
+    workers: list[WorkerCounters] = []
+
+
 class Ping(Command, frozen=True, kw_only=True, tag="ping"):
     """Answered when every worker has come round to it: a sign of life."""
 
@@ -439,7 +463,7 @@ type_of_reply: dict[type[Command], type[Record]] = {
     LegClose: LegCloseOk,
     CallClose: CallCloseOk,
     Snapshot: SnapshotOk,
-    Ping: Done,
+    Ping: PingOk,
     Exit: Done,
 }
 
@@ -567,6 +591,11 @@ class MediaEngine(Protocol):
     @property
     def hello(self) -> HelloOk:
         """What the engine said of itself at the start. Raises `EngineError("gone")` while there is none."""
+        ...
+
+    @property
+    def workers(self) -> Sequence[WorkerCounters]:
+        """What the workers told of themselves last; empty before they have, and while there is no engine."""
         ...
 
     async def call_create(self, call: str) -> CallCreateOk: ...

@@ -16,7 +16,7 @@ from pagecalls.media import left_over as module
 from pagecalls.media.engine import EngineClient
 from pagecalls.media.launch import EngineSettings, Running, UnsafeFolder, arguments, launch, remove_socket
 from pagecalls.media.left_over import Adopted, Process, take_over
-from pagecalls.media.protocol import Done, EngineError, Ping
+from pagecalls.media.protocol import EngineError, Ping, PingOk
 
 STUB = Path(__file__).with_name("stub_engine.py")
 SETTINGS = "as asked"
@@ -72,7 +72,7 @@ async def test_one_that_was_started_in_the_same_way_is_kept(stage: Stage, manner
     adopted = await stage.take_over()
     assert adopted is not None
     assert adopted.client.hello.pid == left.process.pid
-    await adopted.client.ask(Ping(), Done)
+    await adopted.client.ask(Ping(), PingOk)
     await adopted.end(is_orderly=True)
     await adopted.end(is_orderly=True)
     assert await left.process.wait() == 0

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::Control;
 use crate::pages::Page;
-use crate::protocol::{Code, Command, Outcome, Refusal, Reply, Snapshot};
+use crate::protocol::{Code, Command, Outcome, PingOk, Refusal, Reply, Snapshot, WorkerCounters};
 use crate::worker::Order;
 
 /// A reply that is still to come.
@@ -28,6 +28,7 @@ enum Waiting {
     /// One outcome from each worker.
     Ping {
         missing: usize,
+        workers: Vec<WorkerCounters>,
     },
 }
 
@@ -123,7 +124,10 @@ impl Control {
         let number = self.expect(Pending {
             connection,
             id,
-            kind: Waiting::Ping { missing },
+            kind: Waiting::Ping {
+                missing,
+                workers: Vec::new(),
+            },
         });
         for worker in &self.workers {
             worker.order(Order::Command(number, Box::new(command.clone())));
@@ -175,14 +179,23 @@ impl Control {
             return;
         };
         let outcome = match kind {
-            Waiting::Ping { missing } if missing > 1 => {
-                let kind = Waiting::Ping {
-                    missing: missing - 1,
-                };
-                self.wait_on(number, connection, id, kind);
-                return;
+            Waiting::Ping {
+                missing,
+                mut workers,
+            } => {
+                if let Ok(Reply::PingOk(one)) = outcome {
+                    workers.extend(one.workers);
+                }
+                if missing > 1 {
+                    let missing = missing - 1;
+                    let kind = Waiting::Ping { missing, workers };
+                    self.wait_on(number, connection, id, kind);
+                    return;
+                }
+                workers.sort_unstable_by_key(|one| one.worker);
+                Ok(PingOk { workers }.into())
             }
-            Waiting::Plain | Waiting::Ping { .. } => outcome,
+            Waiting::Plain => outcome,
             Waiting::CallCreate(call) => {
                 if outcome.is_err() {
                     self.calls.remove(&call);

@@ -11,8 +11,8 @@ use crate::leg::Leg;
 use crate::limit::Bucket;
 use crate::outbox::Outbox;
 use crate::protocol::{
-    CallCloseOk, CallCreate, CallCreateOk, CallRouteOk, Code, Command, Done, LegApplyOk,
-    LegCloseOk, LegCreate, LegCreateOk, LegDtmfOk, LegRestartOk, Outcome, Refusal, SnapshotOk,
+    CallCloseOk, CallCreate, CallCreateOk, CallRouteOk, Code, Command, LegApplyOk, LegCloseOk,
+    LegCreate, LegCreateOk, LegDtmfOk, LegRestartOk, Outcome, Refusal, SnapshotOk,
 };
 
 const UFRAG_CHARS: usize = 8;
@@ -63,9 +63,8 @@ impl Shard {
                 closed.map(|legs| CallCloseOk { legs }.into())
             }
             Command::Snapshot(command) => Ok(self.snapshot(command.call.as_deref(), now).into()),
-            Command::Ping(_) => Ok(Done {}.into()),
-            Command::Hello(_) | Command::Exit(_) => {
-                Err(Refusal::new(Code::BadCommand, "not for a worker"))
+            Command::Hello(_) | Command::Ping(_) | Command::Exit(_) => {
+                Err(Refusal::new(Code::BadCommand, "not for a call"))
             }
         }
     }

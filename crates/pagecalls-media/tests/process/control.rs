@@ -43,7 +43,37 @@ fn a_server_finds_what_it_said_at_the_start_and_a_sign_of_life() {
     let mut client = engine.connect();
     let hello = client.ok(json!({"op": "hello", "proto": 3, "data_dir": "0123456789abcdef"}));
     assert_eq!(hello["settings"], "port 0, two \"hosts\"");
-    assert_eq!(client.ok(json!({"op": "ping"})), json!({}));
+    let sign = client.ok(json!({"op": "ping"}));
+    assert_eq!(sign["workers"][0]["worker"], 0);
+}
+
+#[test]
+fn a_sign_of_life_has_what_each_worker_refused() {
+    let engine = Engine::start_with(&["--workers", "2"]);
+    let mut client = engine.connect();
+    let hello = client.ok(json!({"op": "hello", "proto": 3, "data_dir": "0123456789abcdef"}));
+    let candidate = &hello["candidates"][1][0];
+    let to = format!(
+        "{}:{}",
+        candidate["ip"].as_str().unwrap(),
+        candidate["port"]
+    );
+    let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..3 {
+        stranger.send_to(&[0x80; 20], &to).unwrap();
+    }
+    let nothing = |worker: u32, strangers: u32| {
+        json!({
+            "worker": worker, "unsent": 0, "overflowed": 0,
+            "strangers": strangers, "limited": 0, "on_others_paths": 0, "handshakes": 0
+        })
+    };
+    // Loopback has delivered them; the worker comes round to them in its time.
+    let mut sign = client.ok(json!({"op": "ping"}));
+    while sign["workers"][1]["strangers"] != 3 {
+        sign = client.ok(json!({"op": "ping"}));
+    }
+    assert_eq!(sign, json!({"workers": [nothing(0, 0), nothing(1, 3)]}));
 }
 
 #[test]
