@@ -101,6 +101,7 @@ async def running(
         stack.push_async_callback(media_events.stop)
 
         registry = CollectorRegistry()
+        # After the adoption, so that what an earlier server has summed up is not summed up again.
         metrics = Metrics(registry, calls, courier.counters, upkeep, tls)
         hosts = HostGuard.of(settings.allowed_hosts | {settings.host, *settings.public_ips})
         if tls is not None:
