@@ -2,8 +2,9 @@
 //!
 //! A connection must open with a STUN binding request for one of our legs (RFC 6544 4.1, RFC 4571), soon, and in little; the first
 //! character of the user fragment says which worker has the leg. Nothing is verified here: the worker does that, and closes what does
-//! not prove itself. So that nobody is kept out by connections that say nothing, there is a bound for each source, and the oldest
-//! silent one gives way to a new one.
+//! not prove itself. But who names no leg of ours does not get that far, and of connections that name one leg only so many do in a
+//! second, so that nobody fills the worker's places with what proves nothing. So that nobody is kept out by connections that say
+//! nothing, there is a bound for each source, and the oldest silent one gives way to a new one.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, Read};
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use crate::framing::{FRAME_BYTES, HEAD_BYTES, frame_bytes};
 use crate::fresh::worker_of;
 use crate::limit::prefix;
+use crate::shard::Known;
 use crate::spare::Spare;
 use crate::stun::{Class, Message, peek_local_ufrag};
 use crate::sys::{Epoll, Waker};
@@ -49,6 +51,8 @@ pub struct Door {
     pub waker: Arc<Waker>,
     /// The worker's connections.
     pub slots: Slots,
+    /// The user fragments of the worker's legs.
+    pub known: Known,
 }
 
 /// Listens on each address with one port number; 0 takes one that is free on all.
@@ -121,18 +125,18 @@ impl Drop for Acceptor {
 
 /// What the first bytes of a connection say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Verdict<'a> {
     /// The first frame is not whole yet.
     More,
     /// It opens with something else than a check for one of our workers.
     Refused,
-    /// It is for this worker.
-    For(usize),
+    /// It is for this worker, and names the leg with this user fragment.
+    For(usize, &'a str),
 }
 
 /// Looks at the first bytes of a connection.
 #[must_use]
-pub fn examine(bytes: &[u8], workers: usize) -> Verdict {
+pub fn examine(bytes: &[u8], workers: usize) -> Verdict<'_> {
     let whole = match frame_bytes(bytes) {
         Err(_) => return Verdict::Refused,
         // Every STUN message begins with two bits of 0: what does not is known at once.
@@ -142,9 +146,10 @@ pub fn examine(bytes: &[u8], workers: usize) -> Verdict {
     };
     let frame = &bytes[HEAD_BYTES..whole];
     let is_request = Message::parse(frame).is_ok_and(|message| message.class == Class::Request);
-    let worker = peek_local_ufrag(frame).and_then(worker_of);
-    match worker.filter(|_| is_request) {
-        Some(worker) if worker < workers => Verdict::For(worker),
+    let named = peek_local_ufrag(frame).filter(|_| is_request);
+    let named = named.and_then(|ufrag| Some((worker_of(ufrag)?, ufrag)));
+    match named {
+        Some((worker, ufrag)) if worker < workers => Verdict::For(worker, ufrag),
         _ => Verdict::Refused,
     }
 }
@@ -185,7 +190,7 @@ impl Lobby {
             for place in 0..count {
                 match self.epoll.ready(place).token {
                     STOP => return,
-                    token if token & TOKEN != 0 => self.read(token as u32),
+                    token if token & TOKEN != 0 => self.read(token as u32, now),
                     listener => self.accept(listener as usize, now),
                 }
             }
@@ -241,7 +246,7 @@ impl Lobby {
         self.arrivals.push_back((now, self.last));
     }
 
-    fn read(&mut self, number: u32) {
+    fn read(&mut self, number: u32, now: Instant) {
         let Some(half_open) = self.waiting.get_mut(&number) else {
             return;
         };
@@ -264,7 +269,13 @@ impl Lobby {
             Verdict::Refused => {
                 self.waiting.remove(&number);
             }
-            Verdict::For(worker) => self.hand_on(number, worker),
+            Verdict::For(worker, ufrag) => {
+                if self.doors[worker].known.admits(ufrag, now) {
+                    self.hand_on(number, worker);
+                } else {
+                    self.waiting.remove(&number);
+                }
+            }
         }
     }
 
@@ -332,9 +343,9 @@ mod tests {
         for len in 0..bytes.len() {
             assert_eq!(examine(&bytes[..len], 2), Verdict::More, "{len}");
         }
-        assert_eq!(examine(&bytes, 2), Verdict::For(1));
+        assert_eq!(examine(&bytes, 2), Verdict::For(1, "Bours"));
         let two = [bytes.clone(), vec![0, 7, 1]].concat();
-        assert_eq!(examine(&two, 2), Verdict::For(1));
+        assert_eq!(examine(&two, 2), Verdict::For(1, "Bours"));
     }
 
     #[test]
@@ -364,10 +375,13 @@ mod tests {
         let address = ([127, 0, 0, 1], listeners.number()).into();
         let (orders, mailbox) = channel();
         let (waker, slots) = (Arc::new(Waker::new().unwrap()), Slots::new(slots));
+        let known = Known::default();
+        known.add("Aours");
         let door = Door {
             orders,
             waker,
             slots: slots.clone(),
+            known,
         };
         let acceptor = Acceptor::start(listeners, vec![door], patience).unwrap();
         (acceptor, address, mailbox, slots)
@@ -408,6 +422,30 @@ mod tests {
         drop(handed);
         assert_eq!(slots.taken(), 0);
         assert!(is_closed(&mut peer));
+    }
+
+    #[test]
+    fn who_names_no_leg_of_ours_is_not_handed_on() {
+        let (_acceptor, address, mailbox, slots) = start(PATIENCE, 1);
+        for ufrag in ["Atheirs", "A", "Aours2"] {
+            let mut stranger = connect(address);
+            stranger.write_all(&check(Class::Request, ufrag)).unwrap();
+            assert!(is_closed(&mut stranger), "{ufrag}");
+        }
+        assert!(mailbox.try_recv().is_err() && slots.taken() == 0);
+    }
+
+    #[test]
+    fn of_many_connections_that_name_one_leg_a_few_are_handed_on() {
+        let known = Known::default();
+        let now = Instant::now();
+        let count = |ufrag: &str, now| (0..100).filter(|_| known.admits(ufrag, now)).count();
+        known.add("flooded");
+        known.add("quiet");
+        assert_eq!([count("flooded", now), count("quiet", now)], [20, 20]);
+        assert_eq!(count("flooded", now + Duration::from_millis(100)), 2);
+        known.remove("flooded");
+        assert_eq!(count("flooded", now + Duration::from_secs(9)), 0);
     }
 
     #[test]

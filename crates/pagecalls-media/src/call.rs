@@ -14,7 +14,7 @@ use crate::outlet::{Incoming, Outlet, Plan};
 use crate::path::Path;
 use crate::protocol::{
     CallRoute, Code, Kind, LegApply, LegDtmf, LegFailed, LegStats, OutputRef, Refusal, Route,
-    TrackRef, Why,
+    TrackRef,
 };
 use crate::quality;
 use crate::translate::{ExtensionMap, PayloadMap};
@@ -22,6 +22,11 @@ use crate::transport::{Checked, Failure};
 
 /// Legs of one call that may exist at the same time.
 const MAX_LEGS: usize = 16;
+
+/// A call of this name panics on its first RTP packet, so that a test can see what a fault does to a whole process. Only where
+/// debug assertions are on.
+#[cfg(any(test, debug_assertions))]
+const FAULTY: &str = "a call with a fault, for tests";
 
 /// A route with its ends resolved.
 pub(crate) struct Link {
@@ -40,8 +45,9 @@ pub struct Call {
     pub(crate) links: Vec<Link>,
     routes: Vec<Route>,
     route_rev: Option<u64>,
-    #[cfg(test)]
-    pub(crate) panics_on_rtp: bool,
+    /// Where a test wants a fault. There is none of it in a release build.
+    #[cfg(any(test, debug_assertions))]
+    pub(crate) faults_at: &'static str,
     #[cfg(test)]
     pub(crate) is_always_due: bool,
 }
@@ -51,13 +57,13 @@ impl Call {
     #[must_use]
     pub fn new(id: String) -> Self {
         Self {
+            #[cfg(any(test, debug_assertions))]
+            faults_at: if id == FAULTY { "rtp" } else { "" },
             id,
             legs: Vec::new(),
             links: Vec::new(),
             routes: Vec::new(),
             route_rev: None,
-            #[cfg(test)]
-            panics_on_rtp: false,
             #[cfg(test)]
             is_always_due: false,
         }
@@ -212,29 +218,11 @@ impl Call {
 
     fn drop_leg(&mut self, place: usize, outbox: &mut Outbox) {
         if let Some(mut leg) = self.legs[place].take() {
+            self.may_fault("close");
             leg.close(outbox);
             outbox.gone.push(leg.gone());
             self.relink();
         }
-    }
-
-    /// Drops every leg without another word, since this call's state may be broken.
-    pub fn fail_all(&mut self, detail: &str, outbox: &mut Outbox) {
-        for leg in self.legs.iter_mut().filter_map(Option::take) {
-            let (call, id) = leg.names();
-            outbox.events.push(
-                LegFailed {
-                    call,
-                    leg: id,
-                    why: Why::Internal,
-                    detail: detail.to_owned(),
-                    stats: None,
-                }
-                .into(),
-            );
-            outbox.gone.push(leg.gone());
-        }
-        self.links.clear();
     }
 
     /// Forgets a path of a leg: what carried it is gone.
@@ -247,6 +235,7 @@ impl Call {
     /// Whether the leg at this place has finished its handshake.
     #[must_use]
     pub fn is_up(&self, place: usize) -> bool {
+        self.may_fault("up");
         self.legs[place]
             .as_ref()
             .is_some_and(|leg| leg.has_been_up())
@@ -261,6 +250,7 @@ impl Call {
     /// Whether the peer of the leg at this place has said goodbye.
     #[must_use]
     pub fn has_left(&self, place: usize) -> bool {
+        self.may_fault("heard");
         let leg = self.legs.get(place).and_then(Option::as_ref);
         leg.is_some_and(|leg| leg.has_left())
     }
@@ -317,8 +307,7 @@ impl Call {
         now: Instant,
         outbox: &mut Outbox,
     ) {
-        #[cfg(test)]
-        assert!(!self.panics_on_rtp, "a test asked for this");
+        self.may_fault("rtp");
         let Some(leg) = self.legs[place].as_mut() else {
             return;
         };
@@ -358,6 +347,7 @@ impl Call {
     /// When [`Self::on_time`] is due.
     #[must_use]
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
+        self.may_fault("due");
         #[cfg(test)]
         if self.is_always_due {
             return Some(now);
@@ -401,6 +391,7 @@ impl Call {
     }
 
     fn leg_stats(&self, place: usize, now: Instant) -> Option<LegStats> {
+        self.may_fault("stats");
         let leg = self.legs[place].as_deref()?;
         Some(LegStats {
             mos: self.score(place, now),
@@ -447,6 +438,15 @@ impl Call {
     }
 
     // --- inside ----------------------------------------------------------------------------------------------------
+
+    /// Panics here if a test asked for it.
+    #[inline]
+    fn may_fault(&self, here: &str) {
+        #[cfg(any(test, debug_assertions))]
+        assert!(self.faults_at != here, "a test asked for this");
+        #[cfg(not(any(test, debug_assertions)))]
+        let _ = here;
+    }
 
     /// Drops a leg that failed, and reports it.
     fn settle(

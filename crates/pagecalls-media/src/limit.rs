@@ -2,7 +2,9 @@
 //!
 //! A check from a path that is not known costs an HMAC and, when it is false, an answer. Only false ones are charged: to the leg
 //! that they name, to the prefix that they come from, and to the whole worker. The leg comes first: who floods one leg under made-up
-//! addresses empties that leg's bucket and touches the others only at its rate. Peers whose path is known are never asked.
+//! addresses empties that leg's bucket and touches the others only at its rate. What others have used up of the prefix and of the
+//! worker leaves each leg a few checks of its own, so that no flood that names one leg keeps another one's peer out. Peers whose path
+//! is known are never asked.
 //! The time is handed in, nothing is allocated later, and nothing here knows sockets or calls.
 
 use std::net::IpAddr;
@@ -11,11 +13,17 @@ use std::time::{Duration, Instant};
 /// False checks that may name one leg.
 pub const PER_LEG: Rate = Rate::per_second(200);
 
+/// False checks that may name one leg when its prefix or its worker has nothing left: nobody uses them up who does not name it.
+pub const OWN_OF_LEG: Rate = Rate::per_second(10);
+
 /// False checks from one prefix: an IPv4 address, or an IPv6 /64, which is one subscriber.
 pub const PER_PREFIX: Rate = Rate::per_second(50);
 
 /// False checks that a worker looks at: some milliseconds of CPU in a second.
 pub const PER_WORKER: Rate = Rate::per_second(5_000);
+
+/// TCP connections that may name one leg: a peer opens a few, one for each pair of addresses.
+pub const CONNECTIONS_PER_LEG: Rate = Rate::per_second(20);
 
 const PREFIX_BITS: u32 = 12;
 
@@ -57,6 +65,13 @@ impl Bucket {
     }
 }
 
+/// What false checks have taken from one leg.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Charged {
+    named: Bucket,
+    own: Bucket,
+}
+
 /// The buckets of one worker.
 pub struct Gate {
     prefixes: Box<[Bucket]>,
@@ -75,19 +90,27 @@ impl Gate {
         }
     }
 
-    /// Whether a check from `ip` that names the leg with this bucket may be looked at.
+    /// Whether a check from `ip` that names the leg with these buckets may be looked at.
     #[must_use]
-    pub fn admits(&self, leg: &Bucket, ip: IpAddr, now: Instant) -> bool {
-        leg.has_room(PER_LEG, now)
-            && self.prefixes[self.place(ip)].has_room(PER_PREFIX, now)
-            && self.total.has_room(PER_WORKER, now)
+    pub fn admits(&self, leg: &Charged, ip: IpAddr, now: Instant) -> bool {
+        self.has_room(leg, ip, now) || leg.own.has_room(OWN_OF_LEG, now)
     }
 
     /// Charges a check that was false.
-    pub fn charge(&mut self, leg: &mut Bucket, ip: IpAddr, now: Instant) {
-        leg.take(PER_LEG, now);
-        self.prefixes[self.place(ip)].take(PER_PREFIX, now);
-        self.total.take(PER_WORKER, now);
+    pub fn charge(&mut self, leg: &mut Charged, ip: IpAddr, now: Instant) {
+        if self.has_room(leg, ip, now) {
+            leg.named.take(PER_LEG, now);
+            self.prefixes[self.place(ip)].take(PER_PREFIX, now);
+            self.total.take(PER_WORKER, now);
+        } else {
+            leg.own.take(OWN_OF_LEG, now);
+        }
+    }
+
+    fn has_room(&self, leg: &Charged, ip: IpAddr, now: Instant) -> bool {
+        leg.named.has_room(PER_LEG, now)
+            && self.prefixes[self.place(ip)].has_room(PER_PREFIX, now)
+            && self.total.has_room(PER_WORKER, now)
     }
 
     /// Multiply-shift hashing: without the key nobody can choose who shares a bucket.
@@ -114,7 +137,7 @@ mod tests {
         Gate::new((0x9e37_79b9_7f4a_7c15, 7))
     }
 
-    fn spend(gate: &mut Gate, leg: &mut Bucket, ip: IpAddr, now: Instant) -> u32 {
+    fn spend(gate: &mut Gate, leg: &mut Charged, ip: IpAddr, now: Instant) -> u32 {
         let mut count = 0;
         while gate.admits(leg, ip, now) {
             gate.charge(leg, ip, now);
@@ -154,23 +177,23 @@ mod tests {
     #[test]
     fn one_source_cannot_use_up_what_others_need() {
         let (mut gate, now) = (gate(), Instant::now());
-        let mut leg = Bucket::default();
+        let mut leg = Charged::default();
         let attacker = "203.0.113.66".parse().unwrap();
-        assert_eq!(spend(&mut gate, &mut leg, attacker, now), 50);
+        assert_eq!(spend(&mut gate, &mut leg, attacker, now), 50 + 10);
         assert!(gate.admits(&leg, "198.51.100.1".parse().unwrap(), now));
     }
 
     #[test]
     fn a_flood_at_one_leg_under_made_up_addresses_leaves_the_other_legs_open() {
         let (mut gate, now) = (gate(), Instant::now());
-        let mut flooded = Bucket::default();
+        let mut flooded = Charged::default();
         for last in 0..100_000u32 {
             let ip = IpAddr::from((last | 0x0a00_0000).to_be_bytes());
             if gate.admits(&flooded, ip, now) {
                 gate.charge(&mut flooded, ip, now);
             }
         }
-        let other = Bucket::default();
+        let other = Charged::default();
         let refused = (0..1_000u32)
             .filter(|last| {
                 !gate.admits(
@@ -184,16 +207,33 @@ mod tests {
     }
 
     #[test]
+    fn who_floods_one_leg_keeps_nobody_out_of_another_one() {
+        let (mut gate, now) = (gate(), Instant::now());
+        let (mut own, mut others) = (Charged::default(), Charged::default());
+        let shared = "203.0.113.66".parse().unwrap();
+        for tenth in 0..100 {
+            let now = now + Duration::from_millis(100) * tenth;
+            spend(&mut gate, &mut own, shared, now);
+            assert!(!gate.admits(&own, shared, now));
+            assert!(gate.admits(&others, shared, now), "behind the same NAT");
+        }
+        // What names that leg is bounded all the same.
+        assert_eq!(spend(&mut gate, &mut others, shared, now), 10);
+    }
+
+    #[test]
     fn the_whole_worker_is_bounded_too() {
         let (mut gate, now) = (gate(), Instant::now());
+        let mut legs = [Charged::default(); 100];
         let mut looked_at = 0;
         for number in 0..20_000u32 {
-            let (mut leg, ip) = (Bucket::default(), IpAddr::from(number.to_be_bytes()));
-            if gate.admits(&leg, ip, now) {
-                gate.charge(&mut leg, ip, now);
+            let leg = &mut legs[number as usize % 100];
+            let ip = IpAddr::from(number.to_be_bytes());
+            if gate.admits(leg, ip, now) {
+                gate.charge(leg, ip, now);
                 looked_at += 1;
             }
         }
-        assert_eq!(looked_at, 5_000);
+        assert_eq!(looked_at, 5_000 + 100 * 10, "and a few for each leg");
     }
 }

@@ -41,8 +41,10 @@ pub struct Outbox {
     pub gone: Vec<Gone>,
     /// Paths that their leg has given up.
     pub lost: Vec<Path>,
-    /// TCP connections that no leg uses any more.
+    /// TCP connections that no leg uses any more: the last that was said to their peers is still on its way.
     pub unused: Vec<u32>,
+    /// TCP connections that their leg has given up while it goes on: nothing more is to be said there.
+    pub cut: Vec<u32>,
     /// Takes what a part writes before it becomes a datagram.
     scratch: Vec<u8>,
 }

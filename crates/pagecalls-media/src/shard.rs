@@ -5,6 +5,7 @@
 //! one and may be false is bounded ([`crate::limit`]). A panic while one call is handled ends that call's legs and nothing else. No sockets, no clock.
 
 mod commands;
+mod doors;
 mod waiting;
 
 use std::cmp::Reverse;
@@ -19,11 +20,14 @@ use crate::demux::{Protocol, classify};
 use crate::dtls;
 use crate::fresh::Fresh;
 use crate::ice::SILENCE;
-use crate::limit::{Bucket, Gate};
+use crate::limit::Gate;
 use crate::outbox::Outbox;
 use crate::path::{Path, Via};
-use crate::protocol::{Candidate, Code, LegStats, Refusal, Stats};
+use crate::protocol::{Candidate, Code, LegFailed, LegStats, Refusal, Stats, Why};
 use crate::stun;
+pub use doors::Known;
+
+use doors::Doors;
 use waiting::Waiting;
 
 /// Calls that one worker takes.
@@ -50,12 +54,6 @@ const REST: Duration = Duration::from_millis(1);
 struct LegAt {
     call: usize,
     place: usize,
-}
-
-/// A leg as a check finds it, and the false checks that have named it.
-struct Door {
-    at: LegAt,
-    charged: Bucket,
 }
 
 /// Datagrams that were not looked at, or answered nobody.
@@ -86,7 +84,7 @@ pub struct Shard {
     calls: Vec<Option<Entry>>,
     calls_by_id: HashMap<String, usize>,
     legs_by_id: HashMap<String, LegAt>,
-    legs_by_ufrag: HashMap<String, Door>,
+    doors: Doors,
     legs_by_path: FxHashMap<Path, LegAt>,
     gate: Gate,
     turned_away: TurnedAway,
@@ -117,7 +115,7 @@ impl Shard {
             calls: Vec::new(),
             calls_by_id: HashMap::new(),
             legs_by_id: HashMap::new(),
-            legs_by_ufrag: HashMap::new(),
+            doors: Doors::default(),
             legs_by_path: FxHashMap::default(),
             gate,
             turned_away: TurnedAway::default(),
@@ -146,6 +144,12 @@ impl Shard {
         self.turned_away
     }
 
+    /// The user fragments that lead here, for another thread to ask.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        self.doors.known()
+    }
+
     /// Whether a leg has this path.
     #[must_use]
     pub fn knows(&self, path: Path) -> bool {
@@ -172,11 +176,15 @@ impl Shard {
                     self.turned_away.strangers += 1;
                     return;
                 };
-                if protocol == Protocol::Dtls && self.defers_handshakes && !self.is_up(at) {
-                    if !self.waiting.keep(from, datagram) {
+                if protocol == Protocol::Dtls && self.defers_handshakes {
+                    let is_up =
+                        self.with_call(at.call, now, outbox, |_, call, _| call.is_up(at.place));
+                    if is_up == Ok(false) && !self.waiting.keep(from, datagram) {
                         self.turned_away.handshakes += 1;
                     }
-                    return;
+                    if is_up != Ok(true) {
+                        return;
+                    }
                 }
                 let _ = self.with_call(at.call, now, outbox, |_, call, outbox| {
                     call.datagram(at.place, protocol, datagram, from, now, outbox);
@@ -211,27 +219,22 @@ impl Shard {
         }
     }
 
-    fn is_up(&self, at: LegAt) -> bool {
-        let entry = self.calls.get(at.call).and_then(Option::as_ref);
-        entry.is_some_and(|entry| entry.call.is_up(at.place))
-    }
-
     fn stun(&mut self, datagram: &[u8], from: Path, now: Instant, outbox: &mut Outbox) {
         let Some((ufrag, door)) = stun::peek_local_ufrag(datagram)
-            .and_then(|ufrag| Some((ufrag, self.legs_by_ufrag.get(ufrag)?)))
+            .and_then(|ufrag| Some((ufrag, self.doors.get(ufrag)?)))
         else {
             self.turned_away.strangers += 1;
             return;
         };
-        let at = door.at;
+        let (at, charged) = (door.at, door.charged);
         let owner = self.legs_by_path.get(&from).copied();
         let is_known = owner == Some(at);
-        if owner.is_some_and(|owner| owner != at && self.is_heard(owner, from, now)) {
+        if owner.is_some_and(|owner| owner != at && self.is_heard(owner, from, now, outbox)) {
             self.turned_away.on_others_paths += 1;
             return;
         }
         let ip = from.remote.ip();
-        if !is_known && !self.gate.admits(&door.charged, ip, now) {
+        if !is_known && !self.gate.admits(&charged, ip, now) {
             self.turned_away.limited += 1;
             return;
         }
@@ -240,12 +243,12 @@ impl Shard {
         });
         let Ok(checked) = checked else { return };
         if checked.is_refused && !is_known {
-            if let Some(door) = self.legs_by_ufrag.get_mut(ufrag) {
+            if let Some(door) = self.doors.get_mut(ufrag) {
                 self.gate.charge(&mut door.charged, ip, now);
             }
         }
         if let Some(retired) = &checked.retired_ufrag {
-            self.legs_by_ufrag.remove(retired);
+            self.doors.close(retired);
         }
         // The leg may just have failed; then its paths are forgotten already.
         if let Some(added) = checked.added.filter(|_| self.holds(at)) {
@@ -261,13 +264,12 @@ impl Shard {
 
     /// Whether a leg has heard its peer on this path, and not too long ago. One whose peer has left needs no path: the same client may
     /// be at its next call there.
-    fn is_heard(&self, at: LegAt, path: Path, now: Instant) -> bool {
-        let entry = self.calls.get(at.call).and_then(Option::as_ref);
-        let call = entry.map(|entry| &entry.call);
-        let heard = call
-            .filter(|call| !call.has_left(at.place))
-            .and_then(|call| call.heard_on(at.place, path));
-        heard.is_some_and(|heard| now < heard + SILENCE)
+    fn is_heard(&mut self, at: LegAt, path: Path, now: Instant, outbox: &mut Outbox) -> bool {
+        let heard = self.with_call(at.call, now, outbox, |_, call, _| {
+            let is_there = !call.has_left(at.place);
+            is_there.then(|| call.heard_on(at.place, path)).flatten()
+        });
+        matches!(heard, Ok(Some(heard)) if now < heard + SILENCE)
     }
 
     fn holds(&self, at: LegAt) -> bool {
@@ -384,40 +386,95 @@ impl Shard {
             fresh: &mut self.fresh,
         };
         let before = outbox.len();
-        let result = catch_unwind(AssertUnwindSafe(|| work(shared, &mut entry.call, outbox)));
-        let result = result.map_err(|panic| {
-            let what = panic_text(panic.as_ref());
-            tracing::error!(
-                call = entry.call.id(),
-                what,
-                "a fault ends this call's legs"
-            );
-            outbox.truncate(before);
-            entry.call.fail_all(what, outbox);
-            Refusal::new(Code::Internal, what)
-        });
-        schedule(&mut self.timers, entry, at, now);
-        for gone in outbox.gone.drain(..) {
-            self.legs_by_id.remove(&gone.leg);
-            for ufrag in &gone.ufrags {
-                self.legs_by_ufrag.remove(ufrag);
-            }
-            outbox.lost.extend(gone.sources);
+        // When it is due is the call's to say as well, and so may fail with it.
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let result = work(shared, &mut entry.call, outbox);
+            (result, entry.call.next_due(now))
+        }));
+        if let Ok((_, due)) = &done {
+            schedule(&mut self.timers, entry, *due, at);
         }
-        for path in outbox.lost.drain(..) {
-            let found = self.legs_by_path.get(&path);
+        self.take_leave(at, outbox);
+        match done {
+            Ok((result, _)) => Ok(result),
+            Err(panic) => {
+                outbox.truncate(before);
+                Err(self.fail(at, panic_text(panic.as_ref()), outbox))
+            }
+        }
+    }
+
+    /// Forgets what a call has given up: legs that ended, and paths of legs that go on. Only what ended has something to say before
+    /// its connections close.
+    fn take_leave(&mut self, at: usize, outbox: &mut Outbox) {
+        let Some(entry) = self.calls[at].as_ref() else {
+            return;
+        };
+        let (by_path, unused, cut) = (&mut self.legs_by_path, &mut outbox.unused, &mut outbox.cut);
+        let mut forget = |path: Path, connections: &mut Vec<u32>| {
+            let found = by_path.get(&path);
             // It may be another leg's by now, of this call or of another one.
             let is_over = |found: &LegAt| {
                 found.call == at && entry.call.heard_on(found.place, path).is_none()
             };
             if found.is_some_and(is_over) {
-                self.legs_by_path.remove(&path);
+                by_path.remove(&path);
                 if let Via::Tcp(connection) = path.via {
-                    outbox.unused.push(connection);
+                    connections.push(connection);
                 }
             }
+        };
+        for gone in outbox.gone.drain(..) {
+            self.legs_by_id.remove(&gone.leg);
+            for ufrag in &gone.ufrags {
+                self.doors.close(ufrag);
+            }
+            for path in gone.sources {
+                forget(path, unused);
+            }
         }
-        result
+        for path in outbox.lost.drain(..) {
+            forget(path, cut);
+        }
+    }
+
+    /// Ends the legs of a call whose state may be broken. Our own books say which these are: the call is asked nothing any more.
+    fn fail(&mut self, at: usize, what: &str, outbox: &mut Outbox) -> Refusal {
+        if let Some(entry) = self.calls[at].as_mut() {
+            let call = entry.call.id().to_owned();
+            tracing::error!(call, what, "a fault ends this call's legs");
+            let broken = std::mem::replace(&mut entry.call, Call::new(call.clone()));
+            // It may fail once more when it is given up.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
+            let mut legs = Vec::new();
+            self.legs_by_id.retain(|leg, of| {
+                if of.call == at {
+                    legs.push((of.place, leg.clone()));
+                }
+                of.call != at
+            });
+            legs.sort_unstable();
+            outbox.events.extend(legs.into_iter().map(|(_, leg)| {
+                let (call, why, detail) = (call.clone(), Why::Internal, what.to_owned());
+                let stats = None;
+                LegFailed {
+                    call,
+                    leg,
+                    why,
+                    detail,
+                    stats,
+                }
+                .into()
+            }));
+            self.doors.close_all_of(at);
+            self.legs_by_path.retain(|path, of| {
+                if let (true, Via::Tcp(connection)) = (of.call == at, path.via) {
+                    outbox.unused.push(connection);
+                }
+                of.call != at
+            });
+        }
+        Refusal::new(Code::Internal, what)
     }
 }
 
@@ -431,14 +488,10 @@ struct Shared<'a> {
 fn schedule(
     timers: &mut BinaryHeap<Reverse<(Instant, usize)>>,
     entry: &mut Entry,
+    due: Option<Instant>,
     at: usize,
-    now: Instant,
 ) {
-    if let Some(due) = entry
-        .call
-        .next_due(now)
-        .filter(|due| entry.scheduled.is_none_or(|scheduled| *due < scheduled))
-    {
+    if let Some(due) = due.filter(|due| entry.scheduled.is_none_or(|scheduled| *due < scheduled)) {
         entry.scheduled = Some(due);
         timers.push(Reverse((due, at)));
     }
@@ -453,9 +506,7 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{
-        CallClose, CallCreate, Event, LegClose, LegCreate, Reply, Snapshot, Why,
-    };
+    use crate::protocol::{CallClose, CallCreate, Event, LegClose, LegCreate, Reply, Snapshot};
 
     fn shard(now: Instant) -> Shard {
         let certificate = dtls::Certificate::generate().unwrap();
@@ -501,71 +552,119 @@ mod tests {
         shard.legs_by_path.insert(path, at);
     }
 
-    #[test]
-    fn a_panic_ends_the_legs_of_its_call_and_no_others() {
+    /// What failed, as it was told.
+    fn failed(outbox: &mut Outbox) -> Vec<(String, Why, String)> {
+        let failed = outbox.events.drain(..).filter_map(|event| match event {
+            Event::LegFailed(failed) => Some((failed.leg, failed.why, failed.detail)),
+            _ => None,
+        });
+        failed.collect()
+    }
+
+    fn snapshot(
+        shard: &mut Shard,
+        now: Instant,
+        outbox: &mut Outbox,
+    ) -> (Vec<String>, Vec<String>) {
+        let all = Snapshot {
+            call: None,
+            after: None,
+        };
+        let Ok(Reply::SnapshotOk(told)) = shard.command(all.into(), now, outbox) else {
+            panic!("no snapshot")
+        };
+        let legs = told.legs.into_iter().map(|leg| leg.leg);
+        (told.calls, legs.collect())
+    }
+
+    /// Two calls, of which the first fails at `fault` when `provoke` is done; what is left then.
+    fn assert_contained(
+        fault: &'static str,
+        provoke: impl FnOnce(&mut Shard, Instant, &mut Outbox),
+    ) {
         let now = Instant::now();
         let (mut shard, mut outbox) = (shard(now), Outbox::new());
-        let paths = [1, 2].map(|last| Path::udp(0, ([192, 0, 2, last], 1).into()));
-        with_leg(&mut shard, "broken", "b", paths[0], now, &mut outbox);
-        with_leg(&mut shard, "whole", "w", paths[1], now, &mut outbox);
+        with_leg(&mut shard, "broken", "b", path(1), now, &mut outbox);
+        with_leg(&mut shard, "whole", "w", path(2), now, &mut outbox);
         let at = shard.call_at("broken").unwrap();
-        shard.calls[at].as_mut().unwrap().call.panics_on_rtp = true;
-        for path in paths {
-            shard.datagram(&mut [0x80; 40], path, now, &mut outbox);
-        }
-        let failed: Vec<_> = outbox
-            .events
-            .iter()
-            .filter_map(|event| match event {
-                Event::LegFailed(failed) => {
-                    Some((failed.leg.as_str(), failed.why, failed.detail.as_str()))
-                }
-                _ => None,
-            })
-            .collect();
-        assert_eq!(failed, [("b", Why::Internal, "a test asked for this")]);
-        let Ok(Reply::SnapshotOk(left)) = shard.command(
-            Snapshot {
-                call: None,
-                after: None,
-            }
-            .into(),
-            now,
-            &mut outbox,
-        ) else {
-            panic!()
+        shard.calls[at].as_mut().unwrap().call.faults_at = fault;
+        provoke(&mut shard, now, &mut outbox);
+        let why = (Why::Internal, "a test asked for this".to_owned());
+        assert_eq!(failed(&mut outbox), [("b".into(), why.0, why.1)], "{fault}");
+        let left = |shard: &Shard| {
+            let ids = shard.legs_by_id.keys().cloned().collect::<Vec<_>>();
+            (
+                ids,
+                shard.doors.len(),
+                shard.knows(path(1)),
+                shard.knows(path(2)),
+            )
         };
         assert_eq!(
-            left.legs
-                .iter()
-                .map(|leg| leg.leg.as_str())
-                .collect::<Vec<_>>(),
-            ["w"]
+            left(&shard),
+            (vec!["w".to_owned()], 1, false, true),
+            "{fault}"
         );
-        assert_eq!(
-            left.calls,
-            ["broken", "whole"],
-            "the call itself is the control plane's to close"
-        );
-        assert_eq!(
-            shard
-                .command(LegClose { leg: "b".into() }.into(), now, &mut outbox)
-                .unwrap_err()
-                .code,
-            Code::UnknownLeg
-        );
-        assert!(
-            shard
-                .command(
-                    CallClose {
-                        call: "broken".into()
-                    }
-                    .into(),
-                    now,
-                    &mut outbox
-                )
-                .is_ok()
-        );
+        let (_, legs) = snapshot(&mut shard, now, &mut outbox);
+        assert_eq!(legs, ["w"], "{fault}");
+        assert_eq!(failed(&mut outbox), [], "it is told once");
+    }
+
+    fn path(last: u8) -> Path {
+        Path::udp(0, ([192, 0, 2, last], 1).into())
+    }
+
+    #[test]
+    fn a_fault_ends_the_legs_of_its_call_and_no_others_wherever_it_is() {
+        assert_contained("rtp", |shard, now, outbox| {
+            for last in [1, 2] {
+                shard.datagram(&mut [0x80; 40], path(last), now, outbox);
+            }
+        });
+        assert_contained("due", |shard, now, outbox| {
+            shard.datagram(&mut [0x80; 40], path(1), now, outbox);
+        });
+        assert_contained("stats", |shard, now, outbox| {
+            let (calls, legs) = snapshot(shard, now, outbox);
+            assert_eq!(
+                (calls, legs),
+                (vec!["broken".into(), "whole".into()], vec!["w".into()])
+            );
+        });
+        assert_contained("up", |shard, now, outbox| {
+            shard.defer_handshakes();
+            shard.datagram(&mut [22; 40], path(1), now, outbox);
+            assert!(!shard.handshakes(now, outbox));
+        });
+        assert_contained("heard", |shard, now, outbox| {
+            let mut check = Vec::new();
+            let ufrag = shard.doors.of_leg(shard.leg_at("w").unwrap()).unwrap();
+            crate::stun::Builder::new(&mut check, stun::Class::Request, [7; 12])
+                .username(&format!("{ufrag}:x"))
+                .finish(None);
+            shard.datagram(&mut check, path(1), now, outbox);
+        });
+        assert_contained("close", |shard, now, outbox| {
+            let refused = shard.command(LegClose { leg: "b".into() }.into(), now, outbox);
+            assert_eq!(refused.unwrap_err().code, Code::Internal);
+        });
+    }
+
+    #[test]
+    fn a_call_that_failed_is_the_control_planes_to_close() {
+        let now = Instant::now();
+        let (mut shard, mut outbox) = (shard(now), Outbox::new());
+        with_leg(&mut shard, "broken", "b", path(1), now, &mut outbox);
+        let at = shard.call_at("broken").unwrap();
+        shard.calls[at].as_mut().unwrap().call.faults_at = "rtp";
+        shard.datagram(&mut [0x80; 40], path(1), now, &mut outbox);
+        assert_eq!(snapshot(&mut shard, now, &mut outbox).0, ["broken"]);
+        let leg = LegClose { leg: "b".into() };
+        let refusal = shard.command(leg.into(), now, &mut outbox).unwrap_err();
+        assert_eq!(refusal.code, Code::UnknownLeg);
+        let call = "broken".into();
+        let closed = shard.command(CallClose { call }.into(), now, &mut outbox);
+        assert!(closed.is_ok());
     }
 
     #[test]
@@ -600,9 +699,7 @@ mod tests {
                 .unwrap();
         }
         assert!(
-            shard.legs_by_id.is_empty()
-                && shard.legs_by_ufrag.is_empty()
-                && shard.calls_by_id.is_empty()
+            shard.legs_by_id.is_empty() && shard.doors.len() == 0 && shard.calls_by_id.is_empty()
         );
         assert_eq!(shard.calls.len(), 1, "places are used again");
     }

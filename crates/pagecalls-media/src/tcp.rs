@@ -221,7 +221,7 @@ impl Connections {
         }
     }
 
-    /// Drops a connection that has proved nothing. The kernel still delivers what was written.
+    /// Drops a connection that has proved nothing, or that its leg has given up. The kernel still delivers what was written.
     pub fn cut(&mut self, number: u32) {
         self.open.remove(&number);
     }

@@ -4,6 +4,7 @@
 //! the events on. The time is read once per turn. In a turn media comes first, then timers, then a bounded part of the handshakes.
 //! Between two turns it waits for what is ready next; under load it first lets datagrams gather ([`crate::gather`]).
 
+use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::sync::Arc;
@@ -16,13 +17,16 @@ use crate::gather::Gather;
 use crate::outbox::Outbox;
 use crate::path::{Path, Via};
 use crate::protocol::{Candidate, Command, Event, Outcome, PingOk, WorkerCounters};
-use crate::shard::{Shard, TurnedAway};
+use crate::shard::{Known, Shard, TurnedAway};
 use crate::sys::{Epoll, Waker};
 use crate::tcp::{Connections, Handed, Slots};
 use crate::udp::{Port, Receiver, Sender};
 
 /// Batches that are received before something else gets its turn.
 const BATCHES_PER_TURN: usize = 8;
+
+/// TCP connections that one turn takes in: media comes in between.
+const ADOPTS_PER_TURN: usize = 8;
 
 /// Datagrams that may wait before they are sent, within one turn.
 const FLUSH_AT: usize = 64;
@@ -85,6 +89,7 @@ impl Reports {
 pub struct Worker {
     orders: MailSender<Order>,
     waker: Arc<Waker>,
+    known: Known,
     thread: Option<JoinHandle<()>>,
     /// Where peers find it.
     pub candidates: Vec<Candidate>,
@@ -101,6 +106,7 @@ impl Worker {
     ) -> io::Result<Self> {
         let (orders, mailbox) = channel();
         let waker = Arc::new(Waker::new()?);
+        let known = shard.known();
         let engine = Turn::new(port, shard, mailbox, Arc::clone(&waker), reports)?;
         let thread = std::thread::Builder::new()
             .name(format!("media-{index}"))
@@ -108,6 +114,7 @@ impl Worker {
         Ok(Self {
             orders,
             waker,
+            known,
             thread: Some(thread),
             candidates,
         })
@@ -120,6 +127,7 @@ impl Worker {
             orders: self.orders.clone(),
             waker: Arc::clone(&self.waker),
             slots,
+            known: self.known.clone(),
         }
     }
 
@@ -154,6 +162,8 @@ struct Turn {
     connections: Connections,
     shard: Shard,
     mailbox: MailReceiver<Order>,
+    /// Connections that are still to be taken in.
+    arrivals: VecDeque<Handed>,
     waker: Arc<Waker>,
     reports: Reports,
     epoll: Epoll,
@@ -189,6 +199,7 @@ impl Turn {
             told_refused: (Instant::now(), shard.turned_away()),
             shard,
             mailbox,
+            arrivals: VecDeque::new(),
             waker,
             reports,
             epoll,
@@ -215,7 +226,7 @@ impl Turn {
     fn serve(&mut self) -> io::Result<()> {
         let mut handshakes_wait = false;
         loop {
-            let wait = if handshakes_wait {
+            let wait = if handshakes_wait || !self.arrivals.is_empty() {
                 Duration::ZERO
             } else {
                 self.let_gather();
@@ -247,6 +258,7 @@ impl Turn {
                     return Ok(());
                 }
             }
+            self.take_in(now);
             if now >= self.shard.next_due() {
                 self.shard.on_time(now, &mut self.outbox);
                 self.connections.sweep(now);
@@ -347,6 +359,17 @@ impl Turn {
         }
     }
 
+    /// Takes in some of the connections that wait.
+    fn take_in(&mut self, now: Instant) {
+        for _ in 0..ADOPTS_PER_TURN {
+            let Some(handed) = self.arrivals.pop_front() else {
+                break;
+            };
+            self.adopt(handed, now);
+            self.flush(now);
+        }
+    }
+
     /// Works through the mailbox; false when it is time to end.
     fn obey(&mut self, now: Instant) -> bool {
         while let Ok(order) = self.mailbox.try_recv() {
@@ -360,10 +383,7 @@ impl Turn {
                     self.flush(now);
                     self.reports.tell(Report::Outcome(number, outcome));
                 }
-                Order::Adopt(handed) => {
-                    self.adopt(*handed, now);
-                    self.flush(now);
-                }
+                Order::Adopt(handed) => self.arrivals.push_back(*handed),
                 Order::Close => {
                     self.shard.close(now, &mut self.outbox);
                     self.flush(now);
@@ -387,6 +407,10 @@ impl Turn {
             });
         }
         connections.flush(epoll, &mut self.broken);
+        // A leg's peer could else hold as many places as it opens connections.
+        for number in outbox.cut.drain(..) {
+            connections.cut(number);
+        }
         for number in outbox.unused.drain(..) {
             connections.leave(number, epoll, now);
         }
@@ -439,21 +463,21 @@ mod tests {
     use crate::stun::{Builder, Class, Key};
 
     fn idle_turn() -> Turn {
+        busy_turn().0
+    }
+
+    /// A worker's turn, what gives it orders, and what hears of it.
+    fn busy_turn() -> (Turn, MailSender<Order>, MailReceiver<Report>) {
         let certificate = Certificate::generate().unwrap();
         let fresh = Fresh::new(Box::new(|bytes: &mut [u8]| bytes.fill(7)));
         let context = Context::new(&certificate).unwrap();
         let shard = Shard::new(0, context, vec![], fresh, Instant::now());
         let port = Port::bind(&["127.0.0.1".parse().unwrap()], 0).unwrap();
-        let (reports, _, _) = Reports::channel().unwrap();
-        let (_, mailbox) = channel();
-        Turn::new(
-            port,
-            shard,
-            mailbox,
-            Arc::new(Waker::new().unwrap()),
-            reports,
-        )
-        .unwrap()
+        let (reports, told, _) = Reports::channel().unwrap();
+        let (orders, mailbox) = channel();
+        let waker = Arc::new(Waker::new().unwrap());
+        let turn = Turn::new(port, shard, mailbox, waker, reports).unwrap();
+        (turn, orders, told)
     }
 
     #[test]
@@ -510,8 +534,8 @@ mod tests {
         turn.shard.command(command, now, &mut turn.outbox).unwrap()
     }
 
-    /// Hands the worker a connection that opens with a check; returns its far end.
-    fn handed(turn: &mut Turn, slots: &Slots, ufrag: &str, pwd: &str) -> TcpStream {
+    /// A connection that opens with a check, and its far end.
+    fn connection(slots: &Slots, ufrag: &str, pwd: &str) -> (Handed, TcpStream) {
         let mut message = Vec::new();
         Builder::new(&mut message, Class::Request, *b"twelve bytes")
             .username(&format!("{ufrag}:x"))
@@ -528,9 +552,14 @@ mod tests {
             bytes,
             slot,
         };
-        let now = Instant::now();
-        turn.adopt(handed, now);
-        turn.flush(now);
+        (handed, far)
+    }
+
+    /// Hands the worker such a connection; returns its far end.
+    fn handed(turn: &mut Turn, slots: &Slots, ufrag: &str, pwd: &str) -> TcpStream {
+        let (handed, far) = connection(slots, ufrag, pwd);
+        turn.arrivals.push_back(handed);
+        turn.take_in(Instant::now());
         far
     }
 
@@ -551,5 +580,25 @@ mod tests {
         }
         let _far = handed(&mut turn, &slots, &offer.ufrag, &offer.pwd);
         assert_eq!(slots.taken(), 1, "who knows the password stays");
+    }
+
+    #[test]
+    fn a_turn_takes_in_a_few_connections_and_commands_pass_the_others() {
+        let (mut turn, orders, told) = busy_turn();
+        let (slots, now) = (Slots::new(20), Instant::now());
+        let mut far_ends = Vec::new();
+        for _ in 0..20 {
+            let (handed, far) = connection(&slots, "Astrange", "guessed");
+            orders.send(Order::Adopt(Box::new(handed))).unwrap();
+            far_ends.push(far);
+        }
+        let ping = Command::Ping(crate::protocol::Ping {});
+        orders.send(Order::Command(7, Box::new(ping))).unwrap();
+        assert!(turn.obey(now));
+        assert!(matches!(told.try_recv(), Ok(Report::Outcome(7, Ok(_)))));
+        for left in [12, 4, 0] {
+            turn.take_in(now);
+            assert_eq!(slots.taken(), left);
+        }
     }
 }

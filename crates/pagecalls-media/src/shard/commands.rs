@@ -4,11 +4,10 @@
 
 use std::time::Instant;
 
-use super::{Door, Entry, LegAt, MAX_CALLS, Shard};
+use super::{Entry, LegAt, MAX_CALLS, Shard};
 use crate::call::Call;
 use crate::fresh::worker_char;
 use crate::leg::Leg;
-use crate::limit::Bucket;
 use crate::outbox::Outbox;
 use crate::protocol::{
     CallCloseOk, CallCreate, CallCreateOk, CallRouteOk, Code, Command, LegApplyOk, LegCloseOk,
@@ -62,7 +61,9 @@ impl Shard {
                 self.calls_by_id.remove(&command.call);
                 closed.map(|legs| CallCloseOk { legs }.into())
             }
-            Command::Snapshot(command) => Ok(self.snapshot(command.call.as_deref(), now).into()),
+            Command::Snapshot(command) => {
+                Ok(self.snapshot(command.call.as_deref(), now, outbox).into())
+            }
             Command::Hello(_) | Command::Ping(_) | Command::Exit(_) => {
                 Err(Refusal::new(Code::BadCommand, "not for a call"))
             }
@@ -114,9 +115,7 @@ impl Shard {
         let place = self.with_call(call, now, outbox, |_, call, _| call.add_leg(leg))??;
         let at = LegAt { call, place };
         self.legs_by_id.insert(command.leg, at);
-        let charged = Bucket::default();
-        self.legs_by_ufrag
-            .insert(ufrag.clone(), Door { at, charged });
+        self.doors.open(ufrag.clone(), at);
         Ok(LegCreateOk {
             ufrag,
             pwd,
@@ -133,11 +132,9 @@ impl Shard {
             call.restart(at.place, ufrag.clone(), &pwd)
         })??;
         if let Some(retired) = retired {
-            self.legs_by_ufrag.remove(&retired);
+            self.doors.close(&retired);
         }
-        let charged = Bucket::default();
-        self.legs_by_ufrag
-            .insert(ufrag.clone(), Door { at, charged });
+        self.doors.open(ufrag.clone(), at);
         Ok(LegRestartOk { ufrag, pwd }.into())
     }
 
@@ -146,27 +143,41 @@ impl Shard {
         let ufrag = loop {
             let mut ufrag = self.fresh.ice_text(UFRAG_CHARS - 1);
             ufrag.insert(0, worker_char(self.worker));
-            if !self.legs_by_ufrag.contains_key(&ufrag) {
+            if !self.doors.has(&ufrag) {
                 break ufrag;
             }
         };
         (ufrag, self.fresh.ice_text(PWD_CHARS))
     }
 
-    /// One call or all of them. Events are numbered, and pages made, where replies are sent.
-    fn snapshot(&self, only: Option<&str>, now: Instant) -> SnapshotOk {
-        let one = only.map(|id| self.calls_by_id.get(id).copied());
-        let calls = || match one {
-            Some(found) => found.map_or(&[][..], |at| &self.calls[at..=at]),
-            None => &self.calls[..],
-        };
-        let calls = || calls().iter().flatten().map(|entry| &entry.call);
-        SnapshotOk {
+    /// One call or all of them. Events are numbered, and pages made, where replies are sent. A call that cannot tell its state has
+    /// failed, and is there without legs.
+    fn snapshot(&mut self, only: Option<&str>, now: Instant, outbox: &mut Outbox) -> SnapshotOk {
+        let mut told = SnapshotOk {
             seq: 0,
-            legs: calls().flat_map(|call| call.stats(now)).collect(),
-            calls: calls().map(|call| call.id().to_owned()).collect(),
-            accepted: calls().flat_map(Call::accepted).collect(),
+            legs: Vec::new(),
+            calls: Vec::new(),
+            accepted: Vec::new(),
             next: None,
+        };
+        let places = match only {
+            Some(id) => self.calls_by_id.get(id).map_or(0..0, |at| *at..at + 1),
+            None => 0..self.calls.len(),
+        };
+        for at in places {
+            let Some(entry) = &self.calls[at] else {
+                continue;
+            };
+            told.calls.push(entry.call.id().to_owned());
+            let state = self.with_call(at, now, outbox, |_, call, _| {
+                let (legs, accepted) = (call.stats(now), call.accepted());
+                (legs.collect::<Vec<_>>(), accepted.collect::<Vec<_>>())
+            });
+            if let Ok((legs, accepted)) = state {
+                told.legs.extend(legs);
+                told.accepted.extend(accepted);
+            }
         }
+        told
     }
 }

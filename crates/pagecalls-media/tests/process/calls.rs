@@ -222,7 +222,13 @@ fn what_does_not_prove_itself_over_tcp_is_closed_and_leaves_nothing_behind() {
     let folder = format!("/proc/{}/fd", engine.child.id());
     let descriptors = || fs::read_dir(&folder).unwrap().count();
     let before = descriptors();
-    for _ in 0..20 {
+    let mut elsewhere = offer.clone();
+    let ufrag = offer["ufrag"].as_str().unwrap();
+    elsewhere["ufrag"] = format!("{}strange", &ufrag[..1]).into();
+    for _ in 0..15 {
+        let mut stranger = Wire::tcp(address, false);
+        stranger.send(&check(&elsewhere, &offer["pwd"]));
+        assert!(stranger.is_closed(), "it names no leg");
         let mut rude = Wire::tcp(address, false);
         rude.send(b"GET / HTTP/1.1");
         assert!(rude.is_closed());

@@ -37,6 +37,8 @@ pub struct Rig {
     pub caught: Option<Vec<(usize, Vec<u8>)>>,
     /// TCP connections that the shard gave up.
     pub unused: Vec<u32>,
+    /// Those that their leg gave up while it went on.
+    pub cut: Vec<u32>,
     pub outbox: Outbox,
     /// What peers offer that come from now on.
     pub profiles: Vec<Profile>,
@@ -77,6 +79,7 @@ impl Rig {
             certificate,
             caught: None,
             unused: Vec::new(),
+            cut: Vec::new(),
             outbox: Outbox::new(),
             profiles: Profile::OFFER_ORDER.into(),
             shown: None,
@@ -379,6 +382,7 @@ impl Rig {
         loop {
             self.events.append(&mut self.outbox.events);
             self.unused.append(&mut self.outbox.unused);
+            self.cut.append(&mut self.outbox.cut);
             let datagrams: VecDeque<_> = self
                 .outbox
                 .datagrams()
