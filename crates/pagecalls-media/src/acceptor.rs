@@ -24,7 +24,7 @@ use crate::stun::{Class, Message, peek_local_ufrag};
 use crate::sys::{Epoll, Waker};
 use crate::tcp::{Handed, Slots};
 use crate::udp::on_all;
-use crate::worker::Order;
+use crate::worker::{LastWord, Order, Report, Reports};
 
 /// How long a connection may take to say its first frame.
 pub const PATIENCE: Duration = Duration::from_secs(4);
@@ -89,8 +89,13 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts for these workers; the place of a door is its worker's number.
-    pub fn start(listeners: Listeners, doors: Vec<Door>, patience: Duration) -> io::Result<Self> {
+    /// Accepts for these workers; the place of a door is its worker's number. The thread's end is reported, whatever ends it.
+    pub fn start(
+        listeners: Listeners,
+        doors: Vec<Door>,
+        patience: Duration,
+        reports: Reports,
+    ) -> io::Result<Self> {
         let waker = Arc::new(Waker::new()?);
         let mut lobby = Lobby {
             epoll: Epoll::new()?,
@@ -108,7 +113,10 @@ impl Acceptor {
         }
         let thread = std::thread::Builder::new()
             .name("media-tcp".into())
-            .spawn(move || lobby.run())?;
+            .spawn(move || {
+                let _last_word = LastWord(reports, || Report::DoorsClosed);
+                lobby.run();
+            })?;
         let thread = Some(thread);
         Ok(Self { waker, thread })
     }
@@ -383,7 +391,8 @@ mod tests {
             slots: slots.clone(),
             known,
         };
-        let acceptor = Acceptor::start(listeners, vec![door], patience).unwrap();
+        let (reports, _, _) = Reports::channel().unwrap();
+        let acceptor = Acceptor::start(listeners, vec![door], patience, reports).unwrap();
         (acceptor, address, mailbox, slots)
     }
 
@@ -472,5 +481,15 @@ mod tests {
         let mut next = connect(address);
         next.write_all(&for_worker(0)).unwrap();
         assert!(mailbox.recv_timeout(Duration::from_secs(10)).is_ok());
+    }
+
+    #[test]
+    fn its_end_is_reported() {
+        let listeners = listen(&["127.0.0.1".parse().unwrap()], 0).unwrap();
+        let (reports, told, _) = Reports::channel().unwrap();
+        let acceptor = Acceptor::start(listeners, vec![], PATIENCE, reports).unwrap();
+        assert!(told.try_recv().is_err());
+        drop(acceptor);
+        assert!(matches!(told.try_recv(), Ok(Report::DoorsClosed)));
     }
 }

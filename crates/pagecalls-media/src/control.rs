@@ -73,6 +73,8 @@ pub struct Control {
     /// Which call has a leg.
     legs: HashMap<String, String>,
     closed: usize,
+    /// Nobody accepts TCP connections any more, though peers are told to come there.
+    are_doors_closed: bool,
     tidy: Tidy,
     spare: Spare,
 }
@@ -108,6 +110,7 @@ impl Control {
             calls: BTreeMap::new(),
             legs: HashMap::new(),
             closed: 0,
+            are_doors_closed: false,
             tidy: Tidy::default(),
             spare: Spare::new(),
         }
@@ -126,8 +129,14 @@ impl Control {
             if self.tidy.take(Instant::now()) {
                 sys::give_memory_back();
             }
-            if self.closed > 0 {
-                return Err(io::Error::other("a worker failed"));
+            if self.closed > 0 || self.are_doors_closed {
+                let part = if self.closed > 0 {
+                    "a worker"
+                } else {
+                    "media over TCP"
+                };
+                self.close()?;
+                return Err(io::Error::other(format!("{part} failed")));
             }
             if self.draining_since.is_some() && self.calls.is_empty() {
                 tracing::info!("ends: the last call is over");
@@ -148,7 +157,8 @@ impl Control {
         alone.into_iter().chain(drained).min()
     }
 
-    /// Tells every peer goodbye and sends what is still to be sent.
+    /// Tells every peer goodbye and sends what is still to be sent. Fails when a worker does not end: nobody waits for it then, and
+    /// the process is to end all the same.
     fn close(&mut self) -> io::Result<()> {
         self.is_closing = true;
         self.workers
@@ -157,6 +167,10 @@ impl Control {
         let until = Instant::now() + CLOSING;
         while self.closed < self.workers.len() && Instant::now() < until {
             self.turn(until.saturating_duration_since(Instant::now()))?;
+        }
+        if self.closed < self.workers.len() {
+            self.workers.drain(..).for_each(Worker::give_up);
+            return Err(io::Error::other("a worker hangs"));
         }
         Ok(())
     }
@@ -343,6 +357,7 @@ impl Control {
                 Report::Event(event) => self.event(event),
                 Report::Outcome(number, outcome) => self.outcome(number, outcome),
                 Report::Closed => self.closed += 1,
+                Report::DoorsClosed => self.are_doors_closed = true,
             }
         }
     }
@@ -368,6 +383,7 @@ impl Control {
 mod tests {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
+    use std::path::PathBuf;
 
     use super::*;
     use crate::dtls;
@@ -377,10 +393,14 @@ mod tests {
     use crate::udp::Port;
     use crate::worker::Reports;
 
-    /// A worker whose randomness fails outside any call: when a leg asks for its credentials.
-    fn broken_worker(reports: &Reports) -> Worker {
+    /// A worker that does `fault` outside any call: when a leg asks for its credentials.
+    fn broken_worker(reports: &Reports, fault: fn()) -> Worker {
         let certificate = dtls::Certificate::generate().unwrap();
-        let fill = |bytes: &mut [u8]| assert!(bytes.len() == 4, "a test asked for this");
+        let fill = move |bytes: &mut [u8]| {
+            if bytes.len() != 4 {
+                fault();
+            }
+        };
         let fresh = Fresh::new(Box::new(fill));
         let context = dtls::Context::new(&certificate).unwrap();
         let shard = Shard::new(0, context, vec![], fresh, Instant::now());
@@ -388,15 +408,10 @@ mod tests {
         Worker::start(0, port, shard, vec![], reports.clone()).unwrap()
     }
 
-    fn ask(stream: &mut UnixStream, body: &str) {
-        let length = (body.len() as u32).to_be_bytes();
-        stream.write_all(&length).unwrap();
-        stream.write_all(body.as_bytes()).unwrap();
-    }
-
-    #[test]
-    fn a_worker_that_fails_ends_the_engine_at_once() {
-        let path = std::env::temp_dir().join(format!("pagecalls-worker-{}", std::process::id()));
+    /// An engine with one worker, a server that has said hello, and what reports to the engine.
+    fn engine(name: &str, fault: fn()) -> (Control, UnixStream, Reports, PathBuf) {
+        let name = format!("pagecalls-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
         let listener = Listener::bind(&path).unwrap();
         let (reports, receiver, waker) = Reports::channel().unwrap();
         let hello = HelloOk {
@@ -413,29 +428,39 @@ mod tests {
             settings: String::new(),
         };
         let patience = Patience {
-            grace: LONG,
+            grace: Duration::ZERO,
             drain: LONG,
         };
-        let workers = vec![broken_worker(&reports)];
+        let workers = vec![broken_worker(&reports, fault)];
         let signals = Signals::new().unwrap();
-        let control = Control::new(
-            listener,
-            signals,
-            hello,
-            workers,
-            (receiver, waker),
-            patience,
-        );
+        let reported = (receiver, waker);
+        let mut control = Control::new(listener, signals, hello, workers, reported, patience);
         let mut client = UnixStream::connect(&path).unwrap();
         ask(
             &mut client,
             r#"{"id":1,"op":"hello","proto":3,"data_dir":"d"}"#,
         );
-        ask(&mut client, r#"{"id":2,"op":"call.create","call":"c"}"#);
-        ask(
-            &mut client,
-            r#"{"id":3,"op":"leg.create","call":"c","leg":"l"}"#,
-        );
+        while control.owner.is_none() {
+            control.turn(LONG).unwrap();
+        }
+        (control, client, reports, path)
+    }
+
+    fn ask(stream: &mut UnixStream, body: &str) {
+        let length = (body.len() as u32).to_be_bytes();
+        stream.write_all(&length).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+    }
+
+    fn make_leg(client: &mut UnixStream) {
+        ask(client, r#"{"id":2,"op":"call.create","call":"c"}"#);
+        ask(client, r#"{"id":3,"op":"leg.create","call":"c","leg":"l"}"#);
+    }
+
+    #[test]
+    fn a_worker_that_fails_ends_the_engine_at_once() {
+        let (control, mut client, _, path) = engine("fails", || panic!("a test asked for this"));
+        make_leg(&mut client);
         let start = Instant::now();
         let error = control.run().unwrap_err();
         assert_eq!(error.to_string(), "a worker failed");
@@ -444,5 +469,32 @@ mod tests {
         let mut rest = Vec::new();
         let _ = client.read_to_end(&mut rest);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_worker_that_hangs_does_not_keep_an_engine_that_nobody_needs() {
+        fn hang() {
+            loop {
+                std::thread::park();
+            }
+        }
+        let (mut control, mut client, _, path) = engine("hangs", hang);
+        make_leg(&mut client);
+        while control.legs.is_empty() {
+            control.turn(LONG).unwrap();
+        }
+        drop(client);
+        let start = Instant::now();
+        let error = control.run().unwrap_err();
+        assert_eq!(error.to_string(), "a worker hangs");
+        assert!(start.elapsed() >= CLOSING && !path.exists());
+    }
+
+    #[test]
+    fn without_the_thread_that_accepts_the_engine_ends_too() {
+        let (control, _client, reports, _) = engine("doors", || {});
+        drop(crate::worker::LastWord(reports, || Report::DoorsClosed));
+        let error = control.run().unwrap_err();
+        assert_eq!(error.to_string(), "media over TCP failed");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! # The invariant
 //!
-//! Everything but [`worker`], [`udp`], [`tcp`], [`acceptor`], [`spare`], [`sys`], [`control`], [`frames`], [`log`] and the certificate's
+//! Everything but [`worker`], [`udp`], [`tcp`], [`acceptor`], [`hosts`], [`spare`], [`sys`], [`control`], [`frames`], [`log`] and the certificate's
 //! file in [`dtls`] is pure: bytes, commands and the time come in; datagrams and events go to an [`outbox::Outbox`]. Nothing in there reads
 //! a clock, a socket or a source of randomness, nothing allocates per media packet,
 //! and **after every call the outbox holds all that is to be sent**. One place owns the drain: the worker's loop.
@@ -14,6 +14,7 @@
 //! | [`protocol`] | the control protocol as data, twin of `src/pagecalls/media/protocol.py` |
 //! | [`control`], [`frames`], [`pages`], [`tidy`] | the Unix socket: commands in, events out, what happens without a parent; its frames; snapshots; memory |
 //! | [`worker`], [`gather`], [`udp`], [`sys`] | the thread: one port, one poll loop, one mailbox; when it waits for more datagrams; these in batches; system calls |
+//! | [`hosts`] | which addresses a start listens on, and which peers are told |
 //! | [`acceptor`], [`tcp`], [`framing`], [`spare`] | ICE-TCP: who may connect, the connections of a worker, datagrams on a stream; when descriptors run out |
 //! | [`shard`], [`limit`] | all calls of one worker: who gets a datagram, timers, faults contained; what strangers may cost |
 //! | [`call`], [`reports`] | one call: routes between its legs; RTCP across |
@@ -44,6 +45,7 @@ pub mod frames;
 pub mod framing;
 pub mod fresh;
 pub mod gather;
+pub mod hosts;
 pub mod ice;
 pub mod inlet;
 pub mod keyframes;

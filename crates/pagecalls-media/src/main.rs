@@ -1,6 +1,5 @@
 //! `pagecalls-media`: the arguments, and the start of everything.
 
-use std::collections::HashSet;
 use std::fmt::Display;
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -14,13 +13,14 @@ use pagecalls_media::acceptor::{self, Acceptor, Listeners};
 use pagecalls_media::control::{Control, Listener, Patience};
 use pagecalls_media::dtls::{Certificate, Context};
 use pagecalls_media::fresh::{Fresh, MAX_WORKERS};
+use pagecalls_media::hosts::{Hosts, is_usable};
 use pagecalls_media::ice::MAX_STREAMS;
 use pagecalls_media::log::Log;
 use pagecalls_media::protocol::{self, Candidate, Fingerprint, HashName, HelloOk, Proto};
-use pagecalls_media::shard::{MAX_CALLS, Shard};
+use pagecalls_media::shard::{DEFAULT_CALLS, MAX_CALLS, Shard};
 use pagecalls_media::sys::{Signals, interface_addresses, raise_descriptor_limit};
 use pagecalls_media::tcp::Slots;
-use pagecalls_media::udp::{PORT_TRIES, Port};
+use pagecalls_media::udp::{MAX_HOSTS, PORT_TRIES, Port};
 use pagecalls_media::worker::{Reports, Worker};
 
 const USAGE: &str = "\
@@ -33,7 +33,7 @@ usage: pagecalls-media --socket PATH --data-dir DIR --data-dir-id HEX [options]
   --udp-port N          port of the first worker, the next ones follow; 0 takes any (0)
   --tcp-port N|off      port for media over TCP, of all workers; 0 takes any (off)
   --workers N           threads that carry media, at most 64 (1)
-  --max-calls N         calls that may be up at the same time (2000 for each worker)
+  --max-calls N         calls that may be up at the same time (800 for each worker, which can hold 2000)
   --public-ip IP        address to tell to peers instead; may be given several times
   --engine-grace-s N    how long media goes on without a server (30)
   --drain-s N           how long calls may go on after SIGTERM (600)
@@ -181,7 +181,7 @@ fn serve(arguments: Arguments) -> Result<(), String> {
     let context = Context::new(&certificate).map_err(|error| said("DTLS")(&error))?;
     let (reports, receiver, waker) = Reports::channel().map_err(|error| said("eventfd")(&error))?;
     let descriptors = raise_descriptor_limit().map_err(|error| said("descriptors")(&error))?;
-    let hosts = Hosts::find(&arguments).map_err(|error| said("interfaces")(&error))?;
+    let hosts = find_hosts(&arguments).map_err(|error| said("interfaces")(&error))?;
     let tcp = match arguments.tcp_port {
         Some(number) => Some(
             acceptor::listen(&hosts.bound, number)
@@ -199,7 +199,7 @@ fn serve(arguments: Arguments) -> Result<(), String> {
                 "the kernel gave smaller socket buffers (net.core.rmem_max, wmem_max)"
             );
         }
-        let candidates = hosts.candidates(port.number(), tcp_port);
+        let candidates = candidates(&hosts.told, port.number(), tcp_port);
         tracing::info!(port = port.number(), tcp_port, addresses = ?hosts.told, "worker {index} listens");
         let shard = Shard::new(
             index,
@@ -217,12 +217,12 @@ fn serve(arguments: Arguments) -> Result<(), String> {
         Some(listeners) => {
             let limit = connections_per_worker(descriptors, workers.len());
             let doors = workers.iter().map(|worker| worker.door(Slots::new(limit)));
-            let acceptor = Acceptor::start(listeners, doors.collect(), acceptor::PATIENCE);
+            let (doors, patience) = (doors.collect(), acceptor::PATIENCE);
+            let acceptor = Acceptor::start(listeners, doors, patience, reports);
             Some(acceptor.map_err(|error| said("TCP")(&error))?)
         }
         None => None,
     };
-    let most = (MAX_CALLS * workers.len()) as u32;
     let hello = HelloOk {
         proto: protocol::PROTOCOL_VERSION,
         node: format!(
@@ -239,7 +239,7 @@ fn serve(arguments: Arguments) -> Result<(), String> {
             .iter()
             .map(|worker| worker.candidates.clone())
             .collect(),
-        capacity: arguments.max_calls.map_or(most, |calls| calls.min(most)),
+        capacity: capacity(arguments.max_calls, workers.len()),
         settings: arguments.settings,
     };
     let listener = Listener::bind(&arguments.socket)
@@ -294,54 +294,44 @@ fn connections_per_worker(descriptors: u64, workers: usize) -> usize {
     most.min(left / workers)
 }
 
-/// The addresses of this start.
-struct Hosts {
-    /// Those that are listened on.
-    bound: Vec<IpAddr>,
-    /// Those that peers are told.
-    told: Vec<IpAddr>,
+/// What peers are told of a worker.
+fn candidates(told: &[IpAddr], udp_port: u16, tcp_port: Option<u16>) -> Vec<Candidate> {
+    let all = |proto: Proto, port: u16| {
+        told.iter().map(move |ip| Candidate {
+            proto,
+            ip: ip.to_string(),
+            port,
+        })
+    };
+    all(Proto::Udp, udp_port)
+        .chain(tcp_port.into_iter().flat_map(|port| all(Proto::Tcp, port)))
+        .collect()
 }
 
-impl Hosts {
-    /// A wildcard stands for the addresses of all interfaces, `::` for those of both families, as in Linux. Peers are told the public
-    /// addresses, else those that are bound, with the loopback of a wildcard only where there is nothing else.
-    fn find(arguments: &Arguments) -> std::io::Result<Self> {
-        let (mut bound, mut told) = (Vec::new(), Vec::new());
-        for host in &arguments.hosts {
-            if !host.is_unspecified() {
-                bound.push(*host);
-                told.push(*host);
-                continue;
-            }
-            let (loopback, others): (Vec<IpAddr>, Vec<IpAddr>) = interface_addresses()?
-                .into_iter()
-                .filter(|address| address.is_ipv4() || host.is_ipv6())
-                .partition(IpAddr::is_loopback);
-            bound.extend(others.iter().chain(&loopback));
-            told.extend(if others.is_empty() { loopback } else { others });
-        }
-        if !arguments.public_ips.is_empty() {
-            told.clone_from(&arguments.public_ips);
-        }
-        for list in [&mut bound, &mut told] {
-            let mut seen = HashSet::new();
-            list.retain(|address| seen.insert(*address));
-        }
-        Ok(Self { bound, told })
+/// The addresses of this start.
+fn find_hosts(arguments: &Arguments) -> std::io::Result<Hosts> {
+    let interfaces = interface_addresses()?;
+    let Arguments {
+        hosts, public_ips, ..
+    } = arguments;
+    let found = Hosts::choose(hosts, public_ips, &interfaces, is_usable);
+    if !found.left_out.is_empty() {
+        tracing::warn!(
+            addresses = ?found.left_out,
+            "not listened on: they cannot be used now, or are more than {MAX_HOSTS}"
+        );
     }
+    Ok(found)
+}
 
-    fn candidates(&self, udp_port: u16, tcp_port: Option<u16>) -> Vec<Candidate> {
-        let all = |proto: Proto, port: u16| {
-            self.told.iter().map(move |ip| Candidate {
-                proto,
-                ip: ip.to_string(),
-                port,
-            })
-        };
-        all(Proto::Udp, udp_port)
-            .chain(tcp_port.into_iter().flat_map(|port| all(Proto::Tcp, port)))
-            .collect()
+/// Calls that the engine takes. More than its workers can hold is not to be had.
+fn capacity(asked: Option<u32>, workers: usize) -> u32 {
+    let most = (MAX_CALLS * workers) as u32;
+    let asked = asked.unwrap_or((DEFAULT_CALLS * workers) as u32);
+    if asked > most {
+        tracing::warn!(asked, most, "max-calls is more than these workers can hold");
     }
+    asked.min(most)
 }
 
 /// Random bytes that nobody can guess.

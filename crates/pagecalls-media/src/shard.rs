@@ -30,7 +30,10 @@ pub use doors::Known;
 use doors::Doors;
 use waiting::Waiting;
 
-/// Calls that one worker takes.
+/// Calls that one worker takes unless it is told otherwise: what a core carries with sound, with room to spare (docs/bench.md).
+pub const DEFAULT_CALLS: usize = 800;
+
+/// Calls that one worker can hold.
 pub const MAX_CALLS: usize = 2_000;
 
 /// Slow timers are looked at this often.

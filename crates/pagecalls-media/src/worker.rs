@@ -54,6 +54,8 @@ pub enum Report {
     Event(Event),
     /// The worker has ended, after [`Order::Close`] or by a fault.
     Closed,
+    /// Nobody accepts TCP connections any more.
+    DoorsClosed,
 }
 
 /// Where all workers' reports come together.
@@ -131,6 +133,11 @@ impl Worker {
         }
     }
 
+    /// Leaves the thread to itself: it does not end, and so must end with the process.
+    pub fn give_up(mut self) {
+        self.thread = None;
+    }
+
     /// Sends an order. It is lost if the worker has ended, which is reported as [`Report::Closed`].
     pub fn order(&self, order: Order) {
         let _ = self.orders.send(order);
@@ -148,12 +155,12 @@ impl Drop for Worker {
     }
 }
 
-/// Reports the end of a worker, also when it ends by a panic.
-struct LastWord(Reports);
+/// Reports the end of a thread, also when it ends by a panic.
+pub(crate) struct LastWord(pub(crate) Reports, pub(crate) fn() -> Report);
 
 impl Drop for LastWord {
     fn drop(&mut self) {
-        self.0.tell(Report::Closed);
+        self.0.tell((self.1)());
     }
 }
 
@@ -213,7 +220,7 @@ impl Turn {
     }
 
     fn run(mut self) {
-        let _last_word = LastWord(self.reports.clone());
+        let _last_word = LastWord(self.reports.clone(), || Report::Closed);
         match self.serve() {
             Ok(()) => {
                 let refused = self.shard.turned_away();
