@@ -282,16 +282,7 @@ impl Leg {
         };
         let len = match self.transport.open_rtp(packet, header.len)? {
             Ok(len) => len,
-            Err(why) => {
-                if why.is_repeat() {
-                    let is_late = why == SrtpError::TooOld;
-                    self.inlets.repeated(header.ssrc, is_late);
-                }
-                if why == SrtpError::Replayed {
-                    return self.receive_again(&header, packet, now);
-                }
-                return None;
-            }
+            Err(why) => return self.receive_again(why, &header, packet, now),
         };
         let moved = self.transport.hear(from, now);
         self.tell_moved(moved, now, outbox);
@@ -323,15 +314,22 @@ impl Leg {
         Some((header, len, received, came))
     }
 
-    /// Decrypts a packet that came before, if its receiver may have asked for it again: on video.
+    /// Takes a packet that SRTP refused. A repeat of the peer's is counted, and goes on if its receiver may have asked for it: on video.
     fn receive_again(
         &mut self,
+        why: SrtpError,
         header: &Header,
         packet: &mut [u8],
         now: Instant,
     ) -> Option<(Header, usize, Received, Option<Came>)> {
-        let inlet = self.inlets.repeatable(header.ssrc)?;
+        if !why.is_repeat() {
+            return None;
+        }
+        // Its number was asked before its tag: only the tag says that it is the peer's.
         let len = self.transport.open_again(packet, header.len)?;
+        let is_late = why == SrtpError::TooOld;
+        self.inlets.repeated(header.ssrc, is_late);
+        let inlet = self.inlets.repeatable(header.ssrc).filter(|_| !is_late)?;
         let packet = &packet[..len];
         if header.padding && !rtp::padding_fits(&packet[header.len..]) {
             return None;

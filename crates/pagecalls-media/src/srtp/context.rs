@@ -68,7 +68,8 @@ impl Inbound {
         Ok(len)
     }
 
-    /// Unprotects an SRTP packet that was accepted before: its sender repeats it, or the network does. Nothing is noted.
+    /// Unprotects an SRTP packet that was accepted before, or that is too old for that to be known: its sender repeats it, or the
+    /// network does. It says whether what [`Self::unprotect_rtp`] refused as such is the peer's. Nothing is noted.
     pub fn unprotect_again(
         &mut self,
         packet: &mut [u8],
@@ -81,8 +82,7 @@ impl Inbound {
         let window = known.map(|at| self.rtp_seen.window(at)).unwrap_or_default();
         let index = estimate(window.highest(), rtp_seq(packet))?;
         match window.check(index) {
-            Err(SrtpError::Replayed) => self.rtp.unprotect_rtp(packet, header_len, index),
-            Err(why) => Err(why),
+            Err(_) => self.rtp.unprotect_rtp(packet, header_len, index),
             Ok(()) => Err(SrtpError::TooOld),
         }
     }

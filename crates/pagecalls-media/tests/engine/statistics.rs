@@ -231,6 +231,32 @@ fn a_packet_too_late_for_the_replay_window_is_lost_and_counted_as_late() {
     assert_eq!(leg(&mut rig, "k").auth_failures, 0);
 }
 
+#[test]
+fn a_forged_packet_is_no_duplicate_and_not_late_whatever_number_it_bears() {
+    let mut rig = Rig::call();
+    let early = rig.peers[CONSUMER].encrypt(&Packet::audio(109, 200, 1, 0));
+    rig.datagram(CONSUMER, &early);
+    for seq in 2..160 {
+        speak(&mut rig, 200, seq);
+    }
+    let last = rig.peers[CONSUMER].encrypt(&Packet::audio(109, 200, 160, 0));
+    rig.datagram(CONSUMER, &last);
+    for packet in [&early, &last] {
+        let mut forged = packet.clone();
+        forged[20] ^= 1;
+        rig.datagram(CONSUMER, &forged);
+    }
+    let got = figures(&mut rig, "k", Direction::Recv);
+    assert_eq!((got.duplicates, got.late), (Some(0), Some(0)));
+    assert_eq!(leg(&mut rig, "k").auth_failures, 2);
+    for packet in [&early, &last] {
+        rig.datagram(CONSUMER, packet);
+    }
+    let got = figures(&mut rig, "k", Direction::Recv);
+    assert_eq!((got.duplicates, got.late), (Some(1), Some(1)));
+    assert_eq!(leg(&mut rig, "k").auth_failures, 2);
+}
+
 // --- several streams -------------------------------------------------------------------------------------------------
 
 #[test]
