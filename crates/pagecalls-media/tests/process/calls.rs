@@ -256,3 +256,35 @@ fn what_does_not_prove_itself_over_tcp_is_closed_and_leaves_nothing_behind() {
         std::thread::yield_now();
     }
 }
+
+/// Only a build with debug assertions has a fault to ask for.
+#[cfg(debug_assertions)]
+#[test]
+fn a_panic_in_one_call_ends_that_call_and_the_next_one_goes_on() {
+    let engine = Engine::start(30);
+    let (mut client, hello) = greeted(&engine);
+    client.ok(json!({"op": "call.create", "call": "c"}));
+    let mut business = Peer::connect(&mut client, "b", 111, &hello["fingerprint"]);
+    let mut consumer = Peer::connect(&mut client, "k", 109, &hello["fingerprint"]);
+    route(&mut client, "c", "b", "k");
+    let faulty = "a call with a fault, for tests";
+    client.ok(json!({"op": "call.create", "call": faulty}));
+    let offer = client.ok(json!({"op": "leg.create", "call": faulty, "leg": "f"}));
+    let mut wire = Wire::udp(candidate(&offer, "udp", false));
+    wire.send(&check(&offer, &offer["pwd"]));
+    assert_eq!(wire.receive()[..2], [1, 1]);
+    wire.send(&[0x80; 40]);
+    let failed = client.event("leg.failed");
+    assert_eq!(
+        (&failed["leg"], &failed["why"]),
+        (&json!("f"), &json!("internal"))
+    );
+    business.speak(111, 1, b"is there anybody");
+    assert_eq!(consumer.hear(), b"is there anybody");
+    consumer.speak(109, 1, b"yes");
+    assert_eq!(business.hear(), b"yes");
+    let told = client.ok(json!({"op": "snapshot"}));
+    let legs = told["legs"].as_array().unwrap();
+    assert!(legs.iter().all(|leg| leg["call"] == "c") && legs.len() == 2);
+    client.ok(json!({"op": "call.close", "call": faulty}));
+}

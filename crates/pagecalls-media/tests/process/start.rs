@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::program::{BINARY, Engine};
+use crate::program::{BINARY, Engine, greeted};
 
 #[test]
 fn it_prints_what_it_is_asked_to() {
@@ -65,4 +65,15 @@ fn log_lines_that_nobody_reads_are_kept_in_the_data_folder() {
         "{log}"
     );
     assert!(folder.exists());
+}
+
+#[test]
+fn it_takes_what_a_core_carries_unless_it_is_told_otherwise_and_no_more_than_it_can_hold() {
+    for (asked, capacity) in [(None, 1_600), (Some("7"), 7), (Some("4001"), 4_000)] {
+        let mut arguments = vec!["--workers", "2"];
+        arguments.extend(asked.iter().flat_map(|calls| ["--max-calls", calls]));
+        let engine = Engine::start_with(&arguments);
+        let (_client, hello) = greeted(&engine);
+        assert_eq!(hello["capacity"], capacity);
+    }
 }
