@@ -451,6 +451,7 @@ async def test_an_engine_that_drains_keeps_its_calls_and_takes_no_more(rig: Rig)
         while (code := await create_and_close(rig.engine, "late")) is None:
             pass
     assert code == "ending"
+    assert rig.engine.is_ending
     await rig.engine.leg_create("c", "l")
     assert (await rig.engine.snapshot()).calls == ["c"]
 

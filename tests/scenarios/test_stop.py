@@ -141,7 +141,11 @@ async def test_an_engine_that_drains_takes_no_new_call_and_keeps_the_old(world: 
     world.engine.drain()
     await refused_as_busy(world)
     assert world.engine.calls == [call_id]
+    assert await ready(world) == (503, '{"status":"not ready","reason":"media engine draining"}')
     await world.app.call("terminate", call_id=call_id)
+    world.engine.die()
+    world.engine.come_back()
+    assert (await ready(world))[0] == 200
 
 
 async def test_an_event_that_cannot_be_handled_takes_no_other_with_it(

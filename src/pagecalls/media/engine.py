@@ -44,6 +44,7 @@ class EngineClient(Commands):
         self._open: dict[int, asyncio.Future[bytes]] = {}
         self._events: asyncio.Queue[AnyEvent | None] = asyncio.Queue()
         self._gone: str | None = None
+        self._is_ending = False
         self._task = asyncio.create_task(self._read())
 
     @classmethod
@@ -81,6 +82,11 @@ class EngineClient(Commands):
         if self._hello is None:
             raise EngineError("gone", self._gone or "no hello yet")
         return self._hello
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the engine has refused a call because it takes no new ones: it was told to end."""
+        return self._is_ending
 
     @property
     def why_gone(self) -> str:
@@ -182,6 +188,7 @@ class EngineClient(Commands):
             # The command was cancelled, or timed out, while its reply was under way.
             return
         if message.err is not None:
+            self._is_ending |= message.err.code == "ending"
             future.set_exception(EngineError(message.err.code, message.err.message))
         else:
             future.set_result(message.ok or b"{}")

@@ -94,6 +94,7 @@ class FakeEngine(Commands):
         self._stats_at: float | None = None
         self._is_gone = False
         self._is_draining = False
+        self.is_ending = False
         self._refusals: list[tuple[type[Command], EngineError]] = []
         self._events: asyncio.Queue[AnyEvent | type[StopAsyncIteration] | None] = asyncio.Queue()
         self.history: list[Command] = []
@@ -196,6 +197,7 @@ class FakeEngine(Commands):
         if command.call in self._calls:
             raise EngineError("exists", command.call)
         if self._is_draining:
+            self.is_ending = True
             raise EngineError("ending", "no new calls")
         if len(self._calls) >= self._capacity:
             raise EngineError("full", f"{self._capacity} calls are up")
@@ -362,7 +364,7 @@ class FakeEngine(Commands):
         """A new engine runs in its place and knows nothing."""
         self._seq = 0
         self._worker = WorkerCounters(worker=0, overflowed=0)
-        self._is_gone = self._is_draining = False
+        self._is_gone = self._is_draining = self.is_ending = False
 
     def twin(self, clock: Clock) -> FakeEngine:
         """An engine of its own in this one's state, which nobody owns: what is there after the server was killed."""

@@ -133,6 +133,11 @@ class EngineProcess(Commands):
         """What the running engine's workers told with their last sign of life; empty before it and while there is none."""
         return self._workers
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the running engine takes no new calls, as far as a refusal has told."""
+        return self._running is not None and self._running.client.is_ending
+
     async def ask(self, command: Command, reply: type[R]) -> R:
         """Send a command to the running engine."""
         return await self._current().client.ask(command, reply)

@@ -276,7 +276,7 @@ def why_not_ready(server: Server, engine: MediaEngine) -> str | None:
         _ = engine.hello
     except EngineError:
         return "no media engine"
-    return None
+    return "media engine draining" if engine.is_ending else None
 
 
 async def _not_yet(scope: Scope, receive: Receive, send: Send) -> None:
