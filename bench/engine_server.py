@@ -122,7 +122,8 @@ def _send(track: int, stream: Stream, name: str) -> SendTrack:
 @asynccontextmanager
 async def engine_server(folder: Path) -> AsyncIterator[EngineServer]:
     """A running engine on the first core; its events are read and dropped, as is its log but for errors."""
-    settings = EngineSettings(data_dir=folder, log_level="error", binary=built("pagecalls-media"))
+    # As many calls as it can hold: the load or a core is to be the end.
+    settings = EngineSettings(data_dir=folder, log_level="error", max_calls=2000, binary=built("pagecalls-media"))
     engine = EngineProcess(settings)
     with on_core(SERVER_CORE):
         await engine.start()

@@ -183,7 +183,7 @@ KEYS = (
         "3",
         derived="all cores but one",
     ),
-    Key(Section.MEDIA, "max_calls", whole(1), "Calls that may be up at the same time.", "500", derived="2000 for each worker"),
+    Key(Section.MEDIA, "max_calls", whole(1), "Calls that may be up at the same time.", "500", derived="800 for each worker"),
     Key(
         Section.MEDIA,
         "media_bin",
