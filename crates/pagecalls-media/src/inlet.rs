@@ -241,7 +241,8 @@ pub struct Received {
 }
 
 impl Inlets {
-    /// Takes over the desired tracks. Streams stay with their tracks, unless another track now names their SSRC.
+    /// Takes over the desired tracks. Streams stay with their tracks, unless another track now names their SSRC: what was counted stays
+    /// where it was heard, and the stream begins anew in its next packet, as does one that turns out to be of the other kind.
     pub fn apply(
         &mut self,
         desired: Vec<RecvTrack>,
@@ -268,20 +269,18 @@ impl Inlets {
             };
             self.tracks.push(inlet);
         }
-        let tracks = &self.tracks;
+        let tracks = &mut self.tracks;
         self.sources.retain_mut(|source| {
-            let named = named(tracks, source.ssrc);
-            // A stream that turns out to be of the other kind begins anew.
-            if named.is_some_and(|(_, is_rtx)| is_rtx != source.is_rtx) {
-                return false;
+            let stays = moved_to.get(source.inlet).copied().flatten();
+            let is_elsewhere = named(tracks, source.ssrc)
+                .is_some_and(|(place, is_rtx)| stays != Some(place) || is_rtx != source.is_rtx);
+            match (stays, before.get_mut(source.inlet)) {
+                (Some(place), _) if !is_elsewhere => source.inlet = place,
+                (Some(place), _) => tracks[place].keep(source),
+                (None, Some(Some(gone))) => gone.keep(source),
+                (None, _) => {}
             }
-            let named = named.map(|(place, _)| place);
-            let place = named.or_else(|| moved_to.get(source.inlet).copied().flatten());
-            if let (None, Some(Some(gone))) = (place, before.get_mut(source.inlet)) {
-                gone.keep(source);
-            }
-            source.inlet = place.unwrap_or_default();
-            place.is_some()
+            stays.is_some() && !is_elsewhere
         });
         let flowed = before
             .into_iter()
@@ -698,22 +697,39 @@ mod tests {
             || 100,
         );
         assert_eq!(
-            inlets.sources[0].inlet, 1,
+            receive(&mut inlets, 96, 1, None),
+            Some(1),
             "a track that names the stream takes it"
         );
     }
 
     #[test]
-    fn a_stream_that_another_track_takes_is_not_counted_where_it_was() {
-        let mut inlets = inlets(&[track("a", "0", 111, &[]), track("b", "1", 111, &[])]);
+    fn a_stream_that_another_track_takes_stays_counted_where_it_was() {
+        let (a, b) = (track("a", "0", 111, &[]), track("b", "1", 111, &[]));
+        let mut inlets = inlets(&[a.clone(), b]);
         receive(&mut inlets, 111, 1, Some("0"));
         receive(&mut inlets, 111, 2, Some("0"));
-        let desired = vec![track("b", "1", 111, &[2])];
-        inlets.apply(desired, Instant::now(), || 9);
-        assert_eq!(inlets.totals_of(0).packets, 1);
+        let now = Instant::now();
+        inlets.apply(vec![a, track("b", "1", 111, &[2])], now, || 9);
+        assert_eq!(inlets.totals_of(0).packets, 2);
+        assert_eq!(inlets.totals_of(1).packets, 0);
+        receive(&mut inlets, 111, 2, None);
+        assert_eq!(inlets.totals_of(0).packets, 2);
+        assert_eq!(inlets.totals_of(1).packets, 1);
+        assert!(inlets.tracks[1].first.is_some());
+        inlets.apply(vec![track("c", "2", 111, &[1, 2])], now, || 10);
+        assert_eq!(inlets.totals_of(0).packets, 0);
         let gone = inlets.gone.iter();
         let gone: Vec<_> = gone.map(|inlet| inlet.totals_before().packets).collect();
-        assert_eq!(gone, [1]);
+        assert_eq!(gone, [2, 1]);
+    }
+
+    #[test]
+    fn what_was_counted_of_a_stream_stays_though_it_turns_out_to_be_repeats() {
+        let mut inlets = inlets(&[video("a", "0", &[], &[])]);
+        receive(&mut inlets, 96, 7, None);
+        inlets.apply(vec![video("a", "0", &[], &[7])], Instant::now(), || 9);
+        assert_eq!(inlets.totals_of(0).packets, 1);
     }
 
     fn video(name: &str, mid: &str, ssrcs: &[u32], rtx_ssrcs: &[u32]) -> RecvTrack {

@@ -9,18 +9,18 @@ use crate::bits::{distance16, signed32, signed64};
 use crate::rtcp::ReportBlock;
 
 /// A leap ahead of so many numbers is a new beginning of the source's numbering and no loss (RFC 3550 A.1, `MAX_DROPOUT`).
-const NEW_BEGINNING: u32 = 3_000;
+const NEW_BEGINNING: u64 = 3_000;
 
 /// A packet that is further behind the first one belongs to the numbering before the new beginning.
-const FIRST_MISORDER: u32 = 128;
+const FIRST_MISORDER: u64 = 128;
 
 /// What one source has delivered so far.
 #[derive(Clone, Debug)]
 pub struct Reception {
     /// The clock of the timestamps; 0 before the first packet that is no telephone event.
     clock_hz: u32,
-    base_seq: u32,
-    highest_seq: u32,
+    base_seq: u64,
+    highest_seq: u64,
     packets: u64,
     bytes: u64,
     reordered: u64,
@@ -40,7 +40,7 @@ impl Reception {
     #[must_use]
     pub fn start(clock_hz: Option<u32>, seq: u16, ts: u32, bytes: usize, now: Instant) -> Self {
         // One cycle ahead, so that a packet from before the first one does not fall below zero.
-        let seq = 0x1_0000 | u32::from(seq);
+        let seq = 0x1_0000 | u64::from(seq);
         Self {
             clock_hz: clock_hz.unwrap_or_default(),
             base_seq: seq,
@@ -116,7 +116,7 @@ impl Reception {
     /// `seq`, which lies near the highest so far, with the cycles of this stream in front, as report blocks name it.
     #[must_use]
     pub fn extended(&self, seq: u16) -> u32 {
-        self.extend(seq).saturating_sub(0x1_0000)
+        in_block(self.extend(seq))
     }
 
     /// A report block about this stream, and the start of the next interval.
@@ -137,23 +137,23 @@ impl Reception {
             ssrc,
             fraction_lost,
             lost: self.lost().clamp(-0x0080_0000, 0x007f_ffff) as i32,
-            highest_seq: self.highest_seq - 0x1_0000,
+            highest_seq: in_block(self.highest_seq),
             jitter: self.jitter_q4 >> 4,
             last_sr,
             delay,
         }
     }
 
-    fn extend(&self, seq: u16) -> u32 {
+    fn extend(&self, seq: u16) -> u64 {
         let distance = distance16(self.highest_seq as u16, seq);
-        self.highest_seq.saturating_add_signed(i32::from(distance))
+        self.highest_seq.saturating_add_signed(i64::from(distance))
     }
 
     fn expected(&self) -> u64 {
-        self.expected_earlier + u64::from(self.highest_seq - self.base_seq) + 1
+        self.expected_earlier + (self.highest_seq - self.base_seq) + 1
     }
 
-    fn count_number(&mut self, seq: u32) {
+    fn count_number(&mut self, seq: u64) {
         if seq >= self.highest_seq + NEW_BEGINNING {
             self.expected_earlier = self.expected();
             self.base_seq = seq;
@@ -195,6 +195,11 @@ impl Reception {
             self.has_jitter = true;
         }
     }
+}
+
+/// A number as report blocks name it: 32 bits, of which the upper half are the cycles since the first packet.
+fn in_block(seq: u64) -> u32 {
+    seq.saturating_sub(0x1_0000) as u32
 }
 
 /// A duration in 1/65536 s, as DLSR counts it.
@@ -251,6 +256,22 @@ mod tests {
         reception.receive(Some(48_000), 0, 0, 80, start);
         reception.receive(Some(48_000), 65_535, 0, 80, start);
         assert_eq!(reception.lost(), 0);
+    }
+
+    #[test]
+    fn loss_is_counted_beyond_32_bits_of_numbers() {
+        let start = Instant::now();
+        let mut reception = Reception::start(Some(48_000), 0, 0, 80, start);
+        let (leap, packets) = (2_000u16, 2_200_000u32);
+        let mut seq = 0u16;
+        for _ in 0..packets {
+            seq = seq.wrapping_add(leap);
+            reception.receive(None, seq, 0, 80, start);
+        }
+        let expected = u64::from(packets) * u64::from(leap);
+        assert!(expected > u64::from(u32::MAX));
+        assert_eq!(reception.lost(), signed64(expected) - i64::from(packets));
+        assert_eq!(reception.report(5, start).highest_seq, expected as u32);
     }
 
     #[test]
