@@ -6,7 +6,7 @@ report nothing, so the server goes on sending both copies of a track.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -48,18 +48,26 @@ class LoadCalls:
     load: LoadPeers
     devices: list[ConsumerDevice]
 
-    async def make(self, name: str, *, room: int = 0) -> LoadCall:
-        """One call; its peers are called `name` with `-business` and `-consumer`. The first `room` datagrams of each are kept."""
+    async def make(
+        self,
+        name: str,
+        *,
+        room: int = 0,
+        to_business: Callable[[str], str] = str,
+        to_consumer: Callable[[str], str] = str,
+    ) -> LoadCall:
+        """One call; its peers are called `name` with `-business` and `-consumer`. The first `room` datagrams of each are kept;
+        `to_business` and `to_consumer` may change the text of an answer before the peer gets it."""
         device, psid = await self.device()
         consumer, business = await self.load.peer(f"{name}-consumer"), await self.load.peer(f"{name}-business")
         for peer in (consumer, business):
             await peer.tap(room)
         started = await device.request("call.start", page_id=self.served.dev.page.id, session=offered(consumer))
         call_id = started["call_id"]
-        await consumer.begin(started["session"]["sdp_response"]["sdp"])
+        await consumer.begin(to_consumer(started["session"]["sdp_response"]["sdp"]))
         await self.app.expect("connect", call_id)
         accepted = await self.app.call("accept", call_id=call_id, session=offered(business))
-        await business.apply_answer(accepted["session"]["sdp_response"]["sdp"])
+        await business.apply_answer(to_business(accepted["session"]["sdp_response"]["sdp"]))
         await consumer.until("up")
         await device.expect("call.connected", call_id=call_id)
         return LoadCall(call_id, psid, device, business, consumer)
