@@ -1,8 +1,8 @@
 """The engine's figures held against what impairment relays did to the packets.
 
-Upward with light peers, whose pace is steady: what the engine counts of the packets that come to it. Downward with foreign
+Upward with light peers, whose timestamps are steady: what the engine counts of the packets that come to it. Downward with foreign
 stacks, since what the engine knows there is what a peer's reports tell it. Counts agree to the packet. Where time comes in, as in
-jitter and round trips, they agree within 10 %.
+jitter and round trips, they agree within 10 %; both are large, so that a busy machine's own share is within that.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from pagecalls.demo.business import BusinessApp
 from pagecalls.demo.peers.chromium import Chromium
 from pagecalls.demo.serving import Served
-from pagecalls.testing.impair import Impairment, Kind, Relay, relay
+from pagecalls.testing.impair import Direction, Impairment, Kind, Relay, classify, relay
 from tests.interop.bad_network import (
     END_PACKETS,
     Linked,
@@ -61,6 +61,34 @@ MIXES = {
 }
 
 
+CLOCK_HZ = 48_000
+
+
+@dataclass(slots=True)
+class Leaving:
+    """The interarrival jitter (RFC 3550 6.4.1) of what a peer sends, taken where it leaves the relay and by its own timestamps: so
+    it has what an uneven sender and a late relay do on a busy machine, too."""
+
+    jitter_ms: float = 0.0
+    _known: set[int] = field(default_factory=set)
+    _last: tuple[float, int] | None = None
+
+    def __call__(self, direction: Direction, datagram: bytes, at_s: float) -> None:
+        """It leaves."""
+        if direction is Direction.DOWN or classify(datagram) is not Kind.RTP:
+            return
+        sequence, timestamp = int.from_bytes(datagram[2:4], "big"), int.from_bytes(datagram[4:8], "big")
+        if sequence in self._known:
+            return
+        self._known.add(sequence)
+        if self._last is not None:
+            last_s, last_timestamp = self._last
+            # RTP time wraps.
+            sent_ms = ((timestamp - last_timestamp + (1 << 31)) % (1 << 32) - (1 << 31)) * 1000 / CLOCK_HZ
+            self.jitter_ms += (abs((at_s - last_s) * 1000 - sent_ms) - self.jitter_ms) / 16
+        self._last = at_s, timestamp
+
+
 @dataclass(frozen=True, slots=True)
 class Mixed:
     """A call of light peers, a relay before each, and what both relays do to what comes from the peer."""
@@ -68,17 +96,22 @@ class Mixed:
     network: Impairment
     call: LoadCall
     links: tuple[Relay, Relay]
+    left: tuple[Leaving, Leaving]
 
 
 @asynccontextmanager
 async def mixed(calls: LoadCalls, to: tuple[str, int], number: int, network: Impairment) -> AsyncIterator[Mixed]:
     """The call sends already, and its first packets have come, for of what is lost before them nobody can know."""
-    async with relay(to, seed=2 * number) as before_business, relay(to, seed=2 * number + 1) as before_consumer:
-        links = before_business, before_consumer
+    left = Leaving(), Leaving()
+    async with AsyncExitStack() as stack:
+        before_business, before_consumer = links = (
+            await stack.enter_async_context(relay(to, seed=2 * number, leaves=left[0])),
+            await stack.enter_async_context(relay(to, seed=2 * number + 1, leaves=left[1])),
+        )
         call = await calls.make(f"mix-{number}", to_business=before_business.through, to_consumer=before_consumer.through)
         await call.send(per_s=PER_S)
         await pass_more(*links, down=0)
-        yield Mixed(network, call, links)
+        yield Mixed(network, call, links, left)
 
 
 async def check_upward(served: Served, app: BusinessApp, world: World) -> None:
@@ -95,8 +128,8 @@ async def check_upward(served: Served, app: BusinessApp, world: World) -> None:
             await each.call.hang_up()
             await app.expect("terminate", each.call.id)
             legs = await last_figures(world, each.call.id)
-            for side, link in zip(("business", "consumer"), each.links, strict=True):
-                check_mix(each.network, legs[side], link)
+            for side, link, left in zip(("business", "consumer"), each.links, each.left, strict=True):
+                check_mix(each.network, legs[side], link, left)
 
 
 async def measure(mix: Mixed) -> None:
@@ -112,12 +145,13 @@ async def measure(mix: Mixed) -> None:
     await none_under_way(*mix.links)
 
 
-def check_mix(network: Impairment, leg: Json, link: Relay) -> None:
+def check_mix(network: Impairment, leg: Json, link: Relay, left: Leaving) -> None:
     """The relay did its share, and the engine tells of all of it."""
     did = only_stream(link.up)
     assert did.lost >= network.loss * MEASURED_UP / 2, did
     check_received(leg, did)
-    assert track(leg, "recv")["jitter_ms"] == pytest.approx(did.jitter_ms, rel=0.1), (network, leg, did)
+    assert did.jitter_ms > network.jitter_ms / 3, did
+    assert track(leg, "recv")["jitter_ms"] == pytest.approx(left.jitter_ms, rel=0.1), (network, leg, did)
 
 
 # --- from the engine to the peers -------------------------------------------------------------------------------------
@@ -146,12 +180,12 @@ class Hop:
 
 
 CHROMIUM = Hop(
-    up=Impairment(loss=0.05, delay_ms=100, impairs=Kind.MEDIA),
-    down=Impairment(loss=0.05, delay_ms=150, impairs=Kind.MEDIA),
+    up=Impairment(loss=0.05, delay_ms=400, impairs=Kind.MEDIA),
+    down=Impairment(loss=0.05, delay_ms=500, impairs=Kind.MEDIA),
 )
 AIORTC = Hop(
-    up=Impairment(loss=0.01, delay_ms=60, impairs=Kind.MEDIA),
-    down=Impairment(loss=0.2, delay_ms=120, impairs=Kind.MEDIA),
+    up=Impairment(loss=0.01, delay_ms=300, impairs=Kind.MEDIA),
+    down=Impairment(loss=0.2, delay_ms=400, impairs=Kind.MEDIA),
 )
 TOLD_WITHIN_S = 20.0
 """Chromium reports each 2.5 to 7.5 s, and the engine tells each 5 s."""

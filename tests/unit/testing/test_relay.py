@@ -117,6 +117,25 @@ async def test_delay_and_trace() -> None:
     assert (direction, traced.fate, traced.ssrc, traced.sequence) == (Direction.UP, Fate.PASSED, 7, 1)
 
 
+async def test_what_leaves_is_seen_when_it_does() -> None:
+    left: list[tuple[Direction, bytes, float]] = []
+    twice = Impairment(delay_ms=30, duplicate=1.0)
+    with udp() as engine, udp() as peer:
+        async with relay(engine.getsockname(), up=twice, leaves=lambda *each: left.append(each)) as link:
+            before = asyncio.get_running_loop().time()
+            peer.sendto(rtp(1), link.address)
+            for _ in range(2):
+                _, source = await get(engine)
+            engine.sendto(b"\x00back", source)
+            await get(peer)
+    assert [(direction, datagram) for direction, datagram, _ in left] == [
+        (Direction.UP, rtp(1)),
+        (Direction.UP, rtp(1)),
+        (Direction.DOWN, b"\x00back"),
+    ]
+    assert all(at_s - before >= 0.029 for *_, at_s in left)
+
+
 @pytest.mark.parametrize("host", [None, "127.0.0.3"])
 async def test_the_source_changes_and_the_old_one_is_dead(host: str | None) -> None:
     with udp() as engine, udp() as peer:

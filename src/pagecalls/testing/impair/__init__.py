@@ -16,7 +16,7 @@ from pagecalls.testing.impair.figures import Counts, Delays, Figures, StreamCoun
 from pagecalls.testing.impair.flow import Address
 from pagecalls.testing.impair.impairment import CLEAR, Impairment
 from pagecalls.testing.impair.packets import Kind, classify
-from pagecalls.testing.impair.sockets import Direction, Relay, Trace, relay
+from pagecalls.testing.impair.sockets import Direction, Leaves, Relay, Trace, relay
 
 __all__ = [
     "CLEAR",
@@ -29,6 +29,7 @@ __all__ = [
     "Figures",
     "Impairment",
     "Kind",
+    "Leaves",
     "Relay",
     "StreamCounts",
     "Trace",

@@ -98,11 +98,13 @@ class _Draws:
 
 @dataclass(slots=True)
 class Channel:
-    """`draws` makes the chance of a kind when its first datagram comes. `trace` sees every decision."""
+    """`draws` makes the chance of a kind when its first datagram comes. `trace` sees every decision, `leaves` every datagram that
+    is due, copies too, and when it was taken."""
 
     draws: Callable[[Kind], Draw]
     impairment: Impairment = CLEAR
     trace: Callable[[Traced], None] | None = None
+    leaves: Callable[[bytes, float], None] | None = None
     figures: Figures = field(default_factory=Figures)
     in_flight: int = 0
     _lanes: dict[Kind, _Lane] = field(default_factory=dict)
@@ -147,6 +149,8 @@ class Channel:
             self.in_flight -= 1
             self._leave(parcel, now)
             out.append(parcel.datagram)
+            if self.leaves is not None:
+                self.leaves(parcel.datagram, now)
         return out
 
     @property

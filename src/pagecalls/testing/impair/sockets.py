@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 
 from pagecalls.testing.impair.candidates import redirect_candidates
 from pagecalls.testing.impair.channel import Channel, Draw, Traced
@@ -34,6 +35,8 @@ class Direction(Enum):
 
 Trace = Callable[[Direction, Traced], None]
 """Sees every decision."""
+Leaves = Callable[[Direction, bytes, float], None]
+"""Sees every datagram as it leaves, and when on the event loop's clock; one that is doubled twice."""
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class Relay:
     _socket: socket.socket
     _seed: int
     _trace: Trace | None
+    _leaves: Leaves | None
     _rules: dict[Direction, Impairment]
     _max_flows: int
     _flows: dict[tuple[object, ...], Flow] = field(default_factory=dict)
@@ -159,9 +163,9 @@ class Relay:
         self._past[Direction.DOWN].add(flow.down.channel.figures)
 
     def _channel(self, direction: Direction) -> Channel:
-        told = self._trace
-        trace = (lambda traced: told(direction, traced)) if told is not None else None
-        channel = Channel(lambda kind: self._draw(direction, kind), self._rules[direction], trace)
+        trace = partial(self._trace, direction) if self._trace is not None else None
+        leaves = partial(self._leaves, direction) if self._leaves is not None else None
+        channel = Channel(lambda kind: self._draw(direction, kind), self._rules[direction], trace, leaves)
         channel.blackhole(self._dark_until[direction])
         return channel
 
@@ -193,6 +197,7 @@ async def relay(
     seed: int = 0,
     listen: Address | None = None,
     trace: Trace | None = None,
+    leaves: Leaves | None = None,
     max_flows: int = MAX_FLOWS,
 ) -> AsyncIterator[Relay]:
     """A relay in front of the engine at `to`, on the running event loop, until the block ends.
@@ -209,7 +214,7 @@ async def relay(
             listening.bind(own)
         name = listening.getsockname()
         rules = {Direction.UP: up, Direction.DOWN: down}
-        link = Relay((str(name[0]), int(name[1])), target, listening, seed, trace, rules, max_flows)
+        link = Relay((str(name[0]), int(name[1])), target, listening, seed, trace, leaves, rules, max_flows)
         link.start()
         try:
             yield link
