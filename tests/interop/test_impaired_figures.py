@@ -66,8 +66,8 @@ CLOCK_HZ = 48_000
 
 @dataclass(slots=True)
 class Leaving:
-    """The interarrival jitter (RFC 3550 6.4.1) of what a peer sends, taken where it leaves the relay and by its own timestamps: so
-    it has what an uneven sender and a late relay do on a busy machine, too."""
+    """The interarrival jitter (RFC 3550 6.4.1) of what a peer sends, taken where it leaves the relay and by its own timestamps:
+    so it has what an uneven sender and a late relay do on a busy machine, too."""
 
     jitter_ms: float = 0.0
     _known: set[int] = field(default_factory=set)
