@@ -1,159 +1,15 @@
 //! SRTP against libsrtp2, both ways, over loss, reordering, wraps and high rollover counters.
-//!
-//! The library is an oracle of this test and of nothing else.
+
+mod libsrtp2;
 
 use std::collections::HashMap;
-use std::ffi::{c_int, c_ulong, c_void};
-use std::mem::MaybeUninit;
-use std::ptr;
-use std::sync::{Mutex, MutexGuard, Once};
 
+use libsrtp2::{Oracle, REPLAY_FAIL, REPLAY_OLD};
 use pagecalls_media::srtp::{Inbound, Outbound, Profile, SrtpError};
 use proptest::prelude::*;
 
-/// `srtp_crypto_policy_t`
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct CryptoPolicy {
-    cipher_type: u32,
-    cipher_key_len: c_int,
-    auth_type: u32,
-    auth_key_len: c_int,
-    auth_tag_len: c_int,
-    sec_serv: c_int,
-}
-
-/// `srtp_policy_t`; its `ssrc` is a kind and a value.
-#[repr(C)]
-struct Policy {
-    ssrc_kind: c_int,
-    ssrc_value: u32,
-    rtp: CryptoPolicy,
-    rtcp: CryptoPolicy,
-    key: *mut u8,
-    keys: *mut c_void,
-    num_master_keys: c_ulong,
-    deprecated_ekt: *mut c_void,
-    window_size: c_ulong,
-    allow_repeat_tx: c_int,
-    enc_xtn_hdr: *mut c_int,
-    enc_xtn_hdr_count: c_int,
-    next: *mut Policy,
-}
-
-#[link(name = "srtp2")]
-unsafe extern "C" {
-    fn srtp_init() -> c_int;
-    fn srtp_create(session: *mut *mut c_void, policy: *const Policy) -> c_int;
-    fn srtp_dealloc(session: *mut c_void) -> c_int;
-    fn srtp_protect(session: *mut c_void, packet: *mut c_void, len: *mut c_int) -> c_int;
-    fn srtp_unprotect(session: *mut c_void, packet: *mut c_void, len: *mut c_int) -> c_int;
-    fn srtp_protect_rtcp(session: *mut c_void, packet: *mut c_void, len: *mut c_int) -> c_int;
-    fn srtp_unprotect_rtcp(session: *mut c_void, packet: *mut c_void, len: *mut c_int) -> c_int;
-    fn srtp_crypto_policy_set_rtp_default(policy: *mut CryptoPolicy);
-    fn srtp_crypto_policy_set_aes_gcm_128_16_auth(policy: *mut CryptoPolicy);
-    fn srtp_crypto_policy_set_aes_gcm_256_16_auth(policy: *mut CryptoPolicy);
-}
-
-const OK: c_int = 0;
-const REPLAY_FAIL: c_int = 9;
-const REPLAY_OLD: c_int = 10;
-const ANY_INBOUND: c_int = 2;
-const ANY_OUTBOUND: c_int = 3;
 const SSRC: u32 = 0xcafe_babe;
 const HEADER_LEN: usize = 12;
-
-/// One direction of libsrtp2. The library keeps global state, so its users take turns.
-struct Oracle {
-    session: *mut c_void,
-    _turn: MutexGuard<'static, ()>,
-}
-
-type Call = unsafe extern "C" fn(*mut c_void, *mut c_void, *mut c_int) -> c_int;
-
-impl Oracle {
-    fn new(profile: Profile, key: &[u8], salt: &[u8], kind: c_int) -> Self {
-        static TURN: Mutex<()> = Mutex::new(());
-        static INIT: Once = Once::new();
-        let turn = TURN
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        // SAFETY: called once, and before anything else of the library.
-        INIT.call_once(|| assert_eq!(unsafe { srtp_init() }, OK));
-        let crypto = crypto_policy(profile);
-        let mut master = [key, salt].concat();
-        let policy = Policy {
-            ssrc_kind: kind,
-            ssrc_value: 0,
-            rtp: crypto,
-            rtcp: crypto,
-            key: master.as_mut_ptr(),
-            keys: ptr::null_mut(),
-            num_master_keys: 0,
-            deprecated_ekt: ptr::null_mut(),
-            window_size: 128,
-            allow_repeat_tx: 0,
-            enc_xtn_hdr: ptr::null_mut(),
-            enc_xtn_hdr_count: 0,
-            next: ptr::null_mut(),
-        };
-        let mut session = ptr::null_mut();
-        // SAFETY: the policy is laid out as the header says and outlives the call, which copies what it needs.
-        assert_eq!(
-            unsafe { srtp_create(&raw mut session, &raw const policy) },
-            OK
-        );
-        Self {
-            session,
-            _turn: turn,
-        }
-    }
-
-    fn call(&mut self, call: Call, packet: &[u8]) -> Result<Vec<u8>, c_int> {
-        // Room for the longest trailer there is, in words, as the library wants it.
-        let mut words = vec![0u32; packet.len().div_ceil(4) + 64];
-        let mut len = c_int::try_from(packet.len()).unwrap();
-        // SAFETY: the session lives, and the buffer is longer than packet and trailer.
-        let status = unsafe {
-            let buffer = words.as_mut_ptr().cast::<u8>();
-            ptr::copy_nonoverlapping(packet.as_ptr(), buffer, packet.len());
-            call(self.session, buffer.cast(), &raw mut len)
-        };
-        if status != OK {
-            return Err(status);
-        }
-        let out: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-        Ok(out[..usize::try_from(len).unwrap()].to_vec())
-    }
-
-    fn protect(&mut self, packet: &[u8]) -> Vec<u8> {
-        self.call(srtp_protect, packet).unwrap()
-    }
-}
-
-impl Drop for Oracle {
-    fn drop(&mut self) {
-        // SAFETY: the session came from `srtp_create` and is used nowhere else.
-        unsafe { srtp_dealloc(self.session) };
-    }
-}
-
-fn crypto_policy(profile: Profile) -> CryptoPolicy {
-    let mut policy = MaybeUninit::uninit();
-    // SAFETY: each of these fills the whole structure.
-    unsafe {
-        match profile {
-            Profile::AeadAes128Gcm => {
-                srtp_crypto_policy_set_aes_gcm_128_16_auth(policy.as_mut_ptr());
-            }
-            Profile::AeadAes256Gcm => {
-                srtp_crypto_policy_set_aes_gcm_256_16_auth(policy.as_mut_ptr());
-            }
-            Profile::Aes128CmSha1_80 => srtp_crypto_policy_set_rtp_default(policy.as_mut_ptr()),
-        }
-        policy.assume_init()
-    }
-}
 
 fn rtp(index: u64, payload_len: usize) -> Vec<u8> {
     let mut packet = vec![0x80, 96];
@@ -237,7 +93,7 @@ proptest! {
     /// What we protect is octet for octet what libsrtp2 makes of it, late packets included; and both refuse the same numbers.
     #[test]
     fn ours_equals_theirs(keys in keys(), first in any::<u16>(), steps in steps(), payload in 0usize..300) {
-        let mut oracle = Oracle::new(keys.profile, &keys.key, &keys.salt, ANY_OUTBOUND);
+        let mut oracle = Oracle::outbound(keys.profile, &keys.key, &keys.salt);
         let mut sender = Outbound::new(keys.profile, &keys.key, &keys.salt).unwrap();
         for index in indices(first, &steps) {
             let plain = rtp(index, payload);
@@ -247,7 +103,7 @@ proptest! {
                 SrtpError::TooOld => REPLAY_OLD,
                 _ => panic!("{error}"),
             });
-            prop_assert_eq!(ours, oracle.call(srtp_protect, &plain));
+            prop_assert_eq!(ours, oracle.protect(&plain));
         }
     }
 
@@ -255,7 +111,7 @@ proptest! {
     #[test]
     fn we_believe_what_they_believe(keys in keys(), first in any::<u16>(), steps in steps(), payload in 0usize..300) {
         let mut sender = Outbound::new(keys.profile, &keys.key, &keys.salt).unwrap();
-        let mut oracle = Oracle::new(keys.profile, &keys.key, &keys.salt, ANY_INBOUND);
+        let mut oracle = Oracle::inbound(keys.profile, &keys.key, &keys.salt);
         let mut receiver = Inbound::new(keys.profile, &keys.key, &keys.salt).unwrap();
         let mut sent = HashMap::new();
         for index in indices(first, &steps) {
@@ -265,7 +121,7 @@ proptest! {
                 sent.insert(index, packet);
             }
             let Some(packet) = sent.get(&index) else { continue };
-            let theirs = oracle.call(srtp_unprotect, packet);
+            let theirs = oracle.unprotect(packet);
             let mut ours = packet.clone();
             match receiver.unprotect_rtp(&mut ours, HEADER_LEN) {
                 Ok(len) => {
@@ -280,8 +136,8 @@ proptest! {
     /// A forged packet is refused by both, whatever octet is touched.
     #[test]
     fn forgeries_are_refused(keys in keys(), seq in any::<u16>(), at in 0usize..60, bit in 0u8..8) {
-        let mut oracle = Oracle::new(keys.profile, &keys.key, &keys.salt, ANY_OUTBOUND);
-        let mut packet = oracle.protect(&rtp(u64::from(seq), 60));
+        let mut oracle = Oracle::outbound(keys.profile, &keys.key, &keys.salt);
+        let mut packet = oracle.protect(&rtp(u64::from(seq), 60)).unwrap();
         packet[at] ^= 1 << bit;
         let mut receiver = Inbound::new(keys.profile, &keys.key, &keys.salt).unwrap();
         prop_assert!(receiver.unprotect_rtp(&mut packet, HEADER_LEN).is_err());
@@ -290,11 +146,11 @@ proptest! {
     /// SRTCP of libsrtp2 to us, with losses and from several SSRCs.
     #[test]
     fn their_rtcp_reaches_us(keys in keys(), kept in prop::collection::vec(any::<bool>(), 1..40), words in 0usize..20) {
-        let mut oracle = Oracle::new(keys.profile, &keys.key, &keys.salt, ANY_OUTBOUND);
+        let mut oracle = Oracle::outbound(keys.profile, &keys.key, &keys.salt);
         let mut receiver = Inbound::new(keys.profile, &keys.key, &keys.salt).unwrap();
         for (number, keep) in kept.into_iter().enumerate() {
             let plain = rtcp(SSRC + number as u32 % 3, words);
-            let mut packet = oracle.call(srtp_protect_rtcp, &plain).unwrap();
+            let mut packet = oracle.protect_rtcp(&plain).unwrap();
             if keep {
                 let len = receiver.unprotect_rtcp(&mut packet).unwrap();
                 prop_assert_eq!(&packet[..len], &plain[..]);
@@ -306,14 +162,14 @@ proptest! {
     #[test]
     fn our_rtcp_reaches_them(keys in keys(), kept in prop::collection::vec(any::<bool>(), 1..40), words in 0usize..20) {
         let mut sender = Outbound::new(keys.profile, &keys.key, &keys.salt).unwrap();
-        let mut oracle = Oracle::new(keys.profile, &keys.key, &keys.salt, ANY_INBOUND);
+        let mut oracle = Oracle::inbound(keys.profile, &keys.key, &keys.salt);
         for (number, keep) in kept.into_iter().enumerate() {
             let plain = rtcp(SSRC + number as u32 % 3, words);
             let mut packet = plain.clone();
             packet.resize(plain.len() + keys.profile.rtcp_overhead(), 0);
             let len = sender.protect_rtcp(&mut packet, plain.len()).unwrap();
             if keep {
-                prop_assert_eq!(oracle.call(srtp_unprotect_rtcp, &packet[..len]), Ok(plain));
+                prop_assert_eq!(oracle.unprotect_rtcp(&packet[..len]), Ok(plain));
             }
         }
     }
@@ -328,9 +184,9 @@ fn both_follow_three_wraps() {
         let mut receiver = Inbound::new(profile, &key, &salt).unwrap();
         let all = (60_000u64..3 << 16).step_by(97);
         {
-            let mut oracle = Oracle::new(profile, &key, &salt, ANY_OUTBOUND);
+            let mut oracle = Oracle::outbound(profile, &key, &salt);
             for index in all.clone() {
-                let mut packet = oracle.protect(&rtp(index, 20));
+                let mut packet = oracle.protect(&rtp(index, 20)).unwrap();
                 assert_eq!(
                     receiver.unprotect_rtp(&mut packet, HEADER_LEN),
                     Ok(32),
@@ -338,15 +194,11 @@ fn both_follow_three_wraps() {
                 );
             }
         }
-        let mut oracle = Oracle::new(profile, &key, &salt, ANY_INBOUND);
+        let mut oracle = Oracle::inbound(profile, &key, &salt);
         for index in all {
             let plain = rtp(index, 20);
             let packet = ours_protect(&mut sender, profile, &plain).unwrap();
-            assert_eq!(
-                oracle.call(srtp_unprotect, &packet),
-                Ok(plain),
-                "{profile:?} {index}"
-            );
+            assert_eq!(oracle.unprotect(&packet), Ok(plain), "{profile:?} {index}");
         }
     }
 }

@@ -7,6 +7,8 @@ mod feedback;
 mod forwarding;
 mod gone_tracks;
 mod keyframes;
+#[path = "../libsrtp2/mod.rs"]
+mod libsrtp2;
 mod long_calls;
 mod malformed;
 mod paths;

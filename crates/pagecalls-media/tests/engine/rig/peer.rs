@@ -10,7 +10,7 @@ use pagecalls_media::path::Path;
 use pagecalls_media::protocol::{self, HashName, LegCreateOk, Remote};
 use pagecalls_media::rtcp;
 use pagecalls_media::rtp::Header;
-use pagecalls_media::srtp::{Inbound, Outbound, SrtpError};
+use pagecalls_media::srtp::{Inbound, MasterKey, Outbound, Profile, SrtpError};
 use pagecalls_media::stun::{Builder, Class, Key};
 
 use super::Packet;
@@ -33,6 +33,8 @@ pub struct Peer {
     /// What came under each number, as it was on the wire.
     on_the_wire: HashMap<(u32, u16), u64>,
     keys: Option<(Inbound, Outbound)>,
+    /// What opens all that the engine sends, for another receiver.
+    pub inbound: Option<(Profile, MasterKey)>,
 }
 
 impl Peer {
@@ -58,6 +60,7 @@ impl Peer {
             again: 0,
             on_the_wire: HashMap::new(),
             keys: None,
+            inbound: None,
         }
     }
 
@@ -188,6 +191,7 @@ impl Peer {
                 let inbound = Inbound::new(profile, &remote.0, &remote.1).unwrap();
                 let outbound = Outbound::new(profile, &local.0, &local.1).unwrap();
                 self.keys = Some((inbound, outbound));
+                self.inbound = Some((profile, remote));
             }
             Ok(Progress::PeerClosed) => self.is_closed = true,
             Err(error) => self.dtls_error = Some(error.to_string()),
