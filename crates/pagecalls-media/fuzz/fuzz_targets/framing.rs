@@ -1,5 +1,5 @@
 //! Any stream, cut anywhere: no panic, no datagram that is too long, and the same datagrams however it is cut. And any first bytes
-//! of a connection: a worker that exists, or none.
+//! of a connection: a worker that exists and a leg's name, or none.
 
 #![no_main]
 
@@ -25,7 +25,7 @@ fuzz_target!(|stream: &[u8]| {
         assert_eq!(datagrams(stream, cut), whole);
     }
     assert!(whole.0.iter().all(|datagram| datagram.len() <= FRAME_BYTES));
-    if let Verdict::For(worker) = examine(stream, 64) {
-        assert!(worker < 64);
+    if let Verdict::For(worker, ufrag) = examine(stream, 64) {
+        assert!(worker < 64 && !ufrag.is_empty());
     }
 });
