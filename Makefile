@@ -60,6 +60,7 @@ test: ## everything: set-up, lint, types, Rust and Python tests, real browsers
 
 test-rust: ## the engine's tests
 	$(CARGO) test --release --locked --quiet
+	$(CARGO) test --locked --quiet --package pagecalls-media --test process a_panic_in_one_call
 
 test-py: install build-load ## the Python tests, foreign peers included
 	$(PYTEST) -q
