@@ -51,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.resilience.fake_server")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--udp-port", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--webhook", required=True)
     parser.add_argument("--ahead-s", type=float, default=0.0)
@@ -61,6 +62,7 @@ def main() -> None:
     settings = Settings(
         port=options.port,
         udp_port=options.udp_port,
+        workers=options.workers,
         data_dir=options.data_dir,
         webhook=options.webhook,
         retention_days=1,
