@@ -1,8 +1,9 @@
 //! Key frames: when the engine asks a sender for one by itself, and how often.
 //!
 //! It asks when somebody begins to see a stream who has not seen it before: a video route turns on, a new output starts or is
-//! acknowledged, a sent track has another source. At most once in half a second for each source, what receivers ask
-//! themselves included, and again while nothing comes of it. With a PLI, or a FIR where only that was agreed on.
+//! acknowledged, a sent track has another source, or when a receiver's own request may have been passed over. At most once in
+//! half a second for each source, what receivers ask themselves included, and again while nothing comes of it. With a PLI, or a
+//! FIR where only that was agreed on.
 
 use std::time::{Duration, Instant};
 
@@ -44,10 +45,11 @@ impl Ask {
         self.left = 0;
     }
 
-    /// A receiver has asked, and its request is passed on.
+    /// A receiver has asked, and its request is passed on. A sender may pass over a request that comes soon after another
+    /// (Chromium does for 300 ms), and a receiver may ask only once: such a request is made again, by us.
     pub fn passed_on(&mut self, now: Instant) {
+        self.is_wanted = self.asked.is_some_and(|asked| now < asked + LEAST);
         self.asked = Some(now);
-        self.is_wanted = false;
     }
 
     /// The source cannot be asked.
@@ -236,12 +238,12 @@ mod tests {
         assert_eq!(ask.due(), None, "the key frame is still to come");
         ask.want(after(100));
         assert_eq!(ask.due(), Some(Due::At(after(500))));
-        ask.passed_on(after(200));
+        ask.passed_on(after(500));
         assert_eq!(ask.due(), None, "the receiver has asked itself");
-        ask.want(after(400));
-        assert_eq!(ask.due(), Some(Due::At(after(700))));
+        ask.passed_on(after(700));
+        assert_eq!(ask.due(), Some(Due::At(after(1_200))), "too soon");
         let mut asked = 0;
-        let mut now = after(700);
+        let mut now = after(1_200);
         while let Some(Due::At(due)) = ask.due() {
             now = now.max(due);
             ask.ask(now);

@@ -212,9 +212,10 @@ impl Outlet {
         outlet
     }
 
-    /// Goes on with the figures of an earlier track of this name, and with nothing else of it.
+    /// Goes on with the figures of an earlier track of this name, and with nothing else of it: its numbers start far from there.
     #[must_use]
     pub fn going_on_from(mut self, gone: &Self) -> Self {
+        self.numbering = self.numbering.far_from(&gone.numbering);
         self.since = gone.since;
         self.sending = gone.sending.anew();
         self.requests = gone.requests;

@@ -177,6 +177,7 @@ fn count_requests(sender: &mut Leg, compound: &mut [u8], now: Instant) {
                 (packet_type::PSFB, feedback::PLI) => {
                     track.requests.plis += 1;
                     source.ask.passed_on(now);
+                    sender.asks = true;
                 }
                 (packet_type::PSFB, feedback::FIR) => {
                     if let Some(number) = compound.get_mut(at + 16) {
@@ -184,6 +185,7 @@ fn count_requests(sender: &mut Leg, compound: &mut [u8], now: Instant) {
                     }
                     track.requests.firs += 1;
                     source.ask.passed_on(now);
+                    sender.asks = true;
                 }
                 _ => {}
             }

@@ -45,6 +45,16 @@ pub enum Origin {
     Inserted(u16),
 }
 
+/// Numbers so far apart are no loss to anybody. Twice as much is still within the 15 bits that a numbering starts with.
+const FAR: u16 = 1 << 13;
+
+/// How far two numbers are from each other, whichever way around is shorter.
+#[must_use]
+pub fn apart(one: u16, other: u16) -> u16 {
+    let ahead = one.wrapping_sub(other);
+    ahead.min(ahead.wrapping_neg())
+}
+
 /// The numbering of one sent track.
 #[derive(Clone, Debug)]
 pub struct Numbering {
@@ -74,6 +84,16 @@ impl Numbering {
             segments: [Segment::default(); SEGMENTS],
             used: 0,
         }
+    }
+
+    /// Starts far from where an earlier numbering of the same line stopped, before anything was sent: aiortc keeps one buffer for
+    /// a line, whatever the source, and takes numbers that go on a little later for loss.
+    #[must_use]
+    pub fn far_from(mut self, gone: &Self) -> Self {
+        if apart(self.next as u16, gone.next as u16) < FAR {
+            self.next ^= u64::from(2 * FAR);
+        }
+        self
     }
 
     /// Lets a source go on from here; its packet `seq` at `ts` is the next to come.
@@ -375,6 +395,22 @@ mod tests {
         let mut numbering = Numbering::new(48_000, 1_000, 5_000);
         numbering.rebase(65_534, 100, 960);
         numbering
+    }
+
+    #[test]
+    fn a_stream_on_a_line_that_had_one_starts_far_from_its_numbers() {
+        for stopped in (0..=u16::MAX).step_by(97) {
+            let mut gone = Numbering::new(90_000, 0, 0);
+            gone.next = u64::from(stopped) + (7 << 16);
+            for start in (0..1 << 15).step_by(89) {
+                let next = Numbering::new(90_000, start, 0).far_from(&gone).next;
+                assert!(
+                    apart(next as u16, stopped) >= FAR,
+                    "{stopped} {start} {next}"
+                );
+                assert!(next < 1 << 15);
+            }
+        }
     }
 
     #[test]

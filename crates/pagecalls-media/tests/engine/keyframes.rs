@@ -176,6 +176,37 @@ fn a_receivers_requests_are_passed_on_in_the_senders_terms() {
     }
 }
 
+/// Chromium passes over a request that comes within 300 ms of another, and some receivers ask only once.
+#[test]
+fn a_request_that_may_have_been_passed_over_is_made_again() {
+    let pli = request(PLI, &[&[0, 0, 0, 9], &6000u32.to_be_bytes()]);
+    let mut rig = call(FULL, FULL);
+    film(&mut rig, 0);
+    film(&mut rig, 1);
+    assert_eq!(asked(&mut rig, BUSINESS), [(PLI, 500)], "of our own");
+    let mut seq = 2;
+    let mut later = |rig: &mut Rig, ms: u64| -> Vec<u64> {
+        let mut times = Vec::new();
+        for step in 1..=ms / 20 {
+            rig.advance_ms(20);
+            film(rig, seq);
+            seq += 1;
+            times.extend(asked(rig, BUSINESS).iter().map(|_| 20 * step));
+        }
+        times
+    };
+    assert!(later(&mut rig, 200).is_empty());
+    rig.send_rtcp(CONSUMER, &pli);
+    assert_eq!(asked(&mut rig, BUSINESS), [(PLI, 500)]);
+    assert_eq!(later(&mut rig, 2_000), [500], "once, half a second later");
+    rig.send_rtcp(CONSUMER, &pli);
+    assert_eq!(asked(&mut rig, BUSINESS), [(PLI, 500)]);
+    assert!(
+        later(&mut rig, 2_000).is_empty(),
+        "nothing stood in its way"
+    );
+}
+
 #[test]
 fn requests_of_both_kinds_of_asker_are_numbered_as_one() {
     let only_fir = Side {
