@@ -36,11 +36,15 @@ pub const DEFAULT_CALLS: usize = 800;
 /// Calls that one worker can hold.
 pub const MAX_CALLS: usize = 2_000;
 
-/// Slow timers are looked at this often.
-const SWEEP: Duration = Duration::from_secs(1);
+/// A call's slow timers are looked at this often.
+const ROUND: Duration = Duration::from_secs(1);
 
-/// A call's figures are told in every so many sweeps. Each sweep tells those of some calls, so that no packet waits for all.
-const STATS_SWEEPS: usize = 5;
+/// Calls that are looked at in one go, a few tenths of a millisecond: no packet waits for all of them. Where there are more, the round has
+/// as many goes as it takes.
+const CALLS_PER_SWEEP: usize = 50;
+
+/// A call's figures are told in every so many rounds.
+const STATS_ROUNDS: usize = 5;
 
 /// More legs than this do not share one `stats` event: a frame holds 1 MiB, and a leg takes about 1.5 KiB of it.
 const LEGS_PER_STATS: usize = 200;
@@ -95,7 +99,9 @@ pub struct Shard {
     waiting: Waiting,
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     next_sweep: Instant,
-    sweeps: usize,
+    /// The call with which the next sweep begins.
+    sweep_from: usize,
+    rounds: usize,
 }
 
 impl Shard {
@@ -125,8 +131,9 @@ impl Shard {
             defers_handshakes: false,
             waiting: Waiting::default(),
             timers: BinaryHeap::new(),
-            next_sweep: now + SWEEP,
-            sweeps: 0,
+            next_sweep: now + ROUND,
+            sweep_from: 0,
+            rounds: 1,
         }
     }
 
@@ -313,8 +320,9 @@ impl Shard {
             self.put_off(at, now);
         }
         if now >= self.next_sweep {
-            self.next_sweep = now + SWEEP;
             self.sweep(now, outbox);
+            let goes = self.calls_by_id.len().div_ceil(CALLS_PER_SWEEP).max(1);
+            self.next_sweep = now.max(self.next_sweep + ROUND / goes as u32);
         }
     }
 
@@ -328,20 +336,25 @@ impl Shard {
         }
     }
 
+    /// Looks at the next calls of the round, and tells the figures of those among them whose turn it is.
     fn sweep(&mut self, now: Instant, outbox: &mut Outbox) {
-        for at in 0..self.calls.len() {
-            let _ = self.with_call(at, now, outbox, |_, call, outbox| call.sweep(now, outbox));
+        let places = self.sweep_from..self.calls.len();
+        let mut there = places.filter(|at| self.calls[*at].is_some());
+        let calls: Vec<usize> = there.by_ref().take(CALLS_PER_SWEEP).collect();
+        self.sweep_from = there.next().unwrap_or_default();
+        for at in &calls {
+            let _ = self.with_call(*at, now, outbox, |_, call, outbox| call.sweep(now, outbox));
         }
-        self.tell_figures(now, outbox);
+        let turn = |at: &&usize| *at % STATS_ROUNDS == self.rounds % STATS_ROUNDS;
+        let turn: Vec<usize> = calls.iter().filter(turn).copied().collect();
+        self.tell_figures(&turn, now, outbox);
+        self.rounds += usize::from(self.sweep_from == 0);
     }
 
-    /// Tells the figures of those calls whose turn it is.
-    fn tell_figures(&mut self, now: Instant, outbox: &mut Outbox) {
-        self.sweeps += 1;
+    fn tell_figures(&mut self, calls: &[usize], now: Instant, outbox: &mut Outbox) {
         let mut legs: Vec<LegStats> = Vec::new();
-        let turn = (self.sweeps % STATS_SWEEPS..self.calls.len()).step_by(STATS_SWEEPS);
-        for at in turn {
-            let told = self.with_call(at, now, outbox, |_, call, _| {
+        for at in calls {
+            let told = self.with_call(*at, now, outbox, |_, call, _| {
                 let legs: Vec<LegStats> = call.stats(now).collect();
                 call.next_interval(now);
                 legs

@@ -1,8 +1,8 @@
 //! What time alone brings about.
 
 use pagecalls_media::protocol::{
-    CallCreate, Direction, Event, Kind, LegFailed, LegStats, MAX_FRAME_BYTES, RecvTrack, SendTrack,
-    Stats, Timers, TrackCounters, Why,
+    CallClose, CallCreate, Direction, Event, Kind, LegCreate, LegFailed, LegStats, MAX_FRAME_BYTES,
+    RecvTrack, SendTrack, Stats, Timers, TrackCounters, Why,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -152,13 +152,12 @@ fn the_figures_of_many_legs_come_in_frames_that_fit() {
     let mut rig = Rig::new();
     for call in 0..1_200 {
         let call = format!("c_{call:0>43}");
-        rig.command(pagecalls_media::protocol::CallCreate { call: call.clone() })
-            .unwrap();
+        rig.command(CallCreate { call: call.clone() }).unwrap();
         let leg = format!("leg of {call}");
-        rig.command(pagecalls_media::protocol::LegCreate { call, leg })
-            .unwrap();
+        rig.command(LegCreate { call, leg }).unwrap();
     }
-    rig.advance_ms(5_000);
+    // Five rounds; the first begins when the calls are there, and the goes of a round are spread over a second.
+    rig.advance_ms(5_990);
     let mut legs = 0;
     for (seq, event) in (1..).zip(rig.take_events()) {
         if let Event::Stats(stats) = &event {
@@ -256,9 +255,12 @@ fn longest_leg(leg: &LegStats) -> Value {
 fn the_figures_of_legs_with_all_that_they_may_have_come_in_frames_that_fit() {
     let mut rig = Rig::new();
     let id = |call: usize| format!("c_{call:0>43}");
-    // Calls are told in turns, and every fifth has the same one: those have legs, 320 in all.
+    // Calls are told in turns, and every fifth has the same one: those stay, with 320 legs in all.
     for call in 0..100 {
         rig.command(CallCreate { call: id(call) }).unwrap();
+    }
+    for call in (0..100).filter(|call| call % 5 != 0) {
+        rig.command(CallClose { call: id(call) }).unwrap();
     }
     for number in 0..320 {
         let peer = rig.add_peer_to(&id(number / 16 * 5), &format!("{number:0>16}"));
@@ -290,6 +292,35 @@ fn the_figures_of_legs_with_all_that_they_may_have_come_in_frames_that_fit() {
     assert_eq!(rig.stats().len(), 320);
 }
 
+/// A go is as long as a packet has to wait for it.
+#[test]
+fn figures_of_many_calls_are_spread_over_the_second() {
+    let mut rig = Rig::new();
+    for call in 0..500 {
+        let call = format!("c{call}");
+        rig.command(CallCreate { call: call.clone() }).unwrap();
+        let leg = format!("leg of {call}");
+        rig.command(LegCreate { call, leg }).unwrap();
+    }
+    rig.advance_ms(10_000);
+    let told = |rig: &mut Rig| -> Vec<usize> {
+        let events = rig.take_events().into_iter();
+        let stats = events.filter_map(|event| match event {
+            Event::Stats(stats) => Some(stats.legs.len()),
+            _ => None,
+        });
+        stats.collect()
+    };
+    told(&mut rig);
+    let each_100_ms: Vec<Vec<usize>> = (0..50)
+        .map(|_| {
+            rig.advance_ms(100);
+            told(&mut rig)
+        })
+        .collect();
+    assert_eq!(each_100_ms, vec![vec![10]; 50], "all of them in 5 s");
+}
+
 #[test]
 fn figures_come_every_5_s_while_there_are_legs() {
     let mut rig = Rig::call();
@@ -307,8 +338,7 @@ fn figures_come_every_5_s_while_there_are_legs() {
         })
         .collect();
     assert_eq!(figures, [2, 2, 2, 2]);
-    rig.command(pagecalls_media::protocol::CallClose { call: "c".into() })
-        .unwrap();
+    rig.command(CallClose { call: "c".into() }).unwrap();
     rig.take_events();
     rig.advance_ms(20_000);
     assert_eq!(rig.take_events(), []);
