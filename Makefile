@@ -87,7 +87,7 @@ docs: install ## generate the generated pages again
 	$(BIN)/python -m pagecalls.config.pages docs/configuration.md
 	$(BIN)/python -m tests.coverage docs/coverage.md
 
-bench: install build-load ## print what an accept, a packet, a call and a start cost, in 4 minutes; what it means: docs/bench.md
+bench: install build-load ## print what an accept, a packet, a call and a start cost, in 5 minutes; what it means: docs/bench.md
 	@$(BIN)/python -m bench
 
 bench-full: install build-load ## the same with every ceiling and 90 s at rest, three times over; takes an hour
