@@ -389,7 +389,7 @@ impl Leg {
         let Some(mut wire) = self.transport.wire(outbox) else {
             return false;
         };
-        wire.numbers = self.numbers.as_deref_mut();
+        wire.numbers = self.numbers.as_deref_mut().map(|numbers| (numbers, now));
         wire.came = incoming.came;
         let outlet = &mut self.outlets[outlet];
         let forwarded = outlet.forward(incoming, plan, now, &mut wire);

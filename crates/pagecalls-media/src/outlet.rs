@@ -38,8 +38,8 @@ pub struct Wire<'a> {
     pub to: Path,
     /// Takes the datagrams.
     pub outbox: &'a mut Outbox,
-    /// Numbers the packets of tracks that carry transport-wide numbers.
-    pub numbers: Option<&'a mut Numbers>,
+    /// Numbers the packets of tracks that carry transport-wide numbers, and the time.
+    pub numbers: Option<(&'a mut Numbers, Instant)>,
     /// What a number that is used up stands for.
     pub came: Option<Came>,
     /// Whether the packet went out under a number.
@@ -49,14 +49,14 @@ pub struct Wire<'a> {
 impl Wire<'_> {
     /// The element with the next transport-wide number, if the track carries one under this id.
     fn number(&self, id: Option<u8>) -> Option<(u8, [u8; 2])> {
-        let numbers = self.numbers.as_ref()?;
+        let (numbers, _) = self.numbers.as_ref()?;
         id.map(|id| (id, numbers.next().to_be_bytes()))
     }
 
     /// Sends the first `len` bytes of the slot; the next number is in them, if there is one.
     fn commit(&mut self, len: usize, is_video: bool, is_numbered: bool) {
-        if let Some(numbers) = self.numbers.as_mut().filter(|_| is_numbered) {
-            numbers.used(self.came.filter(|_| !self.is_numbered));
+        if let Some((numbers, now)) = self.numbers.as_mut().filter(|_| is_numbered) {
+            numbers.used(self.came.filter(|_| !self.is_numbered), *now);
             self.is_numbered = true;
         }
         if is_video {

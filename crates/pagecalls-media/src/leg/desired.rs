@@ -8,7 +8,7 @@ use crate::fresh::Fresh;
 use crate::inlet::{self, Inlet};
 use crate::outlet::Outlet;
 use crate::protocol::{Code, LegApply, Refusal, SendTrack};
-use crate::twcc::Ledger;
+use crate::twcc::{Ledger, Numbers};
 
 impl Leg {
     /// Makes the desired state so, and returns the revision in force. A refused state changes nothing.
@@ -45,7 +45,7 @@ impl Leg {
         }
         let mut tracks = self.outlets.iter();
         if self.numbers.is_none() && tracks.any(|outlet| outlet.numbers_id().is_some()) {
-            self.numbers = Some(Box::default());
+            self.numbers = Some(Box::new(Numbers::new(now)));
         }
     }
 

@@ -10,7 +10,8 @@ use crate::bits::{distance16, signed32};
 use crate::rtcp::Writer;
 
 use super::feedback::Builder;
-use super::{REMEMBERED, TICKS_PER_S, Ticks};
+use super::ring::Ring;
+use super::{TICKS_PER_S, Ticks};
 
 /// The engine's own answers come so often.
 pub const ANSWER_INTERVAL: Duration = Duration::from_millis(100);
@@ -60,7 +61,7 @@ impl Entry {
 /// The numbers of one sending peer.
 pub struct Ledger {
     began: Instant,
-    entries: Box<[Entry]>,
+    entries: Ring<Entry>,
     /// The highest number that came.
     highest: Option<u64>,
     /// The first one that was not told yet.
@@ -91,7 +92,7 @@ impl Ledger {
     pub fn new(now: Instant) -> Self {
         Self {
             began: now,
-            entries: vec![Entry::default(); REMEMBERED as usize].into(),
+            entries: Ring::new(0, now),
             highest: None,
             next: 0,
             highest_sent: None,
@@ -114,27 +115,26 @@ impl Ledger {
         self.media = media;
         let Some(highest) = self.highest else {
             // A cycle ahead, so that an earlier number is one too.
-            self.highest = Some(0x1_0000 + u64::from(number));
-            self.next = 0x1_0000 + u64::from(number);
-            self.note(self.next, now);
+            let number = 0x1_0000 + u64::from(number);
+            self.entries = Ring::new(number, now);
+            self.highest = Some(number);
+            self.next = number;
+            self.note(number, now);
             return;
         };
         let number = extended(highest, number);
         if number > highest {
-            let leap = (number - highest).min(REMEMBERED);
-            for skipped in number + 1 - leap..=number {
-                self.entries[place(skipped)] = Entry::default();
-            }
+            self.entries.advance(highest, number, now);
             self.highest = Some(number);
-            self.next = self.next.max((number + 1).saturating_sub(REMEMBERED));
-        } else if highest - number >= REMEMBERED || self.entry(number).fate != Fate::Missing {
+            self.next = self.next.max(self.oldest());
+        } else if number < self.oldest() || self.entries.get(number).fate != Fate::Missing {
             return;
         }
         self.note(number, now);
     }
 
     fn note(&mut self, number: u64, now: Instant) {
-        self.entries[place(number)] = Entry {
+        *self.entries.at(number) = Entry {
             fate: Fate::Kept,
             at: self.ticks(now),
             shift: 0,
@@ -149,7 +149,7 @@ impl Ledger {
         let Some(number) = self.known(number) else {
             return;
         };
-        let entry = &mut self.entries[place(number)];
+        let entry = self.entries.at(number);
         if entry.fate != Fate::Kept {
             return;
         }
@@ -167,7 +167,7 @@ impl Ledger {
         let Some(number) = self.known(number) else {
             return;
         };
-        let entry = self.entry(number);
+        let entry = self.entries.get(number);
         let new = match (entry.fate, arrival) {
             (Fate::Sent | Fate::Lost, Some(time)) => {
                 let shift = self.shift_of(receiver, time, entry.at);
@@ -180,7 +180,7 @@ impl Ledger {
             },
             _ => return,
         };
-        self.entries[place(number)] = new;
+        *self.entries.at(number) = new;
         let (first, last) = self.changed.unwrap_or((number, number));
         self.changed = Some((first.min(number), last.max(number)));
     }
@@ -194,7 +194,7 @@ impl Ledger {
         let mut end = last.max(self.next.saturating_sub(1));
         let begin = first.min(self.next);
         for number in end + 1..=highest {
-            match self.entry(number).fate {
+            match self.entries.get(number).fate {
                 Fate::Sent => break,
                 Fate::Missing => {}
                 Fate::Kept | Fate::Lost | Fate::Arrived => end = number,
@@ -226,7 +226,7 @@ impl Ledger {
             return;
         }
         for number in self.next..=highest {
-            let entry = &mut self.entries[place(number)];
+            let entry = self.entries.at(number);
             if entry.fate == Fate::Sent {
                 entry.fate = Fate::Kept;
             }
@@ -238,7 +238,7 @@ impl Ledger {
     /// What was kept back has arrived, with the delay of the packet before it.
     fn settle(&mut self, first: u64, last: u64) {
         for number in first.max(self.oldest())..=last {
-            let entry = &mut self.entries[place(number)];
+            let entry = self.entries.at(number);
             match entry.fate {
                 Fate::Kept => *entry = entry.arrived(self.shift),
                 Fate::Arrived => self.shift = entry.shift,
@@ -250,7 +250,7 @@ impl Ledger {
     /// The oldest number that is remembered.
     fn oldest(&self) -> u64 {
         self.highest
-            .map_or(0, |highest| (highest + 1).saturating_sub(REMEMBERED))
+            .map_or(0, |highest| self.entries.oldest(highest))
     }
 
     /// Whether a receiver has still to tell of something, and can be expected to.
@@ -293,7 +293,7 @@ impl Ledger {
 
     /// The time that the peer is told.
     fn arrival(&self, number: u64) -> Option<Ticks> {
-        let entry = self.entry(number);
+        let entry = self.entries.get(number);
         match entry.fate {
             Fate::Missing | Fate::Sent | Fate::Lost => None,
             // None are left: they were settled before this is asked.
@@ -320,11 +320,7 @@ impl Ledger {
     fn known(&self, number: u16) -> Option<u64> {
         let highest = self.highest?;
         let number = extended(highest, number);
-        (number <= highest && highest - number < REMEMBERED).then_some(number)
-    }
-
-    fn entry(&self, number: u64) -> Entry {
-        self.entries[place(number)]
+        (number <= highest && number >= self.oldest()).then_some(number)
     }
 
     fn ticks(&self, now: Instant) -> Ticks {
@@ -338,10 +334,6 @@ fn extended(highest: u64, number: u16) -> u64 {
     highest.saturating_add_signed(distance)
 }
 
-fn place(number: u64) -> usize {
-    (number % REMEMBERED) as usize
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
@@ -349,7 +341,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::feedback::Feedback;
-    use super::super::{Came, Numbers};
+    use super::super::{Came, Numbers, REMEMBERED};
     use super::*;
     use crate::leg::RTCP_BYTES;
     use crate::rtcp::packets;
@@ -523,7 +515,7 @@ mod tests {
         #[test]
         fn each_packet_is_told_as_it_was(start_number: u16, steps in steps()) {
             let start = Instant::now();
-            let (mut ledger, mut numbers) = (Ledger::new(start), Numbers::default());
+            let (mut ledger, mut numbers) = (Ledger::new(start), Numbers::new(start));
             let (mut kept, mut onward) = (BTreeSet::new(), BTreeMap::new());
             let (mut unreported, mut reported) = (Vec::new(), BTreeMap::new());
             let mut told = BTreeMap::new();
@@ -538,7 +530,7 @@ mod tests {
                         ledger.arrived(number as u16, 7, now);
                         if let Step::Onward(arrives) = *step {
                             let out = numbers.next();
-                            numbers.used(Some(Came { from: 1, number: number as u16 }));
+                            numbers.used(Some(Came { from: 1, number: number as u16 }), now);
                             ledger.sent(number as u16, now);
                             onward.insert(number, arrives);
                             unreported.push((out, number, arrives.then_some(20 * place as u32)));

@@ -9,11 +9,12 @@
 pub mod feedback;
 mod ledger;
 mod numbers;
+mod ring;
 
 pub use ledger::{ANSWER_INTERVAL, Ledger};
 pub use numbers::{Came, Numbers};
 
-/// So many of the last numbers are remembered on either side.
+/// So many of the last numbers are remembered on either side at most.
 pub const REMEMBERED: u64 = 2_048;
 
 /// A time in quarters of a millisecond, which wraps every twelve days. Its upper 24 bits are what the format calls the reference
