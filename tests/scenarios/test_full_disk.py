@@ -6,7 +6,9 @@ SQLite itself refuses, as for a full disk, once the file may not grow (`PRAGMA m
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -324,3 +326,24 @@ async def test_the_operator_is_told_that_it_passes(world: World, monkeypatch: py
     async with world.http.post(world.base_url + "/_pagecalls/permissions", json=body, headers=headers) as response:
         assert response.status == 503
         assert (await response.json())["error"]["code"] == "unavailable"
+
+
+@pytest.mark.parametrize("kib", [100, 0], ids=["no room for the tables", "no room at all"])
+async def test_a_start_without_room_says_so(tmp_path: Path, kib: int) -> None:
+    """No file of the process may become larger than this."""
+    command = f'ulimit -f {kib}; exec "$0" -m pagecalls.cli serve --port 0 --data-dir "$1"'
+    process = await asyncio.create_subprocess_exec(
+        "bash",
+        "-c",
+        command,
+        sys.executable,
+        str(tmp_path / "data"),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    text = output.decode()
+    assert process.returncode == 1, text
+    assert text.startswith("Error: The database cannot be used: "), text
+    assert text.count("\n") == 1, text

@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import secrets
+import sqlite3
 import ssl
 import time
 import urllib.error
@@ -98,6 +99,8 @@ class Operator:
                 pass
             except (SettingsError, UnusableDatabase) as error:
                 raise OperatorError(str(error)) from error
+            except sqlite3.Error as error:
+                raise OperatorError(f"The database cannot be used: {error}.") from error
             try:
                 return self._ask_the_server(method, target, content)
             except _NobodyAnswers as error:

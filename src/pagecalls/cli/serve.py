@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -25,9 +27,12 @@ from pagecalls.notify import READY, notify
 from pagecalls.operator_file import OPERATOR_FILE
 from pagecalls.server import Addresses, listen, running, serve_until_stopped
 from pagecalls.settings import Settings, SettingsError
+from pagecalls.store.faults import passing
 from pagecalls.store.migrate import UnusableDatabase
 
 log = logging.getLogger("pagecalls")
+
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 
 @click.command(cls=ConfiguredCommand)
@@ -62,9 +67,20 @@ def serve(ctx: click.Context, /, config_file: Path | None, as_json: bool, verbos
         raise refused(error) from error
     except (EngineError, UnusableDatabase) as error:
         raise click.ClickException(str(error)) from error
+    except (sqlite3.Error, OSError) as error:
+        if said := _of_the_machine(error):
+            raise click.ClickException(said) from error
+        raise
 
 
 with_key_flags(serve)
+
+
+def _of_the_machine(error: sqlite3.Error | OSError) -> str:
+    """What to say of a disk that is full or cannot be written; nothing of another fault, which is ours."""
+    if isinstance(error, sqlite3.Error):
+        return f"The database cannot be used: {error}." if passing(error, is_write=True) else ""
+    return f"{error.strerror}: {error.filename}." if error.errno in _DISK_ERRORS and error.filename else ""
 
 
 def _port_hint(error: str) -> str:

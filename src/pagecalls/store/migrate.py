@@ -12,6 +12,9 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import NoReturn
+
+from pagecalls.store.faults import passing
 
 
 class UnusableDatabase(Exception):
@@ -104,7 +107,7 @@ def load() -> Schema:
 def bring_up(connection: sqlite3.Connection, schema: Schema, queries: Mapping[str, str], *, may_migrate: bool = True) -> int:
     """Create or migrate; returns the version that was found, 0 for a new database.
 
-    The connection must be in autocommit mode. Raises `UnusableDatabase`.
+    The connection must be in autocommit mode. Raises `UnusableDatabase`, and `sqlite3.Error` if the disk fails.
     """
     found = version_of(connection, schema, queries)
     if found == 0:
@@ -118,17 +121,24 @@ def bring_up(connection: sqlite3.Connection, schema: Schema, queries: Mapping[st
 
 
 def version_of(connection: sqlite3.Connection, schema: Schema, queries: Mapping[str, str]) -> int:
-    """The version of a database of ours, 0 if it is empty. Raises `UnusableDatabase`."""
+    """The version of a database of ours, 0 if it is empty. Raises `UnusableDatabase`, and `sqlite3.Error` if the disk fails."""
     try:
         (found,) = connection.execute(queries["version"]).fetchone()
         (objects,) = connection.execute(queries["object_count"]).fetchone()
     except sqlite3.DatabaseError as error:
-        raise ForeignDatabase(str(error)) from error
+        refuse(error)
     if found > schema.version:
         raise DatabaseTooNew(found, schema.version)
     if found == 0 and objects:
         raise ForeignDatabase("it has tables, but no schema version")
     return int(found)
+
+
+def refuse(error: sqlite3.DatabaseError) -> NoReturn:
+    """Raise why a file could not be opened: the fault itself if it is the disk's, and `ForeignDatabase` else."""
+    if passing(error, is_write=False):
+        raise error
+    raise ForeignDatabase(str(error)) from error
 
 
 def _run(connection: sqlite3.Connection, migration: Migration) -> None:

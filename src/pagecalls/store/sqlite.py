@@ -37,7 +37,8 @@ class SqliteStore:
     def open(cls, path: Path | None, *, may_migrate: bool = True) -> SqliteStore:
         """Open or create the database at `path` (`None`: in memory, gone with the store), and migrate it if that is allowed.
 
-        A new file gets mode 0600, and so do its WAL files. Raises `migrate.UnusableDatabase`, or `OSError` for the path.
+        A new file gets mode 0600, and so do its WAL files. Raises `migrate.UnusableDatabase`, `sqlite3.Error` if the
+        disk fails, or `OSError` for the path.
         """
         named = queries.load()
         if path is not None:
@@ -86,5 +87,5 @@ def _connect(path: Path | None, named: Mapping[str, str]) -> sqlite3.Connection:
             connection.execute(named[name])
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise migrate.ForeignDatabase(str(error)) from error
+        migrate.refuse(error)
     return connection
