@@ -292,6 +292,16 @@ fn the_figures_of_legs_with_all_that_they_may_have_come_in_frames_that_fit() {
     assert_eq!(rig.stats().len(), 320);
 }
 
+/// Of how many legs each event since the last call told the figures.
+fn told(rig: &mut Rig) -> Vec<usize> {
+    let events = rig.take_events().into_iter();
+    let stats = events.filter_map(|event| match event {
+        Event::Stats(stats) => Some(stats.legs.len()),
+        _ => None,
+    });
+    stats.collect()
+}
+
 /// A go is as long as a packet has to wait for it.
 #[test]
 fn figures_of_many_calls_are_spread_over_the_second() {
@@ -303,14 +313,6 @@ fn figures_of_many_calls_are_spread_over_the_second() {
         rig.command(LegCreate { call, leg }).unwrap();
     }
     rig.advance_ms(10_000);
-    let told = |rig: &mut Rig| -> Vec<usize> {
-        let events = rig.take_events().into_iter();
-        let stats = events.filter_map(|event| match event {
-            Event::Stats(stats) => Some(stats.legs.len()),
-            _ => None,
-        });
-        stats.collect()
-    };
     told(&mut rig);
     let each_100_ms: Vec<Vec<usize>> = (0..50)
         .map(|_| {
@@ -326,18 +328,7 @@ fn figures_come_every_5_s_while_there_are_legs() {
     let mut rig = Rig::call();
     rig.take_events();
     rig.advance_alive(20, &[BUSINESS, CONSUMER]);
-    let events = rig.take_events();
-    let figures: Vec<_> = events
-        .iter()
-        .filter_map(|event| {
-            if let Event::Stats(stats) = event {
-                Some(stats.legs.len())
-            } else {
-                None
-            }
-        })
-        .collect();
-    assert_eq!(figures, [2, 2, 2, 2]);
+    assert_eq!(told(&mut rig), [2, 2, 2, 2]);
     rig.command(CallClose { call: "c".into() }).unwrap();
     rig.take_events();
     rig.advance_ms(20_000);
