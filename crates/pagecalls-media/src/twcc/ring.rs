@@ -110,10 +110,21 @@ mod tests {
     #[test]
     fn as_many_are_remembered_as_come_in_a_second_and_a_half() {
         let paces = [10, 120, 160, 180, 300, 600, 2_000].map(remembered);
-        assert_eq!(
-            paces,
-            [256, 256, 256, 512, 512, 1_024, 2_048].map(|n: u64| n.min(REMEMBERED))
-        );
+        assert_eq!(paces, [256, 256, 256, 512, 512, 1_024, 2_048]);
+    }
+
+    #[test]
+    fn what_comes_all_at_once_after_a_pause_is_remembered_from_its_beginning() {
+        let start = Instant::now();
+        let now = start + 10 * KEPT;
+        let mut ring = Ring::<u64>::new(0, start);
+        for number in 1..=REMEMBERED {
+            ring.advance(number - 1, number, now);
+            *ring.at(number) = number;
+            assert!(ring.oldest(number) <= 1, "{number}");
+        }
+        let some = [1, 700, 2_048];
+        assert_eq!(some.map(|number| ring.get(number)), some);
     }
 
     proptest! {
