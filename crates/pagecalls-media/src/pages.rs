@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::protocol::{Snapshot, SnapshotOk};
+use crate::protocol::{MAX_FRAME_BYTES, Snapshot, SnapshotOk, encoded_len};
 
 /// Calls that one page asks for.
 const PAGE_CALLS: usize = 100;
 
-/// A page ends before the call that would bring it over so many legs; a leg takes one or two KiB, with many tracks a few.
-const PAGE_LEGS: usize = 200;
+/// A page ends before the call that would bring it over this; a leg takes one or two KiB, at most 16.
+const PAGE_BYTES: usize = MAX_FRAME_BYTES / 2;
 
 /// A page that is being put together.
 #[derive(Debug)]
@@ -83,12 +83,14 @@ impl Page {
             next: None,
         };
         let mut before: Option<String> = None;
+        let mut bytes = 0;
         for call in self.asked {
             let Some(part) = self.parts.remove(&call) else {
                 before = Some(call);
                 continue;
             };
-            if !page.legs.is_empty() && page.legs.len() + part.legs.len() > PAGE_LEGS {
+            bytes += encoded_len(&part);
+            if bytes > PAGE_BYTES && !page.calls.is_empty() {
                 page.next = before;
                 return page;
             }
@@ -105,7 +107,8 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{DtlsState, IceState, LegStats};
+    use crate::inlet::MAX_GONE;
+    use crate::protocol::{Direction, DtlsState, IceState, LegStats, TrackCounters, encode_reply};
 
     fn leg(call: &str, number: usize) -> LegStats {
         let text = format!(
@@ -167,11 +170,78 @@ mod tests {
             let got: Vec<&String> = pages.iter().flat_map(|page| &page.calls).collect();
             assert_eq!(got, calls.keys().collect::<Vec<_>>(), "{legs} legs");
             for page in &pages {
-                assert!(page.legs.len() <= PAGE_LEGS || page.calls.len() == 1);
+                assert!(encoded_len(page) <= PAGE_BYTES || page.calls.len() == 1);
                 assert!(page.calls.len() <= PAGE_CALLS);
                 assert_eq!(page.seq, 7);
             }
         }
+    }
+
+    /// A leg with as many tracks and streams as a peer can bring about, all figures at their longest.
+    fn talkative_leg(call: &str, number: usize) -> LegStats {
+        let track = |place: usize, direction, streams| TrackCounters {
+            track: format!("consumer-video-{place}"),
+            direction,
+            ssrcs: vec![u32::MAX; streams],
+            packets: u64::MAX,
+            bytes: u64::MAX,
+            bitrate_bps: Some(u64::MAX),
+            first_rtp_ms: Some(f64::MAX),
+            lost: Some(i64::MIN),
+            jitter_ms: Some(f64::MAX),
+            reordered: Some(u64::MAX),
+            duplicates: Some(u64::MAX),
+            late: Some(u64::MAX),
+            remote_lost: Some(i64::MIN),
+            remote_fraction_lost: Some(f64::MAX),
+            remote_jitter_ms: Some(f64::MAX),
+            remote_reports: Some(u64::MAX),
+            nacks: Some(u64::MAX),
+            plis: Some(u64::MAX),
+            firs: Some(u64::MAX),
+            rtx_packets: Some(u64::MAX),
+        };
+        let live = (0..4).flat_map(|place| {
+            [
+                track(place, Direction::Recv, 16),
+                track(place, Direction::Send, 2),
+            ]
+        });
+        let gone = (4..4 + MAX_GONE).flat_map(|place| {
+            [
+                track(place, Direction::Recv, 0),
+                track(place, Direction::Send, 0),
+            ]
+        });
+        LegStats {
+            tracks: live.chain(gone).collect(),
+            ..leg(call, number)
+        }
+    }
+
+    #[test]
+    fn a_page_of_talkative_legs_fits_a_frame_and_leaves_no_call_out() {
+        let calls = many(250, 2);
+        let (mut got, mut after) = (Vec::new(), None);
+        loop {
+            let mut page = Page::new(&ask(after), &calls);
+            for call in page.asked().to_vec() {
+                let legs = (0..2).map(|number| talkative_leg(&call, number)).collect();
+                page.take(Some(SnapshotOk {
+                    legs,
+                    ..part(&call, 0)
+                }));
+            }
+            let page = page.finish(7);
+            let frame = encode_reply(u64::MAX, &Ok(page.clone().into()));
+            assert!(frame.len() <= MAX_FRAME_BYTES, "{} bytes", frame.len());
+            got.extend(page.calls);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert!(got.iter().eq(calls.keys()));
     }
 
     #[test]

@@ -6,6 +6,8 @@
 //!
 //! This module knows JSON and nothing of calls, sockets or packets.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 
 /// The version that `hello` must name.
@@ -672,13 +674,35 @@ pub fn encode_event(event: &Numbered) -> Vec<u8> {
     framed(event)
 }
 
+/// Bytes that a record takes in a frame.
+#[must_use]
+pub fn encoded_len(record: &impl Serialize) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    write(&mut count, record);
+    count.0
+}
+
 fn framed(body: &impl Serialize) -> Vec<u8> {
     let mut frame = vec![0; 4];
-    // Serialising plain records into memory cannot fail: no maps with odd keys, no I/O.
-    serde_json::to_writer(&mut frame, body).expect("records serialise");
+    write(&mut frame, body);
     let length = (frame.len() - 4) as u32;
     frame[..4].copy_from_slice(&length.to_be_bytes());
     frame
+}
+
+fn write(into: &mut impl io::Write, record: &impl Serialize) {
+    // Serialising plain records into memory cannot fail: no maps with odd keys, no I/O.
+    serde_json::to_writer(into, record).expect("records serialise");
 }
 
 /// The protocol as data: its version and the member names of every record, for tests on the other side.

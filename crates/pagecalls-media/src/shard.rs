@@ -46,8 +46,8 @@ const CALLS_PER_SWEEP: usize = 50;
 /// A call's figures are told in every so many rounds.
 const STATS_ROUNDS: usize = 5;
 
-/// More legs than this do not share one `stats` event: a frame holds 1 MiB, and a leg takes about 1.5 KiB of it.
-const LEGS_PER_STATS: usize = 200;
+/// An event `stats` ends with the call that brings it to so many legs: a frame holds 1 MiB, and a leg takes 1.5 KiB of it, at most 16.
+const LEGS_PER_STATS: usize = 48;
 
 /// Steps of handshakes that one turn of the worker takes: a step that signs or derives keys takes up to a millisecond, and media
 /// comes in between.
