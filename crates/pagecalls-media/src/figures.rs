@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use crate::inlet::{Inlet, Inlets, Totals};
+use crate::inlet::{Inlet, Totals};
+use crate::inlets::Inlets;
 use crate::outlet::Outlet;
 use crate::protocol::{Direction, TrackCounters};
 use crate::quality::{ms, rounded};

@@ -9,7 +9,8 @@ mod telling;
 use std::time::{Duration, Instant};
 
 use crate::error::SrtpError;
-use crate::inlet::{Inlets, Part, Received, Requests};
+use crate::inlet::Requests;
+use crate::inlets::{Inlets, Part, Received};
 use crate::outbox::{Gone, Outbox};
 use crate::outlet::{Forwarded, Incoming, Outlet, Plan};
 use crate::path::Path;

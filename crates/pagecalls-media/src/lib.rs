@@ -20,7 +20,7 @@
 //! | [`call`], [`reports`] | one call: routes between its legs; RTCP across |
 //! | [`keyframes`], [`congestion`], [`twcc`] | what video needs besides: pictures on request; whose packets arrived, hop by hop |
 //! | [`leg`], [`transport`] | one peer: tracks, desired state, timers; ICE, DTLS and SRTP put together |
-//! | [`inlet`], [`outlet`] | received tracks and their streams; sent tracks and their outputs |
+//! | [`inlet`], [`inlets`], [`outlet`] | a received track; those of a leg with their streams; sent tracks and their outputs |
 //! | [`translate`], [`dtmf`] | numbers, timestamps, payload types; digits as RFC 4733 events |
 //! | [`stats`], [`sending`], [`quality`], [`figures`] | what is counted of received and of sent streams; rates, round trips, scores; all of it as the protocol tells it |
 //! | [`rtp`], [`rtcp`], [`demux`], [`bits`] | the formats and the arithmetic of their RFCs |
@@ -48,6 +48,7 @@ pub mod gather;
 pub mod hosts;
 pub mod ice;
 pub mod inlet;
+pub mod inlets;
 pub mod keyframes;
 pub mod leg;
 pub mod limit;

@@ -10,7 +10,8 @@ mod repair;
 use std::time::{Duration, Instant};
 
 use crate::dtmf::{Dtmf, EventCodec};
-use crate::inlet::{Part, Requests};
+use crate::inlet::Requests;
+use crate::inlets::Part;
 use crate::outbox::Outbox;
 use crate::path::Path;
 use crate::protocol::{Kind, SendTrack};

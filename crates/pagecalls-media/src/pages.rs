@@ -107,7 +107,7 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inlet::MAX_GONE;
+    use crate::inlets::MAX_GONE;
     use crate::protocol::{Direction, DtlsState, IceState, LegStats, TrackCounters, encode_reply};
 
     fn leg(call: &str, number: usize) -> LegStats {

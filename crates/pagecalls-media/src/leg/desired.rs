@@ -5,7 +5,8 @@ use std::time::Instant;
 use super::Leg;
 use crate::dtls;
 use crate::fresh::Fresh;
-use crate::inlet::{self, Inlet};
+use crate::inlet::Inlet;
+use crate::inlets;
 use crate::outlet::Outlet;
 use crate::protocol::{Code, LegApply, Refusal, SendTrack};
 use crate::twcc::{Ledger, Numbers};
@@ -92,7 +93,7 @@ impl Leg {
             .into_iter()
             .filter(|outlet| outlet.sending.first.is_some());
         self.gone_outlets.extend(flowed.map(Outlet::ended));
-        inlet::forget_oldest(&mut self.gone_outlets);
+        inlets::forget_oldest(&mut self.gone_outlets);
     }
 
     /// A track that was not there before, or that comes back.

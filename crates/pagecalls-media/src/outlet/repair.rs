@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use super::{Forwarded, Incoming, OutStream, Outlet, Plan, Wire, shorter, write};
-use crate::inlet::Part;
+use crate::inlets::Part;
 use crate::rtp::{self, Fields};
 use crate::translate::Shared;
 
