@@ -177,7 +177,8 @@ mod tests {
         }
     }
 
-    /// A leg with as many tracks and streams as a peer can bring about, all figures at their longest.
+    /// A leg with more tracks than the control plane has names for and as many streams as a peer may open; the figures of its tracks are
+    /// at their longest.
     fn talkative_leg(call: &str, number: usize) -> LegStats {
         let track = |place: usize, direction, streams| TrackCounters {
             track: format!("consumer-video-{place}"),
